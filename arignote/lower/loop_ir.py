@@ -1,0 +1,386 @@
+"""The loop IR: what an array program is after its arrays have become loop nests over memory.
+
+Imperative, structured, in single-assignment form. Grammar:
+
+    program   = procedure*                       the first is the entry; the others are called from it
+    procedure = name parameters body results     results are operands, evaluated at the end of the body
+    type      = bool | int32 | int64 | float32 | float64     scalars
+              | ptr[type]                        address of the first element (never owns)
+              | buffer                           reference to a counted buffer (may be null)
+    operand   = variable | constant
+    statement = Let var = op(operands)           pure scalar operation; a cast's target is the type of its variable
+              | Load var = ptr[offset]           offset in elements, int64
+              | Store ptr[offset] = value
+              | Alloc buffer, ptr = count        fresh, 64-byte aligned, contents undefined, one reference; can fail (site 0)
+              | Retain buffer | Release buffer   null is allowed and ignored
+              | Unique var = buffer              bool: not null and exactly one reference
+              | For index in 0..count carried body yields -> results
+              | While carried test{body; value} body yields -> results     results: the carried values when the test failed
+              | If condition then yields else yields -> results
+              | Call results = procedure(operands)        a failure of the callee propagates
+              | Extern results = symbol(operands)         C function; when it can fail it returns an i32 status
+              | RaiseIf condition, site, operands         leaves the procedure with that error site and run-time values
+              | Kernel reads, writes, body, yields -> results
+
+Statements that can leave the procedure (RaiseIf, Call, Alloc, a failing Extern) name the buffers that are `live` there: they
+are released on that path, so that an error leaks nothing.
+
+Flags of For. `vector`: the iterations are independent (except for carried reductions), so a vectoriser need not prove it.
+`reduction`: the order of the accumulation of its carried floating-point values is free. `parallel`: only the outermost
+statement of a kernel; nothing is carried, iterations are independent, and chunks of at least `grain` go to several threads.
+
+A Kernel is a loop nest that the backend makes a function of its own: what is reached through one of the pointers in `writes`
+is reached through no other pointer, which is what lets a compiler vectorise without run-time alias checks. It contains only
+Let, Load, Store, For, While, If, and (unless parallel) RaiseIf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+Type = str
+
+BOOL: Type = "bool"
+INT32: Type = "int32"
+INT64: Type = "int64"
+FLOAT32: Type = "float32"
+FLOAT64: Type = "float64"
+BUFFER: Type = "buffer"
+
+INTEGERS = (INT32, INT64)
+FLOATS = (FLOAT32, FLOAT64)
+SCALARS = (BOOL, *INTEGERS, *FLOATS)
+
+OUT_OF_MEMORY_SITE = 0
+RECURSION_SITE = 1
+MAXIMUM_SITE_ARGUMENTS = 8
+
+
+def pointer_to(element: Type) -> Type:
+    """The type of an address whose elements have type `element`."""
+    return f"ptr[{element}]"
+
+
+def is_pointer(type: Type) -> bool:
+    """Whether `type` is a pointer type."""
+    return type.startswith("ptr[")
+
+
+def element_of(type: Type) -> Type:
+    """The element type of a pointer type."""
+    return type[4:-1]
+
+
+@dataclass(slots=True, eq=False)
+class Var:
+    """A variable: assigned exactly once, identified by its number within the procedure."""
+
+    id: int
+    type: Type
+
+
+@dataclass(slots=True, eq=False)
+class Const:
+    """A constant operand: a Python bool, int or float of the given scalar type."""
+
+    value: bool | int | float
+    type: Type
+
+
+Operand = Var | Const
+
+
+@dataclass(slots=True, eq=False)
+class Let:
+    """`var = op(args)`: a pure scalar operation."""
+
+    var: Var
+    op: str
+    args: tuple[Operand, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Load:
+    """`var = pointer[offset]`."""
+
+    var: Var
+    pointer: Operand
+    offset: Operand
+
+
+@dataclass(slots=True, eq=False)
+class Store:
+    """`pointer[offset] = value`."""
+
+    pointer: Operand
+    offset: Operand
+    value: Operand
+
+
+@dataclass(slots=True, eq=False)
+class Alloc:
+    """A fresh buffer of `count` elements (the element type is that of `pointer`) with one reference."""
+
+    buffer: Var
+    pointer: Var
+    count: Operand
+    live: tuple[Var, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Retain:
+    """One more reference to `buffer`."""
+
+    buffer: Operand
+
+
+@dataclass(slots=True, eq=False)
+class Release:
+    """One reference to `buffer` less; the last one frees it."""
+
+    buffer: Operand
+
+
+@dataclass(slots=True, eq=False)
+class Unique:
+    """`var` = whether `buffer` is not null and has exactly one reference, so that it may be written in place."""
+
+    var: Var
+    buffer: Operand
+
+
+@dataclass(slots=True, eq=False)
+class For:
+    """A counted loop; `count <= 0` runs no iteration and the results are the initial values."""
+
+    index: Var
+    count: Operand
+    carried: tuple[Var, ...]
+    initial: tuple[Operand, ...]
+    body: list[Statement]
+    yields: tuple[Operand, ...]
+    results: tuple[Var, ...]
+    vector: bool = False
+    parallel: bool = False
+    reduction: bool = False
+    grain: Operand | None = None
+
+
+@dataclass(slots=True, eq=False)
+class While:
+    """A loop that runs `test_body`, and leaves when `test` is false; its results are the carried values then."""
+
+    carried: tuple[Var, ...]
+    initial: tuple[Operand, ...]
+    test_body: list[Statement]
+    test: Operand
+    body: list[Statement]
+    yields: tuple[Operand, ...]
+    results: tuple[Var, ...]
+
+
+@dataclass(slots=True, eq=False)
+class If:
+    """A branch; both sides yield the values of `results`."""
+
+    condition: Operand
+    then_body: list[Statement]
+    then_yields: tuple[Operand, ...]
+    else_body: list[Statement]
+    else_yields: tuple[Operand, ...]
+    results: tuple[Var, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A call of another procedure of the program."""
+
+    results: tuple[Var, ...]
+    procedure: str
+    args: tuple[Operand, ...]
+    live: tuple[Var, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Extern:
+    """A call of a C function.
+
+    With `can_fail` it is `int32 symbol(ctx, args..., results)` with one 8-byte slot per result, as a procedure is;
+    otherwise it is `result symbol(args...)` with at most one result.
+    """
+
+    results: tuple[Var, ...]
+    symbol: str
+    args: tuple[Operand, ...]
+    can_fail: bool = False
+    live: tuple[Var, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class RaiseIf:
+    """Leaves the procedure with error `site` and its run-time values when the condition holds."""
+
+    condition: Operand
+    site: int
+    args: tuple[Operand, ...] = ()
+    live: tuple[Var, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Kernel:
+    """A loop nest compiled as a function of its own; see the module's text."""
+
+    reads: tuple[Var, ...]
+    writes: tuple[Var, ...]
+    body: list[Statement]
+    yields: tuple[Operand, ...] = ()
+    results: tuple[Var, ...] = ()
+
+    @property
+    def parallel_loop(self) -> For | None:
+        """The parallel loop which is this kernel's last statement, if there is one."""
+        last = self.body[-1] if self.body else None
+        return last if isinstance(last, For) and last.parallel else None
+
+
+Statement = (
+    Let | Load | Store | Alloc | Retain | Release | Unique | For | While | If | Call | Extern | RaiseIf | Kernel
+)
+
+
+@dataclass(slots=True, eq=False)
+class Procedure:
+    """A function of the program."""
+
+    name: str
+    parameters: tuple[Var, ...]
+    body: list[Statement]
+    results: tuple[Operand, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Program:
+    """Procedures by name; the first is the entry."""
+
+    procedures: dict[str, Procedure] = field(default_factory=dict)
+
+    @property
+    def entry(self) -> Procedure:
+        """The procedure that the runtime calls."""
+        return next(iter(self.procedures.values()))
+
+    def add(self, procedure: Procedure) -> Procedure:
+        """Adds a procedure under its name."""
+        self.procedures[procedure.name] = procedure
+        return procedure
+
+
+# Scalar operations, by the rule that gives the type of their result.
+
+SAME_TYPE = frozenset(
+    """add subtract multiply divide floor_divide remainder power negative absolute sign minimum maximum fmin fmax
+    exp log exp2 log2 log10 log1p expm1 sqrt cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh
+    arctan2 hypot erf erfc gammaln digamma floor ceil round trunc copysign
+    bitwise_and bitwise_or bitwise_xor invert left_shift right_shift unsigned_right_shift""".split()
+)
+TO_BOOL = frozenset(
+    """isnan isfinite isinf signbit equal not_equal less less_equal greater greater_equal
+    logical_and logical_or logical_not logical_xor add_overflows subtract_overflows multiply_overflows is_null""".split()
+)
+TYPE_GIVEN = frozenset(["cast", "reinterpret", "null", "buffer_data"])
+SCALAR_OPS = SAME_TYPE | TO_BOOL | TYPE_GIVEN | {"select", "pointer_offset"}
+
+ARITY: dict[str, int] = dict.fromkeys(SCALAR_OPS, 1) | dict.fromkeys(
+    """add subtract multiply divide floor_divide remainder power minimum maximum fmin fmax arctan2 hypot copysign
+    bitwise_and bitwise_or bitwise_xor left_shift right_shift unsigned_right_shift equal not_equal less less_equal
+    greater greater_equal logical_and logical_or logical_xor add_overflows subtract_overflows multiply_overflows
+    pointer_offset""".split(),
+    2,
+)
+ARITY["select"] = 3
+ARITY["null"] = 0
+
+
+def result_type(op: str, args: tuple[Operand, ...]) -> Type:
+    """The type of the result of a scalar operation whose type is not given (see TYPE_GIVEN)."""
+    if op in SAME_TYPE or op == "pointer_offset":
+        return args[0].type
+    if op in TO_BOOL:
+        return BOOL
+    if op == "select":
+        return args[1].type
+    raise ValueError(f"the type of the result of {op!r} must be given")
+
+
+def bodies(statement: Statement) -> tuple[list[Statement], ...]:
+    """The statement lists nested directly in a statement."""
+    if isinstance(statement, (For, Kernel)):
+        return (statement.body,)
+    if isinstance(statement, While):
+        return (statement.test_body, statement.body)
+    if isinstance(statement, If):
+        return (statement.then_body, statement.else_body)
+    return ()
+
+
+def walk(body: Iterable[Statement]) -> Iterator[Statement]:
+    """All statements of a body, with those nested in them, in order."""
+    for statement in body:
+        yield statement
+        for inner in bodies(statement):
+            yield from walk(inner)
+
+
+def operands(statement: Statement) -> tuple[Operand, ...]:
+    """The operands that a statement itself reads, those at the ends of its bodies included."""
+    match statement:
+        case Let() | Call() | Extern() | RaiseIf():
+            head = (statement.condition,) if isinstance(statement, RaiseIf) else ()
+            live = () if isinstance(statement, Let) else statement.live
+            return (*head, *statement.args, *live)
+        case Load():
+            return (statement.pointer, statement.offset)
+        case Store():
+            return (statement.pointer, statement.offset, statement.value)
+        case Alloc():
+            return (statement.count, *statement.live)
+        case Retain() | Release() | Unique():
+            return (statement.buffer,)
+        case For():
+            grain = () if statement.grain is None else (statement.grain,)
+            return (statement.count, *grain, *statement.initial, *statement.yields)
+        case While():
+            return (*statement.initial, statement.test, *statement.yields)
+        case If():
+            return (statement.condition, *statement.then_yields, *statement.else_yields)
+        case Kernel():
+            return (*statement.reads, *statement.writes, *statement.yields)
+
+
+def definitions(statement: Statement) -> tuple[Var, ...]:
+    """The variables that a statement itself defines, those of its loop headers included."""
+    match statement:
+        case Let() | Load() | Unique():
+            return (statement.var,)
+        case Alloc():
+            return (statement.buffer, statement.pointer)
+        case For():
+            return (statement.index, *statement.carried, *statement.results)
+        case While():
+            return (*statement.carried, *statement.results)
+        case If() | Call() | Extern() | Kernel():
+            return statement.results
+        case _:
+            return ()
+
+
+def free_variables(body: Iterable[Statement], extra: Iterable[Operand] = ()) -> list[Var]:
+    """The variables that a body (and the operands `extra` after it) takes from outside, in order of first use."""
+    defined: set[int] = set()
+    used: dict[int, Var] = {}
+    for statement in walk(body):
+        defined.update(var.id for var in definitions(statement))
+        used.update((operand.id, operand) for operand in operands(statement) if isinstance(operand, Var))
+    used.update((operand.id, operand) for operand in extra if isinstance(operand, Var))
+    return [var for id, var in used.items() if id not in defined]
