@@ -1,0 +1,1 @@
+"""The graph language: types, graph, check, evaluate, text, structures."""

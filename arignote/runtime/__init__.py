@@ -1,0 +1,1 @@
+"""What compiled code needs at run time: entry, dispatch, buffers, threads, errors."""
