@@ -1,0 +1,236 @@
+"""Types of the graph language.
+
+    type  = scalar(dtype)                    f64
+          | array(dtype, dims)               f64[n,3]     a dimension: a number, n (MANY) or ? (ANY)
+          | tuple(type*)                     (f64, i64)   the empty tuple is the unit type
+          | list(type)                       list f64     one element type, run-time length
+          | closure(function, captured)      fn g/2       a known function with its first parameters supplied
+          | token                            token        orders effects; nothing at run time
+
+Types are interned and compared by identity. The dimensions of an array type are *knowledge*: `f64[3]` is also a
+`f64[?]`. `fits(given, wanted)` is that order, `join` its least upper bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+from weakref import WeakValueDictionary
+
+from arignote.ir.structure import ANY, MANY
+
+if TYPE_CHECKING:
+    from arignote.ir.graph import Function
+
+SHORT = {
+    "bool": "bool", "int8": "i8", "int16": "i16", "int32": "i32", "int64": "i64",
+    "uint8": "u8", "uint16": "u16", "uint32": "u32", "uint64": "u64",
+    "float16": "f16", "float32": "f32", "float64": "f64", "complex64": "c64", "complex128": "c128",
+}  # fmt: skip
+LONG = {short: long for long, short in SHORT.items()}
+
+
+class Type:
+    """Base of all types. Equal types are the same object."""
+
+    __slots__ = ("__weakref__",)
+    _interned: ClassVar[WeakValueDictionary[tuple[object, ...], Type]] = WeakValueDictionary()
+
+
+def _intern(key: tuple[object, ...], make: type[Type]) -> Type:
+    known = Type._interned.get(key)
+    if known is None:
+        known = Type._interned[key] = object.__new__(make)
+        for name, value in zip(make.__slots__, key[1:], strict=True):
+            object.__setattr__(known, name, value)
+    return known
+
+
+class Scalar(Type):
+    """A number or truth value, by its NumPy dtype name."""
+
+    __slots__ = ("dtype",)
+    dtype: str
+
+    def __new__(cls, dtype: str) -> Scalar:
+        return _intern((cls, dtype), cls)  # type: ignore[return-value]
+
+    def __repr__(self) -> str:
+        return SHORT[self.dtype]
+
+
+class Array(Type):
+    """An array of `len(dims)` dimensions."""
+
+    __slots__ = ("dtype", "dims")
+    dtype: str
+    dims: tuple[int, ...]
+
+    def __new__(cls, dtype: str, dims: Iterable[int]) -> Array:
+        return _intern((cls, dtype, tuple(dims)), cls)  # type: ignore[return-value]
+
+    @property
+    def rank(self) -> int:
+        return len(self.dims)
+
+    def __repr__(self) -> str:
+        return f"{SHORT[self.dtype]}[{','.join(show_dim(d) for d in self.dims)}]"
+
+
+class Tuple(Type):
+    """A fixed number of values."""
+
+    __slots__ = ("items",)
+    items: tuple[Type, ...]
+
+    def __new__(cls, items: Iterable[Type]) -> Tuple:
+        return _intern((cls, tuple(items)), cls)  # type: ignore[return-value]
+
+    def __repr__(self) -> str:
+        inner = ", ".join(map(repr, self.items))
+        return f"({inner},)" if len(self.items) == 1 else f"({inner})"
+
+
+class List(Type):
+    """Any number of values of one type."""
+
+    __slots__ = ("element",)
+    element: Type
+
+    def __new__(cls, element: Type) -> List:
+        return _intern((cls, element), cls)  # type: ignore[return-value]
+
+    def __repr__(self) -> str:
+        return f"list {self.element!r}"
+
+
+class Closure(Type):
+    """A function whose first `captured` parameters are supplied. Nominal in the function, so that recursive chains of
+    backpropagators have finite types; the capture types are those of the function's parameters."""
+
+    __slots__ = ("function", "captured")
+    function: Function
+    captured: int
+
+    def __new__(cls, function: Function, captured: int) -> Closure:
+        return _intern((cls, function, captured), cls)  # type: ignore[return-value]
+
+    @property
+    def capture_types(self) -> tuple[Type, ...]:
+        return tuple(p.type for p in self.function.parameters[: self.captured])
+
+    @property
+    def argument_types(self) -> tuple[Type, ...]:
+        return tuple(p.type for p in self.function.parameters[self.captured :])
+
+    def __repr__(self) -> str:
+        return f"fn {self.function.name}/{self.captured}"
+
+
+class Token(Type):
+    """Orders effects; nothing at run time."""
+
+    __slots__ = ()
+
+    def __new__(cls) -> Token:
+        return _intern((cls,), cls)  # type: ignore[return-value]
+
+    def __repr__(self) -> str:
+        return "token"
+
+
+TOKEN = Token()
+UNIT = Tuple(())
+BOOL, INT64, FLOAT64 = Scalar("bool"), Scalar("int64"), Scalar("float64")
+
+
+def show_dim(dim: int) -> str:
+    return {MANY: "n", ANY: "?"}.get(dim, str(dim))
+
+
+def is_float(dtype: str) -> bool:
+    return dtype.startswith("float")
+
+
+def dtype_of(type_: Type) -> str:
+    assert isinstance(type_, Scalar | Array), type_
+    return type_.dtype
+
+
+def dims_of(type_: Type) -> tuple[int, ...]:
+    """Dimensions of an array; none for a scalar."""
+    return type_.dims if isinstance(type_, Array) else ()
+
+
+def shaped(dtype: str, dims: Iterable[int]) -> Type:
+    """Array of these dims; a scalar where there are none (NumPy returns scalars from operations on 0-d arrays)."""
+    dims = tuple(dims)
+    return Array(dtype, dims) if dims else Scalar(dtype)
+
+
+def dim_fits(given: int, wanted: int) -> bool:
+    return given == wanted or wanted == ANY or (wanted == MANY and given != ANY and given != 1)
+
+
+def join_dim(a: int, b: int) -> int:
+    if a == b:
+        return a
+    return MANY if a not in (1, ANY) and b not in (1, ANY) else ANY
+
+
+def fits(given: Type, wanted: Type) -> bool:
+    """Whether a value of type `given` may stand where `wanted` is declared."""
+    if given is wanted:
+        return True
+    if type(given) is not type(wanted):
+        return False
+    if isinstance(given, Array):
+        assert isinstance(wanted, Array)
+        return (given.dtype == wanted.dtype and given.rank == wanted.rank
+                and all(map(dim_fits, given.dims, wanted.dims)))  # fmt: skip
+    if isinstance(given, Tuple):
+        assert isinstance(wanted, Tuple)
+        return len(given.items) == len(wanted.items) and all(map(fits, given.items, wanted.items))
+    if isinstance(given, List):
+        assert isinstance(wanted, List)
+        return fits(given.element, wanted.element)
+    return False
+
+
+def join(a: Type, b: Type) -> Type | None:
+    """The least type that both fit, or None."""
+    if a is b:
+        return a
+    if isinstance(a, Array) and isinstance(b, Array) and a.dtype == b.dtype and a.rank == b.rank:
+        return Array(a.dtype, map(join_dim, a.dims, b.dims))
+    if isinstance(a, Tuple) and isinstance(b, Tuple) and len(a.items) == len(b.items):
+        items = [join(x, y) for x, y in zip(a.items, b.items, strict=True)]
+        return None if None in items else Tuple(items)  # type: ignore[arg-type]
+    if isinstance(a, List) and isinstance(b, List):
+        element = join(a.element, b.element)
+        return None if element is None else List(element)
+    return None
+
+
+def tangent_type(type_: Type) -> Type:
+    """Type of a tangent or cotangent: the float parts; everything else contributes the unit type."""
+    if isinstance(type_, Scalar | Array):
+        return type_ if is_float(type_.dtype) else UNIT
+    if isinstance(type_, Tuple):
+        return Tuple(map(tangent_type, type_.items))
+    if isinstance(type_, List):
+        return List(tangent_type(type_.element))
+    if isinstance(type_, Closure):
+        return Tuple(map(tangent_type, type_.capture_types))
+    return UNIT
+
+
+def is_differentiable(type_: Type) -> bool:
+    """Whether any part of a value of this type carries a derivative."""
+    if isinstance(type_, Scalar | Array):
+        return is_float(type_.dtype)
+    if isinstance(type_, Tuple):
+        return any(map(is_differentiable, type_.items))
+    if isinstance(type_, List):
+        return is_differentiable(type_.element)
+    return isinstance(type_, Closure) and any(map(is_differentiable, type_.capture_types))

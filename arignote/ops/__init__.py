@@ -1,0 +1,1 @@
+"""What every operation means, one paragraph each, by family. `table.OPERATIONS` joins them."""

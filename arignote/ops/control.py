@@ -1,0 +1,93 @@
+"""Functions as values, calls, and structured control flow.
+
+`closure` supplies the first parameters of a function. `cond`, `while_loop` and `for_loop` take closures; the values that
+a loop carries are its operands `init`, and its result is their tuple. Loops are loops: they cost no stack.
+"""
+
+from __future__ import annotations
+
+from arignote.ir.graph import Apply, Function, Node, Operation, TypeRuleError
+from arignote.ir.types import BOOL, INT64, Closure, Tuple, Type, fits, join
+from arignote.ops.derivative import Structural
+
+
+def _expect(given: Type, wanted: Type, what: str) -> None:
+    if not fits(given, wanted):
+        raise TypeRuleError(f"{what} is {given!r}, expected {wanted!r}")
+
+
+def _closure_type(node: Node, what: str) -> Closure:
+    if not isinstance(node.type, Closure):
+        raise TypeRuleError(f"{what} is {node.type!r}, expected a closure")
+    return node.type
+
+
+def _closure_rule(captures: tuple[Node, ...], function: Function) -> Type:
+    for capture, parameter in zip(captures, function.parameters, strict=False):
+        _expect(capture.type, parameter.type, f"capture {parameter.name} of {function.name}")
+    return Closure(function, len(captures))
+
+
+def _call_rule(inputs: tuple[Node, ...]) -> Type:
+    callee = _closure_type(inputs[0], "callee")
+    if len(inputs) - 1 != len(callee.argument_types):
+        raise TypeRuleError(f"{callee.function.name} takes {len(callee.argument_types)} operands, got {len(inputs) - 1}")
+    for argument, wanted in zip(inputs[1:], callee.argument_types, strict=True):
+        _expect(argument.type, wanted, f"operand of {callee.function.name}")
+    return callee.function.result_type
+
+
+def _cond_rule(inputs: tuple[Node, ...]) -> Type:
+    _expect(inputs[0].type, BOOL, "condition")
+    results = [_closure_type(branch, "branch").function.result_type for branch in inputs[1:]]
+    result = join(*results)
+    if result is None:
+        raise TypeRuleError(f"branches give {results[0]!r} and {results[1]!r}")
+    return result
+
+
+def _carried(init: tuple[Node, ...], body: Closure, skip: int) -> Tuple:
+    wanted = body.argument_types[skip:]
+    if len(wanted) != len(init):
+        raise TypeRuleError(f"{body.function.name} carries {len(wanted)} values, got {len(init)}")
+    for value, type_ in zip(init, wanted, strict=True):
+        _expect(value.type, type_, "initial value of a loop")
+    if body.function.is_defined:
+        _expect(body.function.result_type, Tuple(wanted), f"values carried by {body.function.name}")
+    return Tuple(wanted)
+
+
+def _while_rule(inputs: tuple[Node, ...]) -> Type:
+    condition, body = _closure_type(inputs[0], "loop condition"), _closure_type(inputs[1], "loop body")
+    _expect(condition.function.result_type, BOOL, "loop condition")
+    return _carried(inputs[2:], body, 0)
+
+
+def _for_rule(inputs: tuple[Node, ...]) -> Type:
+    _expect(inputs[0].type, INT64, "trip count")
+    body = _closure_type(inputs[1], "loop body")
+    _expect(INT64, body.argument_types[0], "loop index")
+    return _carried(inputs[2:], body, 1)
+
+
+def _may_fail(node: Apply) -> bool:
+    """Calls are taken to fail unless a pass knows better: what is inside may."""
+    return True
+
+
+closure = Operation("closure", _closure_rule, None, Structural())
+"""closure(*captures; function): the function with its first parameters supplied."""
+
+call = Operation("call", _call_rule, None, Structural(), can_fail=_may_fail)
+"""call(closure, *arguments): the function's result."""
+
+cond = Operation("cond", _cond_rule, None, Structural(), can_fail=_may_fail)
+"""cond(condition, then, otherwise): call one of two closures without arguments."""
+
+while_loop = Operation("while_loop", _while_rule, None, Structural(), can_fail=_may_fail)
+"""while_loop(condition, body, *init): condition(*carried) -> bool, body(*carried) -> tuple(*carried)."""
+
+for_loop = Operation("for_loop", _for_rule, None, Structural(), can_fail=_may_fail)
+"""for_loop(count, body, *init): body(i, *carried) -> tuple(*carried), for i = 0 .. count - 1; none where count <= 0."""
+
+FAMILY = (closure, call, cond, while_loop, for_loop)

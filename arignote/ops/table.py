@@ -1,0 +1,10 @@
+"""The table of all operations, by name."""
+
+from __future__ import annotations
+
+from arignote.ir.graph import Operation
+from arignote.ops import control, data, effects, elementwise, index, linalg, reduce, shape
+
+FAMILIES = (elementwise, shape, index, reduce, linalg, control, data, effects)
+
+OPERATIONS: dict[str, Operation] = {operation.name: operation for family in FAMILIES for operation in family.FAMILY}
