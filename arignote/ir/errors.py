@@ -1,0 +1,89 @@
+"""Errors as small documents: what the compiler refuses, and what compiled code raises at run time."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from arignote.ir.graph import Span
+
+
+class CompileError(Exception):
+    """A program that cannot be compiled. The message shows the user's line, what was found, and what to do.
+
+    span:  the place in the user's source
+    calls: the calls that led there, outermost first, as (span, what was called with which types)
+    hint:  one way out
+    """
+
+    def __init__(self, message: str, span: Span | None = None, hint: str = "",
+                 calls: Sequence[tuple[Span, str]] = ()) -> None:  # fmt: skip
+        self.message, self.span, self.hint, self.calls = message, span, hint, tuple(calls)
+        super().__init__(render(self))
+
+
+class UnsupportedSyntaxError(CompileError):
+    """A construct outside the compiled subset of Python."""
+
+
+class TypeInferenceError(CompileError):
+    """An operation does not accept the types that reach it, or a type cannot be determined."""
+
+
+class ShapeError(CompileError):
+    """Shapes known at compile time do not match."""
+
+
+class UndefinedNameError(CompileError):
+    """A name that is not defined where it is used, or an attribute that the compiler does not know."""
+
+
+class DifferentiationError(CompileError):
+    """A derivative that does not exist or is refused, such as one with respect to an integer."""
+
+
+class AliasingError(CompileError):
+    """A mutation whose effect would be visible through another reference, which compiled code does not reproduce."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSite:
+    """One place where compiled code may raise.
+
+    message: pieces that are strings, or single-leaf `Structure`s each standing for the next run-time argument
+    """
+
+    exception: type[BaseException]
+    message: tuple[Any, ...]
+    span: Span | None
+
+
+OUT_OF_MEMORY = ErrorSite(MemoryError, ("out of memory",), None)
+STACK_OVERFLOW = ErrorSite(RecursionError, ("maximum recursion depth exceeded in compiled code",), None)
+RESERVED_SITES = (OUT_OF_MEMORY, STACK_OVERFLOW)
+
+
+def excerpt(span: Span) -> list[str]:
+    """The source line with carets below the piece that is meant."""
+    line = linecache.getline(span.file, span.line).rstrip("\n")
+    if not line.strip():
+        return []
+    end = span.end_column if span.end_line == span.line and span.end_column > span.column else len(line)
+    width = max(1, end - span.column)
+    # Columns of `ast` count bytes of UTF-8.
+    lead = len(line.encode()[: span.column].decode(errors="ignore"))
+    return [f"    {line}", "    " + " " * lead + "^" * width]
+
+
+def render(error: CompileError) -> str:
+    lines = [error.message]
+    for place, what in error.calls:
+        lines.append(f"  in {what}, called at {place.file}:{place.line}")
+    if error.span is not None:
+        lines.append(f"  at {error.span.file}:{error.span.line}, in {error.span.function}")
+        lines.extend(excerpt(error.span))
+    if error.hint:
+        lines.append(f"  hint: {error.hint}")
+    return "\n".join(lines)
