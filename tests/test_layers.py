@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "theano": {"ir", "ops", "api"},
     "tools": {"ir", "ops", "frontend", "autodiff", "opt", "lower", "pipeline", "backends", "runtime", "api"},
 }
-# What the command line and `ag.inspect` show reaches through all stages, so these two import each other, inside functions.
+# `ag.inspect` and the command line show every stage, so these two import each other (inside functions).
 BOTH_WAYS = {("api", "tools"), ("tools", "api")}
 
 
