@@ -5,12 +5,12 @@ Integer operations wrap; Python's unbounded integers are guarded by the front en
 
 from __future__ import annotations
 
+import importlib
 import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.special
 
 from arignote.ir.graph import Apply, Node, Operation, TypeRuleError
 from arignote.ir.sizes import Size, sizes
@@ -100,6 +100,11 @@ def _quiet(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*operands, **attributes)
 
     return reference
+
+
+def _special(name: str) -> Callable[[Any], Any]:
+    """SciPy's special function of this name; the module, slow to import, is loaded when a value is first computed."""
+    return lambda x: getattr(importlib.import_module("scipy.special"), name)(x)
 
 
 def _op(name: str, rule: Callable[..., Type], reference: Callable[..., Any], derivative: Derivative,
@@ -211,10 +216,10 @@ FUNCTIONS = (
     _unary("arcsinh", np.arcsinh, lambda x, out: 1 / t.sqrt(x * x + 1)),
     _unary("arccosh", np.arccosh, lambda x, out: 1 / t.sqrt((x - 1) * (x + 1))),
     _unary("arctanh", np.arctanh, lambda x, out: 1 / ((1 - x) * (1 + x))),
-    _unary("erf", scipy.special.erf, lambda x, out: TWO_OVER_SQRT_PI * t.exp(-(x * x))),
-    _unary("erfc", scipy.special.erfc, lambda x, out: -TWO_OVER_SQRT_PI * t.exp(-(x * x))),
-    _unary("gammaln", scipy.special.gammaln, lambda x, out: t.digamma(x)),
-    _op("digamma", _float, scipy.special.digamma, Zero()),
+    _unary("erf", _special("erf"), lambda x, out: TWO_OVER_SQRT_PI * t.exp(-(x * x))),
+    _unary("erfc", _special("erf")c, lambda x, out: -TWO_OVER_SQRT_PI * t.exp(-(x * x))),
+    _unary("gammaln", _special("gammaln"), lambda x, out: t.digamma(x)),
+    _op("digamma", _float, _special("digamma"), Zero()),
     _op("floor", _float, np.floor, Zero()),
     _op("ceil", _float, np.ceil, Zero()),
     _op("round", _float, np.rint, Zero()),

@@ -1,0 +1,1 @@
+"""What people call: `jit`, the derivatives, configuration. `arignote` re-exports it."""
