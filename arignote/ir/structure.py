@@ -9,8 +9,8 @@
               | DataclassOf(cls, names, items)  dataclass instance              the leaves of the fields
               | StaticOf(value)                 None, strings, functions ...    none
 
-Structures are immutable and interned, so comparing and hashing them takes nanoseconds: the structures of the arguments are
-the key under which a compiled function is found.
+Structures are immutable and interned, so comparing and hashing them takes nanoseconds: the structures of the arguments
+are the key under which a compiled function is found.
 """
 
 from __future__ import annotations
