@@ -1,0 +1,242 @@
+"""Statements that are no loops: values, memory, buffers, errors, calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ...lower.loop_ir import (
+    OUT_OF_MEMORY_SITE,
+    Alloc,
+    Call,
+    Extern,
+    Let,
+    Load,
+    Operand,
+    RaiseIf,
+    Release,
+    Retain,
+    Statement,
+    Store,
+    Unique,
+    Var,
+)
+from .blas import provide
+from .function_text import FunctionText, Lines
+from .runtime_text import define_release, define_retain
+from .text import element_bytes, llvm_type, memory_type, pointee
+
+
+def emit_let(function: FunctionText, statement: Let) -> None:
+    """A scalar operation."""
+    texts = [function.text(arg) for arg in statement.args]
+    types = [arg.type for arg in statement.args]
+    function.values[statement.var.id] = function.scalar_let(statement.op, texts, types, statement.var.type)
+
+
+def address(function: FunctionText, pointer: Operand, offset: str) -> str:
+    """The address of an element."""
+    base = function.text(pointer)
+    if offset == "0":
+        return base
+    right = f"getelementptr {memory_type(pointee(pointer.type))}, ptr {base}, i64 {offset}"
+    return function.pure(("address", pointer.type, base, offset), right, (base, offset))
+
+
+def load_scalar(function: FunctionText, pointer: Operand, offset: str) -> str:
+    """Loads one element; from memory that the function only reads, at most once, and in front of loops that surely run."""
+    type = pointee(pointer.type)
+    place = address(function, pointer, offset)
+    memory = memory_type(type)
+    stable = isinstance(pointer, Var) and pointer.id in function.read_only
+    if not stable:
+        value = function.let(f"load {memory}, ptr {place}")
+    else:
+        key = ("load", memory, place)
+        movable = all(region.unconditional for region in function.regions[function.depth(place) + 1 :])
+        value = function.pure(key, f"load {memory}, ptr {place}", (place,), movable)
+    if type != "bool":
+        return value
+    return function.pure(("truth", value), f"trunc i8 {value} to i1", (value,))
+
+
+def emit_load(function: FunctionText, statement: Load) -> None:
+    """A load of one element."""
+    offset = function.text(statement.offset)
+    function.values[statement.var.id] = load_scalar(function, statement.pointer, offset)
+
+
+def emit_store(function: FunctionText, statement: Store) -> None:
+    """A store of one element."""
+    place = address(function, statement.pointer, function.text(statement.offset))
+    value = function.text(statement.value)
+    if statement.value.type == "bool":
+        value = function.let(f"zext i1 {value} to i8")
+    function.put(f"store {memory_type(statement.value.type)} {value}, ptr {place}")
+
+
+def emit_alloc(function: FunctionText, statement: Alloc) -> None:
+    """A fresh buffer, or the out-of-memory error."""
+    count = function.text(statement.count)
+    size = element_bytes(pointee(statement.pointer.type))
+    total = function.scalar_let("multiply", [count, str(size)], ["int64", "int64"], "int64")
+    allocate = function.module.symbol("ag_alloc", "ptr", "i64")
+    header = function.let(f"call ptr {allocate}(i64 {total})")
+    failed = function.let(f"icmp eq ptr {header}, null")
+    raise_when(function, failed, OUT_OF_MEMORY_SITE, [total], statement.live)
+    function.values[statement.buffer.id] = header
+    function.values[statement.pointer.id] = function.let(f"getelementptr i8, ptr {header}, i64 64")
+
+
+def emit_retain(function: FunctionText, statement: Retain) -> None:
+    """One reference more."""
+    function.put(f"call void {function.module.helper('ag_retain', define_retain)}({function.typed(statement.buffer)})")
+
+
+def emit_release(function: FunctionText, statement: Release) -> None:
+    """One reference less."""
+    release(function, function.text(statement.buffer), function.lines)
+
+
+def release(function: FunctionText, buffer: str, lines: Lines) -> None:
+    """Releases a buffer at the given place."""
+    reference = function.module.helper("ag_release", define_release)
+    lines.append(f"  call void {reference}(ptr {buffer})")
+
+
+def emit_unique(function: FunctionText, statement: Unique) -> None:
+    """Whether a buffer has one reference. A null one stands for memory that is not ours: the test reads a zero instead."""
+    buffer = function.text(statement.buffer)
+    zero = "@ag_no_references"
+    function.module.declarations[zero] = f"{zero} = private constant i64 0"
+    null = function.let(f"icmp eq ptr {buffer}, null")
+    place = function.let(f"select i1 {null}, ptr {zero}, ptr {buffer}")
+    count = function.let(f"load i64, ptr {place}")
+    function.values[statement.var.id] = function.let(f"icmp eq i64 {count}, 1")
+
+
+def raise_when(
+    function: FunctionText, condition: str, site: int, args: list[str], live: Iterable[Var]
+) -> None:
+    """Leaves with an error when the condition holds; the path of the error is out of the way."""
+    failing, going_on = function.label(), function.label()
+    function.branch(condition, failing, going_on, unlikely=True)
+    cold = function.cold
+    cold.append(f"{failing}:")
+    cold.append(f"  store i64 {site}, ptr %ctx")
+    for position, arg in enumerate(args):
+        place = function.name()
+        cold.append(f"  {place} = getelementptr i64, ptr %ctx, i64 {position + 1}")
+        cold.append(f"  store i64 {arg}, ptr {place}")
+    leave(function, live)
+    function.begin(going_on)
+
+
+def leave(function: FunctionText, live: Iterable[Var]) -> None:
+    """The end of an error's path: releases what is live and leaves."""
+    for buffer in live:
+        release(function, function.text(buffer), function.cold)
+    function.cold.append(f"  {function.fails_with}")
+
+
+def argument_bits(function: FunctionText, operand: Operand) -> str:
+    """An error's argument as 64 bits: integers by value, floats as the bits of a double."""
+    text, llvm = function.text(operand), llvm_type(operand.type)
+    if operand.type == "int64":
+        return text
+    if operand.type == "bool":
+        return function.let(f"zext i1 {text} to i64")
+    if operand.type == "int32":
+        return function.let(f"sext i32 {text} to i64")
+    if operand.type == "float32":
+        text, llvm = function.let(f"fpext float {text} to double"), "double"
+    if llvm == "double":
+        return function.let(f"bitcast double {text} to i64")
+    return function.let(f"ptrtoint ptr {text} to i64")
+
+
+def emit_raise_if(function: FunctionText, statement: RaiseIf) -> None:
+    """A conditional error."""
+    args = [argument_bits(function, arg) for arg in statement.args]
+    raise_when(function, function.text(statement.condition), statement.site, args, statement.live)
+
+
+def passed(function: FunctionText, operand: Operand) -> str:
+    """An operand as an argument of a call: a bool is a byte there."""
+    if operand.type != "bool":
+        return function.typed(operand)
+    return f"i8 {function.let(f'zext i1 {function.text(operand)} to i8')}"
+
+
+def slots(function: FunctionText, count: int) -> str:
+    """Stack memory for the results of a call, in the function's entry."""
+    if not count:
+        return "null"
+    place = function.name("slots")
+    function.entry.append(f"  {place} = alloca [{count} x i64]")
+    return place
+
+
+def read_slots(function: FunctionText, place: str, results: Iterable[Var]) -> None:
+    """Defines result variables from the slots that a callee has filled."""
+    for position, var in enumerate(results):
+        slot = function.let(f"getelementptr i64, ptr {place}, i64 {position}") if position else place
+        value = function.let(f"load {memory_type(var.type)}, ptr {slot}")
+        if var.type == "bool":
+            value = function.let(f"trunc i8 {value} to i1")
+        function.values[var.id] = value
+
+
+def call_with_status(
+    function: FunctionText, callee: str, args: Iterable[Operand], results: tuple[Var, ...], live: Iterable[Var]
+) -> None:
+    """A call of a procedure, or of a C function that follows the same convention."""
+    place = slots(function, len(results))
+    texts = ["ptr %ctx", *(passed(function, arg) for arg in args), f"ptr {place}"]
+    status = function.let(f"call i32 {callee}({', '.join(texts)})")
+    failed = function.let(f"icmp ne i32 {status}, 0")
+    failing, going_on = function.label(), function.label()
+    function.branch(failed, failing, going_on, unlikely=True)
+    function.cold.append(f"{failing}:")
+    leave(function, live)
+    function.begin(going_on)
+    read_slots(function, place, results)
+
+
+def emit_call(function: FunctionText, statement: Call) -> None:
+    """A call of another procedure."""
+    call_with_status(function, f"@{statement.procedure}", statement.args, statement.results, statement.live)
+
+
+def emit_extern(function: FunctionText, statement: Extern) -> None:
+    """A call of a C function, or of one that the backend itself provides."""
+    parameters = [memory_type(arg.type) for arg in statement.args]
+    if statement.can_fail:
+        reference = function.module.symbol(statement.symbol, "i32", ", ".join(["ptr", *parameters, "ptr"]))
+        call_with_status(function, reference, statement.args, statement.results, statement.live)
+        return
+    result = memory_type(statement.results[0].type) if statement.results else "void"
+    reference = provide(function.module, statement.symbol) or function.module.symbol(
+        statement.symbol, result, ", ".join(parameters)
+    )
+    call = f"call {result} {reference}({', '.join(passed(function, arg) for arg in statement.args)})"
+    if not statement.results:
+        function.put(call)
+        return
+    value = function.let(call)
+    if result == "i8":
+        value = function.let(f"trunc i8 {value} to i1")
+    function.values[statement.results[0].id] = value
+
+
+EMITTERS: dict[type, Callable[[FunctionText, Statement], None]] = {
+    Let: emit_let,
+    Load: emit_load,
+    Store: emit_store,
+    Alloc: emit_alloc,
+    Retain: emit_retain,
+    Release: emit_release,
+    Unique: emit_unique,
+    Call: emit_call,
+    Extern: emit_extern,
+    RaiseIf: emit_raise_if,
+}

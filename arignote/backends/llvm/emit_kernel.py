@@ -1,0 +1,163 @@
+"""Kernels: loop nests as LLVM functions of their own, called directly or in chunks by several threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...lower.loop_ir import For, Kernel, RaiseIf, Statement, Var, free_variables, walk
+from .emit_loops import scalar_loop
+from .function_text import FunctionText
+from .text import llvm_type, memory_type, scalar_text
+
+
+def emit_kernel(function: FunctionText, kernel: Kernel) -> None:
+    """Outlines a kernel and calls it."""
+    function.kernels += 1
+    name = f"{function.procedure_name}.kernel{function.kernels}"
+    captured = free_variables(kernel.body, kernel.yields)
+    loop = kernel.parallel_loop
+    if loop is not None:
+        outline_parallel(function, kernel, loop, name, captured)
+    elif any(isinstance(statement, RaiseIf) for statement in walk(kernel.body)):
+        outline_failing(function, kernel, name, captured)
+    else:
+        outline(function, kernel, name, captured)
+
+
+def inner_function(function: FunctionText, kernel: Kernel, name: str, captured: list[Var]) -> FunctionText:
+    """The function of a kernel, with the captured variables as its parameters."""
+    inner = FunctionText(function.module, name)
+    written = {var.id for var in kernel.writes}
+    inner.read_only = frozenset(var.id for var in kernel.reads if var.id not in written)
+    for position, var in enumerate(captured):
+        inner.values[var.id] = f"%p{position}"
+    return inner
+
+
+def parameters(kernel: Kernel, captured: list[Var]) -> list[str]:
+    """The parameters of a kernel's function: what is written is reached through no other pointer."""
+    written = {var.id for var in kernel.writes}
+    read = {var.id for var in kernel.reads}
+    texts = []
+    for position, var in enumerate(captured):
+        flags = " noalias" if var.id in written else " noalias readonly" if var.id in read else ""
+        texts.append(f"{llvm_type(var.type)}{flags} %p{position}")
+    return texts
+
+
+def define(function: FunctionText, inner: FunctionText, result: str, name: str, heads: list[str]) -> None:
+    """Adds the function of a kernel to the module."""
+    head = f"define internal {result} @{name}({', '.join(heads)}) nounwind noinline"
+    function.module.functions.append(inner.function(head))
+
+
+def call_arguments(function: FunctionText, captured: list[Var]) -> list[str]:
+    """The captured values at the place of the call."""
+    return [function.typed(var) for var in captured]
+
+
+def outline(function: FunctionText, kernel: Kernel, name: str, captured: list[Var]) -> None:
+    """A kernel that cannot fail returns its values, several as a structure."""
+    inner = inner_function(function, kernel, name, captured)
+    inner.statements(kernel.body)
+    types = [llvm_type(value.type) for value in kernel.yields]
+    result = "void" if not types else types[0] if len(types) == 1 else f"{{{', '.join(types)}}}"
+    give_back(inner, result, [inner.text(value) for value in kernel.yields], types)
+    define(function, inner, result, name, parameters(kernel, captured))
+    call = f"call {result} @{name}({', '.join(call_arguments(function, captured))})"
+    if not types:
+        function.put(call)
+        return
+    value = function.let(call)
+    for position, var in enumerate(kernel.results):
+        many = len(types) > 1
+        function.values[var.id] = function.let(f"extractvalue {result} {value}, {position}") if many else value
+
+
+def give_back(inner: FunctionText, result: str, values: list[str], types: list[str]) -> None:
+    """Returns none, one or several values."""
+    if len(values) < 2:
+        inner.put(f"ret {result} {values[0]}" if values else "ret void")
+        return
+    whole = "poison"
+    for position, (type, value) in enumerate(zip(types, values, strict=True)):
+        whole = inner.let(f"insertvalue {result} {whole}, {type} {value}, {position}")
+    inner.put(f"ret {result} {whole}")
+
+
+def outline_failing(function: FunctionText, kernel: Kernel, name: str, captured: list[Var]) -> None:
+    """A kernel that may raise returns its status before its values; its errors release nothing by themselves."""
+    inner = inner_function(function, kernel, name, captured)
+    types = ["i32", *(llvm_type(value.type) for value in kernel.yields)]
+    result = f"{{{', '.join(types)}}}"
+    inner.fails_with = f"ret {result} {{{', '.join(['i32 1', *(f'{type} zeroinitializer' for type in types[1:])])}}}"
+    inner.statements(kernel.body)
+    values = ["0", *(inner.text(value) for value in kernel.yields)]
+    whole = "poison"
+    for position, (type, value) in enumerate(zip(types, values, strict=True)):
+        whole = inner.let(f"insertvalue {result} {whole}, {type} {value}, {position}")
+    inner.put(f"ret {result} {whole}")
+    define(function, inner, result, name, ["ptr %ctx", *parameters(kernel, captured)])
+    args = ", ".join(["ptr %ctx", *call_arguments(function, captured)])
+    value = function.let(f"call {result} @{name}({args})")
+    status = function.let(f"extractvalue {result} {value}, 0")
+    failed = function.let(f"icmp ne i32 {status}, 0")
+    failing, going_on = function.label(), function.label()
+    function.branch(failed, failing, going_on, unlikely=True)
+    function.cold += [f"{failing}:", f"  {function.fails_with}"]
+    function.begin(going_on)
+    for position, var in enumerate(kernel.results):
+        function.values[var.id] = function.let(f"extractvalue {result} {value}, {position + 1}")
+
+
+def outline_parallel(
+    function: FunctionText, kernel: Kernel, loop: For, name: str, captured: list[Var]
+) -> None:
+    """A parallel kernel runs iterations begin..end; threads reach it through the addresses of its captured values."""
+    inner = inner_function(function, kernel, name, captured)
+    inner.statements(kernel.body[:-1])
+    scalar_loop(inner, loop, "%begin", "%end")
+    inner.put("ret void")
+    define(function, inner, "void", name, [*parameters(kernel, captured), "i64 %begin", "i64 %end"])
+    define_chunk(function, name, captured)
+    count = function.text(loop.count)
+    grain = function.text(loop.grain) if loop.grain is not None else scalar_text(1, "int64")
+    environment = function.name("environment")
+    function.entry.append(f"  {environment} = alloca [{max(len(captured), 1)} x i64]")
+    small = function.let(f"icmp sle i64 {count}, {grain}")
+    here, threads, done = function.label(), function.label(), function.label()
+    function.branch(small, here, threads)
+    function.begin(here)
+    args = [*call_arguments(function, captured), "i64 0", f"i64 {count}"]
+    function.put(f"call void @{name}({', '.join(args)})")
+    function.jump(done)
+    function.begin(threads)
+    for position, var in enumerate(captured):
+        place = function.let(f"getelementptr i64, ptr {environment}, i64 {position}")
+        value = function.text(var)
+        if var.type == "bool":
+            value = function.let(f"zext i1 {value} to i8")
+        function.put(f"store {memory_type(var.type)} {value}, ptr {place}")
+    run = function.module.symbol("ag_parallel_for", "void", "ptr, ptr, i64, i64")
+    function.put(f"call void {run}(ptr @{name}.chunk, ptr {environment}, i64 {count}, i64 {grain})")
+    function.jump(done)
+    function.begin(done)
+
+
+def define_chunk(function: FunctionText, name: str, captured: list[Var]) -> None:
+    """The function that a thread calls: reads the captured values and runs the kernel on its iterations."""
+    chunk = FunctionText(function.module, name)
+    args = []
+    for position, var in enumerate(captured):
+        place = chunk.let(f"getelementptr i64, ptr %environment, i64 {position}")
+        value = chunk.let(f"load {memory_type(var.type)}, ptr {place}")
+        if var.type == "bool":
+            value = chunk.let(f"trunc i8 {value} to i1")
+        args.append(f"{llvm_type(var.type)} {value}")
+    chunk.put(f"call void @{name}({', '.join([*args, 'i64 %begin', 'i64 %end'])})")
+    chunk.put("ret void")
+    head = f"define internal void @{name}.chunk(ptr %environment, i64 %begin, i64 %end) nounwind"
+    function.module.functions.append(chunk.function(head))
+
+
+EMITTERS: dict[type, Callable[[FunctionText, Statement], None]] = {Kernel: emit_kernel}

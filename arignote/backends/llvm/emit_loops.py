@@ -1,0 +1,189 @@
+"""Loops and branches of single values; loops over vectors of iterations are handed to emit_vector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...lower.loop_ir import Const, For, If, Load, Operand, Statement, Store, Var, While, walk
+from .emit_vector import emit_vector_loop, vectorisable
+from .function_text import FunctionText, Lines
+from .text import llvm_type
+
+UNROLLED_STATEMENTS = 96
+UNROLLED_ITERATIONS = 16
+
+
+def emit_for(function: FunctionText, statement: For) -> None:
+    """A counted loop in the form that suits it."""
+    if statement.vector and not unrollable(statement, 8) and vectorisable(statement):
+        emit_vector_loop(function, statement)
+    elif unrollable(statement, UNROLLED_ITERATIONS):
+        unroll(function, statement)
+    else:
+        scalar_loop(function, statement, "0", function.text(statement.count))
+
+
+def unrollable(statement: For, iterations: int) -> bool:
+    """Whether a loop is so short that its iterations are written one after the other."""
+    if not isinstance(statement.count, Const) or statement.count.value > iterations:
+        return False
+    inner = sum(1 for _ in walk(statement.body))
+    return inner * max(int(statement.count.value), 1) <= UNROLLED_STATEMENTS
+
+
+def unroll(function: FunctionText, statement: For) -> None:
+    """A short loop as straight code."""
+    carried = [function.text(initial) for initial in statement.initial]
+    for iteration in range(int(statement.count.value)):  # type: ignore[union-attr]
+        function.values[statement.index.id] = str(iteration)
+        for var, value in zip(statement.carried, carried, strict=True):
+            function.values[var.id] = value
+        function.statements(statement.body)
+        carried = [function.text(value) for value in statement.yields]
+    for var, value in zip(statement.results, carried, strict=True):
+        function.values[var.id] = value
+
+
+class LoopFrame:
+    """The blocks of a loop that tests at its end, behind a test that it runs at all."""
+
+    def __init__(self, function: FunctionText, begin: str, end: str, step: int = 1) -> None:
+        self.function, self.begin, self.end, self.step = function, begin, end, step
+        self.done = function.label()
+        self.guard_block: str | None = None
+        runs_surely = begin[0] != "%" and end[0] != "%" and int(begin) < int(end)
+        if not runs_surely:
+            runs = function.let(f"icmp slt i64 {begin}, {end}")
+            self.guard_block = function.block
+            enter = function.label()
+            function.branch(runs, enter, self.done)
+            function.begin(enter)
+        self.preheader: Lines = []
+        function.lines.append(self.preheader)
+        self.preheader_block = function.block
+        self.header = function.label()
+        function.jump(self.header)
+        function.begin(self.header)
+        self.phis: Lines = []
+        function.lines.append(self.phis)
+        function.open(self.preheader, unconditional=True)
+        self.depth = len(function.regions) - 1
+        self.index = function.name("i")
+        function.depths[self.index] = self.depth
+
+    def carry(self, prefix: str = "c") -> str:
+        """The name of a value carried from one iteration to the next."""
+        name = self.function.name(prefix)
+        self.function.depths[name] = self.depth
+        return name
+
+    def finish(self, carried: list[tuple[str, str, str, str]]) -> list[str]:
+        """Ends the loop; `carried` has (name, type, initial, next). Gives their values after the loop."""
+        function = self.function
+        following = function.let(f"add nuw nsw i64 {self.index}, {self.step}")
+        again = function.let(f"icmp slt i64 {following}, {self.end}")
+        latch = function.block
+        function.branch(again, self.header, self.done)
+        function.close()
+        for name, type, first, later in [(self.index, "i64", self.begin, following), *carried]:
+            self.phis.append(f"  {name} = phi {type} [{first}, %{self.preheader_block}], [{later}, %{latch}]")
+        function.begin(self.done)
+        if self.guard_block is None:
+            return [self._after(later, f"phi {type} [{later}, %{latch}]") for _, type, _, later in carried]
+        return [
+            function.let(f"phi {type} [{first}, %{self.guard_block}], [{later}, %{latch}]")
+            for _, type, first, later in carried
+        ]
+
+    def _after(self, value: str, phi: str) -> str:
+        """A value of the loop as one after the loop, whose scope is that of its surroundings."""
+        return self.function.let(phi) if value[0] == "%" else value
+
+
+def scalar_loop(function: FunctionText, statement: For, begin: str, end: str) -> None:
+    """A loop of one iteration after the other."""
+    initial = [function.text(value) for value in statement.initial]
+    frame = LoopFrame(function, begin, end)
+    function.values[statement.index.id] = frame.index
+    names = [frame.carry() for _ in statement.carried]
+    for var, name in zip(statement.carried, names, strict=True):
+        function.values[var.id] = name
+    function.statements(statement.body)
+    types = [llvm_type(var.type) for var in statement.carried]
+    later = [function.text(value) for value in statement.yields]
+    after = frame.finish(list(zip(names, types, initial, later, strict=True)))
+    for var, value in zip(statement.results, after, strict=True):
+        function.values[var.id] = value
+
+
+def emit_while(function: FunctionText, statement: While) -> None:
+    """A loop with a test of its own."""
+    initial = [function.text(value) for value in statement.initial]
+    preheader: Lines = []
+    function.lines.append(preheader)
+    before = function.block
+    header, body, done = function.label(), function.label(), function.label()
+    function.jump(header)
+    function.begin(header)
+    phis: Lines = []
+    function.lines.append(phis)
+    function.open(preheader)
+    names = [function.name("c") for _ in statement.carried]
+    for var, name in zip(statement.carried, names, strict=True):
+        function.values[var.id] = name
+        function.depths[name] = len(function.regions) - 1
+    function.statements(statement.test_body)
+    function.branch(function.text(statement.test), body, done)
+    function.begin(body)
+    function.statements(statement.body)
+    later = [function.text(value) for value in statement.yields]
+    latch = function.block
+    function.jump(header)
+    function.close()
+    for name, var, first, following in zip(names, statement.carried, initial, later, strict=True):
+        phis.append(f"  {name} = phi {llvm_type(var.type)} [{first}, %{before}], [{following}, %{latch}]")
+    function.begin(done)
+    for var, name in zip(statement.results, names, strict=True):
+        function.values[var.id] = name
+        # The carried values of the last test are the results, and belong to the surroundings from here on.
+        function.depths[name] = len(function.regions) - 1
+
+
+def cheap(body: list[Statement]) -> bool:
+    """Whether a side of a branch yields values that exist already, so that a select does for the branch."""
+    return not body
+
+
+def emit_if(function: FunctionText, statement: If) -> None:
+    """A branch."""
+    condition = function.text(statement.condition)
+    if cheap(statement.then_body) and cheap(statement.else_body):
+        for var, a, b in zip(statement.results, statement.then_yields, statement.else_yields, strict=True):
+            right = f"select i1 {condition}, {function.typed(a)}, {function.typed(b)}"
+            function.values[var.id] = function.let(right)
+        return
+    then, otherwise, done = function.label(), function.label(), function.label()
+    function.branch(condition, then, otherwise)
+    first, first_block = side(function, then, statement.then_body, statement.then_yields, done)
+    second, second_block = side(function, otherwise, statement.else_body, statement.else_yields, done)
+    function.begin(done)
+    for var, a, b in zip(statement.results, first, second, strict=True):
+        right = f"phi {llvm_type(var.type)} [{a}, %{first_block}], [{b}, %{second_block}]"
+        function.values[var.id] = function.let(right)
+
+
+def side(
+    function: FunctionText, label: str, body: list[Statement], yields: tuple[Operand, ...], done: str
+) -> tuple[list[str], str]:
+    """One side of a branch: its values, and the block in which it ends."""
+    function.begin(label)
+    function.open(None)
+    function.statements(body)
+    values = [function.text(value) for value in yields]
+    function.close()
+    last = function.block
+    function.jump(done)
+    return values, last
+
+
+EMITTERS: dict[type, Callable[[FunctionText, Statement], None]] = {For: emit_for, While: emit_while, If: emit_if}

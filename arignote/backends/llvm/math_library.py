@@ -1,0 +1,36 @@
+"""The formulas by name, and their texts, which are expanded once per process for each type and width."""
+
+from __future__ import annotations
+
+from . import math_basic
+from .formula import Formula, define_formula
+from .text import ModuleText, Type, suffix
+
+LIBRARY: dict[str, tuple[Formula, int]] = {**math_basic.LIBRARY}
+
+# The formula that computes an operation, by class of the operands' type.
+FORMULAS: dict[str, dict[str, str]] = {
+    "float": {op: op for op in LIBRARY if op in math_basic.FLOAT},
+    "integer": math_basic.INTEGER,
+    "bool": math_basic.BOOL,
+}
+
+_expanded: dict[tuple[str, Type, int], ModuleText] = {}
+
+
+def formula_reference(module: ModuleText, name: str, type: Type, width: int) -> str:
+    """The reference to a formula for a type and width; what it needs becomes part of the module."""
+    symbol = f"ag_{name}_{suffix(type, width)}"
+    if symbol in module.definitions:
+        return f"@{symbol}"
+    key = (name, type, width)
+    part = _expanded.get(key)
+    if part is None:
+        formula, arity = LIBRARY[name]
+        part = ModuleText()
+        part.definitions[symbol] = define_formula(part, symbol, formula, arity, type, width)
+        _expanded[key] = part
+    module.declarations.update(part.declarations)
+    module.definitions.update(part.definitions)
+    module.imported.update(part.imported)
+    return f"@{symbol}"
