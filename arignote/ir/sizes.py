@@ -123,6 +123,22 @@ def _concatenate(node: Apply, own: list[Size]) -> list[Size]:
     return result
 
 
+def _gather(node: Apply, own: list[Size]) -> list[Size]:
+    x, *indices = node.inputs
+    axis, inner = node["axis"], _known[x]
+    picked = [_known[i] for i in indices]
+    rank = len(picked[0])
+    return [*inner[:axis], *_broadcast(picked, own[axis : axis + rank]), *inner[axis + len(indices) :]]
+
+
+def _item(node: Apply, own: list[Size]) -> list[Size]:
+    """The index arrays that `nonzero` gives have one length."""
+    source = node.inputs[0]
+    if isinstance(source, Apply) and source.op.name == "nonzero" and node["index"] > 0:
+        return [(Apply(node.op, node.inputs, (("index", 0),)), 0)]
+    return own
+
+
 _RULES = {
     "transpose": _transpose, "expand_dims": _expand_dims, "squeeze": _drop_axes, "index": _drop_axes,
     "sum": _drop_axes, "prod": _drop_axes, "max": _drop_axes, "min": _drop_axes, "any": _drop_axes, "all": _drop_axes,
@@ -130,4 +146,5 @@ _RULES = {
     "broadcast_to": _given, "reshape": _given, "iota": lambda node, own: [as_size(node.inputs[0])],
     "update_slice": _as_first, "update_index": _as_first, "scatter": _as_first, "sum_to": _as_second,
     "matmul": _matmul, "concatenate": _concatenate, "stop_gradient": _as_first,
+    "gather": _gather, "sort": _as_first, "argsort": _as_first, "item": _item,
 }  # fmt: skip

@@ -217,7 +217,7 @@ FUNCTIONS = (
     _unary("arccosh", np.arccosh, lambda x, out: 1 / t.sqrt((x - 1) * (x + 1))),
     _unary("arctanh", np.arctanh, lambda x, out: 1 / ((1 - x) * (1 + x))),
     _unary("erf", _special("erf"), lambda x, out: TWO_OVER_SQRT_PI * t.exp(-(x * x))),
-    _unary("erfc", _special("erf")c, lambda x, out: -TWO_OVER_SQRT_PI * t.exp(-(x * x))),
+    _unary("erfc", _special("erfc"), lambda x, out: -TWO_OVER_SQRT_PI * t.exp(-(x * x))),
     _unary("gammaln", _special("gammaln"), lambda x, out: t.digamma(x)),
     _op("digamma", _float, _special("digamma"), Zero()),
     _op("floor", _float, np.floor, Zero()),

@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from arignote.ir.graph import Apply, Builder, Constant, Function, Node, Span, constant
-from arignote.ir.types import INT64, Scalar, Type, dims_of, dtype_of
+from arignote.ir.sizes import sizes
+from arignote.ir.structure import ANY
+from arignote.ir.types import INT64, Scalar, Type, dims_of, dtype_of, fits
 from arignote.ops.table import OPERATIONS
 
 
@@ -50,6 +52,24 @@ class Emit(Builder):
 
     def full_like(self, like: Node, value: float) -> Node:
         return self.broadcast_like(self.constant(value, dtype_of(like.type)), like)
+
+    def sum_to(self, x: Node, like: Node) -> Node:
+        """x summed down to the shape of `like`, which x was broadcast from; plain sums where the sizes tell which."""
+        given, wanted = sizes(x), sizes(like)
+        if given == wanted and fits(x.type, like.type):
+            return x
+        lead = len(given) - len(wanted)
+        ones = [axis for axis, size in enumerate(wanted) if size == 1]
+        certain = all(size == 1 or size == given[lead + axis] or dims_of(like.type)[axis] != ANY
+                      for axis, size in enumerate(wanted))  # fmt: skip
+        summed = tuple(range(lead)) + tuple(lead + axis for axis in ones if given[lead + axis] != 1)
+        if certain and summed:
+            total = self.op("sum", x, axes=summed)
+            kept = tuple(axis for axis in ones if given[lead + axis] != 1)
+            result = self.op("expand_dims", total, axes=kept) if kept else total
+            if fits(result.type, like.type):
+                return result
+        return self.op("sum_to", x, like)
 
     def zeros_like(self, like: Node) -> Node:
         """Zeros of the type and shape of a scalar or array."""

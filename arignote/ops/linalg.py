@@ -1,0 +1,94 @@
+"""Linear algebra."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from arignote.ir.graph import Apply, Node, Operation, TypeRuleError
+from arignote.ir.sizes import Size, sizes
+from arignote.ir.types import Array, Type, show_dim
+from arignote.ops.derivative import Rules
+from arignote.ops.elementwise import broadcast_dims
+from arignote.ops.shape import array_type, contradict, show_shape
+
+if TYPE_CHECKING:
+    from arignote.ops.emit import Emit
+
+
+def _matmul_rule(inputs: tuple[Node, ...]) -> Type:
+    a, b = map(array_type, inputs)
+    if a.dtype != b.dtype or a.dtype == "bool":
+        raise TypeRuleError(f"expected numbers of one dtype, got {a!r} and {b!r}")
+    if a.rank != b.rank or a.rank < 2:
+        raise TypeRuleError(f"expected equal ranks of at least 2, got {a!r} and {b!r}")
+    inner, given = a.dims[-1], b.dims[-2]
+    if contradict(inner, given):
+        raise TypeRuleError(
+            "matmul: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature (n?,k),(k,m?)->"
+            f"(n?,m?) (size {show_dim(given)} is different from {show_dim(inner)})", shape=True)  # fmt: skip
+    try:
+        batch = broadcast_dims(tuple(_Batch(x) for x in (a, b)))  # type: ignore[misc]
+    except TypeRuleError:
+        shapes = " ".join(show_shape(x.dims) for x in (a, b))
+        message = f"operands could not be broadcast together with remapped shapes [original->remapped]: {shapes}"
+        raise TypeRuleError(message, shape=True) from None
+    return Array(a.dtype, [*batch, a.dims[-2], b.dims[-1]])
+
+
+class _Batch:
+    """A stack of matrices, seen without its matrices."""
+
+    __slots__ = ("type",)
+
+    def __init__(self, type_: Array) -> None:
+        self.type = Array(type_.dtype, type_.dims[:-2])
+
+
+def _matmul_fails(node: Apply) -> bool:
+    a, b = map(sizes, node.inputs)
+    if a[-1] != b[-2]:
+        return True
+    stacks: list[set[Size]] = [{x, y} - {1} for x, y in zip(a[:-2], b[:-2])]
+    return any(len(here) > 1 for here in stacks)
+
+
+def transposed(emit: Emit, x: Node) -> Node:
+    """Each matrix of a stack transposed."""
+    rank = array_type(x).rank
+    return emit.op("transpose", x, permutation=(*range(rank - 2), rank - 1, rank - 2))
+
+
+def _matmul_vjp(emit: Emit, node: Apply, cotangent: Node) -> list[Node | None]:
+    a, b = node.inputs
+    of_a = emit.op("matmul", cotangent, transposed(emit, b))
+    of_b = emit.op("matmul", transposed(emit, a), cotangent)
+    if array_type(a).rank == 2:
+        return [of_a, of_b]
+    return [emit.sum_to(of_a, a), emit.sum_to(of_b, b)]
+
+
+def _matmul_jvp(emit: Emit, node: Apply, tangents: Sequence[Node | None]) -> Node | None:
+    a, b = node.inputs
+    of_a, of_b = tangents
+    terms = []
+    if of_a is not None:
+        terms.append(emit.op("matmul", of_a, b))
+    if of_b is not None:
+        terms.append(emit.op("matmul", a, of_b))
+    if not terms:
+        return None
+    return terms[0] if len(terms) == 1 else emit.op("add", *terms)
+
+
+def _matmul(a: Any, b: Any) -> Any:
+    with np.errstate(all="ignore"):
+        return np.matmul(a, b)
+
+
+matmul = Operation("matmul", _matmul_rule, _matmul, Rules(_matmul_jvp, _matmul_vjp), can_fail=_matmul_fails)
+"""matmul(a, b): matrix products over stacks of one rank, whose leading dimensions broadcast."""
+
+FAMILY = (matmul,)
