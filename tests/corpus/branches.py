@@ -90,7 +90,7 @@ def early_return(x):
     return y * x
 
 
-@program(lambda: call(0.5, 3), lambda: call(0.5, 30), lambda: call(-0.5, 3), differentiable=(0,))
+@program(lambda: call(0.53, 3), lambda: call(0.53, 30), lambda: call(-0.47, 3), differentiable=(0,))
 def early_return_in_a_loop(x, n):
     total = 0.0
     for i in range(n):

@@ -1,0 +1,87 @@
+"""Compiled derivatives agree with finite differences of the plain program."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import arignote as ag
+from tests.corpus.program import MakeCall, Program
+from tests.properties.comparison import assert_no_differences, differences
+from tests.properties.subjects import differentiable_cases, with_argument
+from tests.properties.trees import gradient_differences, is_float, leaves, numerical_gradient, project, random_like
+
+
+def is_scalar(value: Any) -> bool:
+    """Whether a result can be differentiated as it is."""
+    return isinstance(value, float)
+
+
+@pytest.mark.parametrize(("program", "make"), list(differentiable_cases()))
+def test_value_and_grad(program: Program, make: MakeCall) -> None:
+    """value_and_grad gives the value, and for every argument a gradient of its structure."""
+    assert program.differentiable is not None
+    arguments = make()
+    function = program.function
+    value = function(*arguments.positional, **arguments.keywords)
+    if not is_scalar(value):
+        weights = random_like(value, seed=0)
+
+        def function(*positional: Any, **keywords: Any) -> Any:
+            return project(program.function(*positional, **keywords), weights)
+
+        value = function(*arguments.positional, **arguments.keywords)
+    numbers = tuple(n for n in program.differentiable if all(map(is_float, leaves(arguments.positional[n]))))
+    derivative = ag.jit(ag.value_and_grad(function, argnums=numbers))
+    found, gradients = derivative(*arguments.positional, **arguments.keywords)
+    lines = differences(value, found, program.ulps * 4, "value")
+    for number, gradient in zip(numbers, gradients, strict=True):
+
+        def along(argument: Any, number: int = number) -> Any:
+            moved = with_argument(arguments, number, argument)
+            return function(*moved.positional, **moved.keywords)
+
+        tree = arguments.positional[number]
+        lines += gradient_differences(numerical_gradient(along, tree), gradient, tree, f"argument {number}")
+    assert_no_differences(lines)
+
+
+@pytest.mark.parametrize(("program", "make"), list(differentiable_cases()))
+def test_vjp(program: Program, make: MakeCall) -> None:
+    """The pullback of vjp gives, for a random cotangent, what value_and_grad of the weighted sum does."""
+    arguments = make()
+    if arguments.keywords or program.differentiable != tuple(range(len(arguments.positional))):
+        pytest.skip("vjp differentiates with respect to all arguments")
+    if not all(is_float(leaf) for leaf in leaves(arguments.positional)):
+        pytest.skip("not every argument is a float")
+    value, pullback = ag.vjp(program.function, *arguments.positional)
+    weights = random_like(value, seed=1)
+    gradients = pullback(weights)
+    lines = differences(program.function(*arguments.positional), value, program.ulps * 4, "value")
+    for number, gradient in enumerate(gradients):
+
+        def along(argument: Any, number: int = number) -> Any:
+            return project(program.function(*with_argument(arguments, number, argument).positional), weights)
+
+        tree = arguments.positional[number]
+        lines += gradient_differences(numerical_gradient(along, tree), gradient, tree, f"argument {number}")
+    assert_no_differences(lines)
+
+
+@pytest.mark.parametrize(("program", "make"), list(differentiable_cases("twice")))
+def test_gradient_of_gradient(program: Program, make: MakeCall) -> None:
+    """grad(grad(f)) agrees with finite differences of grad(f), along a random direction."""
+    arguments = make()
+    function = program.function
+    if not is_scalar(function(*arguments.positional)):
+        pytest.skip("the result is not a scalar")
+    others = arguments.positional[1:]
+    direction = random_like(arguments.positional[0], seed=2)
+
+    def slope(argument: Any) -> Any:
+        return np.sum(ag.grad(function)(argument, *others) * direction)
+
+    second = ag.jit(ag.grad(slope))(arguments.positional[0])
+    first = ag.jit(slope)
+    numeric = numerical_gradient(first, arguments.positional[0])
+    assert_no_differences(gradient_differences(numeric, second, arguments.positional[0], "second derivative"))
