@@ -28,6 +28,13 @@ def _closure_rule(captures: tuple[Node, ...], function: Function) -> Type:
     return Closure(function, len(captures))
 
 
+def _captured_rule(inputs: tuple[Node, ...], index: int) -> Type:
+    captures = _closure_type(inputs[0], "operand").capture_types
+    if not 0 <= index < len(captures):
+        raise TypeRuleError(f"no capture {index} in {inputs[0].type!r}")
+    return captures[index]
+
+
 def _call_rule(inputs: tuple[Node, ...]) -> Type:
     callee = _closure_type(inputs[0], "callee")
     if len(inputs) - 1 != len(callee.argument_types):
@@ -78,6 +85,9 @@ def _may_fail(node: Apply) -> bool:
 closure = Operation("closure", _closure_rule, None, Structural())
 """closure(*captures; function): the function with its first parameters supplied."""
 
+captured = Operation("captured", _captured_rule, None, Structural())
+"""captured(closure; index): one of the values supplied to a closure. The derivative transforms take closures apart."""
+
 call = Operation("call", _call_rule, None, Structural(), can_fail=_may_fail)
 """call(closure, *arguments): the function's result."""
 
@@ -90,4 +100,4 @@ while_loop = Operation("while_loop", _while_rule, None, Structural(), can_fail=_
 for_loop = Operation("for_loop", _for_rule, None, Structural(), can_fail=_may_fail)
 """for_loop(count, body, *init): body(i, *carried) -> tuple(*carried), for i = 0 .. count - 1; none where count <= 0."""
 
-FAMILY = (closure, call, cond, while_loop, for_loop)
+FAMILY = (closure, captured, call, cond, while_loop, for_loop)
