@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...lower.loop_ir import Const, For, If, Load, Operand, Statement, Store, Var, While, walk
-from .emit_vector import emit_vector_loop, vectorisable
+from .emit_vector import emit_vector_loop
 from .function_text import FunctionText, Lines
+from .loop_frame import LoopFrame
 from .text import llvm_type
+from .vector_analysis import plan
 
 UNROLLED_STATEMENTS = 96
 UNROLLED_ITERATIONS = 16
+SHORT_ITERATIONS = 4
 
 
 def emit_for(function: FunctionText, statement: For) -> None:
     """A counted loop in the form that suits it."""
-    if statement.vector and not unrollable(statement, 8) and vectorisable(statement):
-        emit_vector_loop(function, statement)
+    vectors = plan(statement) if statement.vector and not unrollable(statement, SHORT_ITERATIONS) else None
+    if vectors is not None:
+        emit_vector_loop(function, statement, vectors)
     elif unrollable(statement, UNROLLED_ITERATIONS):
         unroll(function, statement)
     else:
@@ -42,62 +46,6 @@ def unroll(function: FunctionText, statement: For) -> None:
         carried = [function.text(value) for value in statement.yields]
     for var, value in zip(statement.results, carried, strict=True):
         function.values[var.id] = value
-
-
-class LoopFrame:
-    """The blocks of a loop that tests at its end, behind a test that it runs at all."""
-
-    def __init__(self, function: FunctionText, begin: str, end: str, step: int = 1) -> None:
-        self.function, self.begin, self.end, self.step = function, begin, end, step
-        self.done = function.label()
-        self.guard_block: str | None = None
-        runs_surely = begin[0] != "%" and end[0] != "%" and int(begin) < int(end)
-        if not runs_surely:
-            runs = function.let(f"icmp slt i64 {begin}, {end}")
-            self.guard_block = function.block
-            enter = function.label()
-            function.branch(runs, enter, self.done)
-            function.begin(enter)
-        self.preheader: Lines = []
-        function.lines.append(self.preheader)
-        self.preheader_block = function.block
-        self.header = function.label()
-        function.jump(self.header)
-        function.begin(self.header)
-        self.phis: Lines = []
-        function.lines.append(self.phis)
-        function.open(self.preheader, unconditional=True)
-        self.depth = len(function.regions) - 1
-        self.index = function.name("i")
-        function.depths[self.index] = self.depth
-
-    def carry(self, prefix: str = "c") -> str:
-        """The name of a value carried from one iteration to the next."""
-        name = self.function.name(prefix)
-        self.function.depths[name] = self.depth
-        return name
-
-    def finish(self, carried: list[tuple[str, str, str, str]]) -> list[str]:
-        """Ends the loop; `carried` has (name, type, initial, next). Gives their values after the loop."""
-        function = self.function
-        following = function.let(f"add nuw nsw i64 {self.index}, {self.step}")
-        again = function.let(f"icmp slt i64 {following}, {self.end}")
-        latch = function.block
-        function.branch(again, self.header, self.done)
-        function.close()
-        for name, type, first, later in [(self.index, "i64", self.begin, following), *carried]:
-            self.phis.append(f"  {name} = phi {type} [{first}, %{self.preheader_block}], [{later}, %{latch}]")
-        function.begin(self.done)
-        if self.guard_block is None:
-            return [self._after(later, f"phi {type} [{later}, %{latch}]") for _, type, _, later in carried]
-        return [
-            function.let(f"phi {type} [{first}, %{self.guard_block}], [{later}, %{latch}]")
-            for _, type, first, later in carried
-        ]
-
-    def _after(self, value: str, phi: str) -> str:
-        """A value of the loop as one after the loop, whose scope is that of its surroundings."""
-        return self.function.let(phi) if value[0] == "%" else value
 
 
 def scalar_loop(function: FunctionText, statement: For, begin: str, end: str) -> None:

@@ -66,9 +66,9 @@ def emit_procedure(module: ModuleText, procedure: Procedure, recursive: bool, is
     module.functions.append(function.function(f"define {linkage}i32 @{procedure.name}({', '.join(heads)}) nounwind"))
 
 
-def emit_program(program: Program) -> ModuleText:
+def emit_program(program: Program, vector_bytes: int = 64, masks: bool = True) -> ModuleText:
     """The module of a program; its first procedure is the only one visible from outside."""
-    module = ModuleText()
+    module = ModuleText(vector_bytes, masks)
     recursive = recursive_procedures(program)
     entry = program.entry.name
     for name, procedure in program.procedures.items():

@@ -1,8 +1,306 @@
-from ...lower.loop_ir import For
-from .function_text import FunctionText
+"""Loops over vectors of iterations, written as vector instructions.
 
-def vectorisable(statement: For) -> bool:
-    return False
+Not left to LLVM's loop vectoriser: that one takes several times as long, and cannot know what the lowering knows. A short
+body is unrolled without masks, and a second loop does the rest under a mask; a long body exists once, always under the mask.
+"""
 
-def emit_vector_loop(function: FunctionText, statement: For) -> None:
-    raise NotImplementedError
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...lower.loop_ir import For, If, Let, Load, Operand, Statement, Store, Var, While, walk
+from .emit import emit_let, load_scalar
+from .function_text import FunctionText, Lines
+from .loop_frame import LoopFrame
+from .table import instruction
+from .text import element_bytes, llvm_type
+from .vector_analysis import VectorPlan
+from .vector_memory import emit_vector_load, emit_vector_store
+from .vector_values import (
+    Progression,
+    Value,
+    Vector,
+    any_lane,
+    both,
+    first_lanes,
+    horizontal,
+    identity,
+    progression,
+    value_of,
+    vector_of,
+)
+
+UNROLLED_COST = 24
+UNMASKED_COST = 12
+
+
+def emit_vector_loop(function: FunctionText, statement: For, plan: VectorPlan) -> None:
+    """A loop over vectors of iterations, and the combination of what its lanes have accumulated."""
+    outer_emitters, function.emitters = function.emitters, EMITTERS
+    function.width = max(function.module.vector_bytes // plan.width_bytes, 2)
+    function.width = min(function.width, 64)
+    end = function.text(statement.count)
+    begin, accumulators = "0", [identity_vector(function, plan, position) for position in range(len(plan.reductions))]
+    copies = unrolling(function, plan)
+    if copies:
+        step = copies * function.width
+        middle = function.scalar_let("bitwise_and", [end, str(-step)], ["int64", "int64"], "int64")
+        if end[0] != "%":
+            middle = str(int(end) // step * step)
+        if middle[0] == "%" or int(middle) > 0:
+            accumulators = main_loop(function, statement, plan, middle, copies, accumulators)
+        begin = middle
+    if begin != end:
+        accumulators = masked_loop(function, statement, plan, begin, end, accumulators)
+    for var, initial, reduction, vector in zip(
+        statement.results, statement.initial, plan.reductions, accumulators, strict=True
+    ):
+        lanes = function.let(horizontal(function.module, reduction.op, var.type, reduction.kind, vector, function.width))
+        function.values[var.id] = function.scalar_let(
+            reduction.op, [function.text(initial), lanes], [var.type, var.type], var.type
+        )
+    function.width, function.emitters, function.fused = 0, outer_emitters, frozenset()
+
+
+def unrolling(function: FunctionText, plan: VectorPlan) -> int:
+    """How many vectors of iterations the loop without masks does at a time; 0 for no such loop."""
+    if plan.cost > UNROLLED_COST:
+        return 0 if function.module.masks else 1
+    if plan.reductions:
+        return 8 if plan.cost <= 3 else 4
+    return 4 if plan.cost <= 6 else 2
+
+
+def identity_vector(function: FunctionText, plan: VectorPlan, position: int) -> str:
+    """The accumulator before the first iteration."""
+    reduction = plan.reductions[position]
+    type = reduction.chain[0].var.type
+    return f"splat ({llvm_type(type)} {identity(reduction.op, type, reduction.kind)})"
+
+
+def vector_type(function: FunctionText, statement: For, position: int) -> str:
+    """The LLVM type of an accumulator."""
+    return llvm_type(statement.carried[position].type, function.width)
+
+
+def main_loop(
+    function: FunctionText, statement: For, plan: VectorPlan, end: str, copies: int, start: list[str]
+) -> list[str]:
+    """The unrolled loop without masks; each copy has accumulators of its own, which hides the latency of adding."""
+    function.mask, function.fused = None, plan.fused
+    frame = LoopFrame(function, "0", end, copies * function.width)
+    names = [[frame.carry() for _ in range(copies)] for _ in start]
+    later: list[list[str]] = [[] for _ in start]
+    for copy in range(copies):
+        base = frame.index
+        if copy:
+            base = function.let(f"add nuw nsw i64 {frame.index}, {copy * function.width}")
+        function.values[statement.index.id] = Progression(base, "1")
+        for var, copied in zip(statement.carried, names, strict=True):
+            function.values[var.id] = Vector(copied[copy])
+        function.statements(statement.body)
+        for position, value in enumerate(statement.yields):
+            later[position].append(vector_of(function, value_of(function, value), value.type))
+    carried = [
+        (names[position][copy], vector_type(function, statement, position), start[position], later[position][copy])
+        for position in range(len(start))
+        for copy in range(copies)
+    ]
+    after = frame.finish(carried)
+    return [
+        combine(function, statement, plan, position, after[position * copies : (position + 1) * copies])
+        for position in range(len(start))
+    ]
+
+
+def combine(function: FunctionText, statement: For, plan: VectorPlan, position: int, vectors: list[str]) -> str:
+    """One accumulator from those of the copies, as a tree."""
+    op, type = plan.reductions[position].op, statement.carried[position].type
+    while len(vectors) > 1:
+        vectors = [
+            function.let(instruction(function.module, op, vectors[i : i + 2], [type, type], type, function.width)[0])
+            for i in range(0, len(vectors), 2)
+        ]
+    return vectors[0]
+
+
+def masked_loop(
+    function: FunctionText, statement: For, plan: VectorPlan, begin: str, end: str, start: list[str]
+) -> list[str]:
+    """The loop under a mask of the lanes that are left."""
+    function.fused = plan.fused
+    frame = LoopFrame(function, begin, end, function.width)
+    function.mask = mask = first_lanes(function, frame.index, end)
+    function.values[statement.index.id] = Progression(frame.index, "1")
+    names = [frame.carry() for _ in start]
+    for var, name in zip(statement.carried, names, strict=True):
+        function.values[var.id] = Vector(name)
+    function.statements(statement.body)
+    carried = []
+    for position, (name, value) in enumerate(zip(names, statement.yields, strict=True)):
+        type = vector_type(function, statement, position)
+        lanes = vector_of(function, value_of(function, value), value.type)
+        kept = function.let(f"select <{function.width} x i1> {mask}, {type} {lanes}, {type} {name}")
+        carried.append((name, type, start[position], kept))
+    after = frame.finish(carried)
+    function.mask = None
+    return after
+
+
+def emit_vector_let(function: FunctionText, statement: Let) -> None:
+    """An operation: once for all lanes where it is the same in all, otherwise on vectors."""
+    values = [value_of(function, arg) for arg in statement.args]
+    if all(value.__class__ is str for value in values):
+        emit_let(function, statement)
+        return
+    op, result = statement.op, statement.var.type
+    if result == "int64" and op in ("add", "subtract", "multiply"):
+        found = progression(function, op, values[0], values[1])
+        if found is not None:
+            function.values[statement.var.id] = found
+            return
+    types = [arg.type for arg in statement.args]
+    texts = [vector_of(function, value, type) for value, type in zip(values, types, strict=True)]
+    key = (op, result, function.width, types[0], *texts)
+    found_text = function.known(key)
+    if found_text is None:
+        right, is_value = instruction(function.module, op, texts, types, result, function.width)
+        if statement.var.id in function.fused:
+            right = right.replace("fadd", "fadd reassoc contract", 1).replace("fmul", "fmul contract", 1)
+        found_text = right if is_value else function.pure(key, right, texts)
+    function.values[statement.var.id] = Vector(found_text)
+
+
+def emit_vector_if(function: FunctionText, statement: If) -> None:
+    """A branch: a real one when all lanes agree, otherwise both sides under masks."""
+    condition = value_of(function, statement.condition)
+    if isinstance(condition, str):
+        uniform_if(function, statement, condition)
+        return
+    llvm = llvm_type("bool", function.width)
+    mask = vector_of(function, condition, "bool")
+    negated = function.let(f"xor {llvm} {mask}, splat (i1 true)")
+    first = masked_side(function, mask, statement.then_body, statement.then_yields)
+    second = masked_side(function, negated, statement.else_body, statement.else_yields)
+    for var, a, b in zip(statement.results, first, second, strict=True):
+        type = llvm_type(var.type, function.width)
+        function.values[var.id] = Vector(function.let(f"select {llvm} {mask}, {type} {a}, {type} {b}"))
+
+
+def masked_side(
+    function: FunctionText, mask: str, body: list[Statement], yields: tuple[Operand, ...]
+) -> list[str]:
+    """One side of a branch whose lanes differ; skipped when no lane takes it, unless it is only a few values."""
+    if all(isinstance(each, Let) for each in body):
+        function.statements(body)
+        return [vector_of(function, value_of(function, value), value.type) for value in yields]
+    outer = function.mask
+    function.mask = both(function, outer, mask)
+    run, after = function.label(), function.label()
+    function.branch(any_lane(function, function.mask), run, after)
+    before = function.block
+    function.begin(run)
+    function.open(None)
+    function.statements(body)
+    values = [vector_of(function, value_of(function, value), value.type) for value in yields]
+    function.close()
+    last = function.block
+    function.jump(after)
+    function.begin(after)
+    function.mask = outer
+    return [
+        function.let(f"phi {llvm_type(value.type, function.width)} [{text}, %{last}], [zeroinitializer, %{before}]")
+        for value, text in zip(yields, values, strict=True)
+    ]
+
+
+def uniform_if(function: FunctionText, statement: If, condition: str) -> None:
+    """A branch that all lanes take together."""
+    then, otherwise, done = function.label(), function.label(), function.label()
+    function.branch(condition, then, otherwise)
+    sides = []
+    for label, body, yields in (
+        (then, statement.then_body, statement.then_yields),
+        (otherwise, statement.else_body, statement.else_yields),
+    ):
+        function.begin(label)
+        function.open(None)
+        function.statements(body)
+        values = [vector_of(function, value_of(function, value), value.type) for value in yields]
+        function.close()
+        sides.append((values, function.block))
+        function.jump(done)
+    function.begin(done)
+    (first, first_block), (second, second_block) = sides
+    for var, a, b in zip(statement.results, first, second, strict=True):
+        right = f"phi {llvm_type(var.type, function.width)} [{a}, %{first_block}], [{b}, %{second_block}]"
+        function.values[var.id] = Vector(function.let(right))
+
+
+def emit_inner_for(function: FunctionText, statement: For) -> None:
+    """A counted loop that all lanes run together."""
+    initial = [vector_of(function, value_of(function, value), value.type) for value in statement.initial]
+    frame = LoopFrame(function, "0", function.text(statement.count))
+    function.values[statement.index.id] = frame.index
+    names = [frame.carry() for _ in initial]
+    for var, name in zip(statement.carried, names, strict=True):
+        function.values[var.id] = Vector(name)
+    function.statements(statement.body)
+    types = [llvm_type(var.type, function.width) for var in statement.carried]
+    later = [vector_of(function, value_of(function, value), value.type) for value in statement.yields]
+    after = frame.finish(list(zip(names, types, initial, later, strict=True)))
+    for var, text in zip(statement.results, after, strict=True):
+        function.values[var.id] = Vector(text)
+
+
+def emit_inner_while(function: FunctionText, statement: While) -> None:
+    """A loop with a test: it runs as long as some lane goes on; lanes that have stopped keep their values."""
+    width, llvm = function.width, llvm_type("bool", function.width)
+    outer = function.mask
+    initial = [vector_of(function, value_of(function, value), value.type) for value in statement.initial]
+    preheader: Lines = []
+    function.lines.append(preheader)
+    before = function.block
+    header, body, done = function.label(), function.label(), function.label()
+    function.jump(header)
+    function.begin(header)
+    phis: Lines = []
+    function.lines.append(phis)
+    function.open(preheader)
+    depth = len(function.regions) - 1
+    active, *names = [function.name("c") for _ in range(len(initial) + 1)]
+    function.depths.update(dict.fromkeys([active, *names], depth))
+    for var, name in zip(statement.carried, names, strict=True):
+        function.values[var.id] = Vector(name)
+    function.mask = active
+    function.statements(statement.test_body)
+    test = vector_of(function, value_of(function, statement.test), "bool")
+    going = both(function, active, test)
+    function.branch(any_lane(function, going), body, done)
+    function.begin(body)
+    function.mask = going
+    function.statements(statement.body)
+    phi_rows = [(active, llvm, outer or "splat (i1 true)", going)]
+    for name, var, first, value in zip(names, statement.carried, initial, statement.yields, strict=True):
+        type = llvm_type(var.type, width)
+        lanes = vector_of(function, value_of(function, value), value.type)
+        phi_rows.append((name, type, first, function.let(f"select {llvm} {going}, {type} {lanes}, {type} {name}")))
+    latch = function.block
+    function.jump(header)
+    function.close()
+    phis += [f"  {name} = phi {type} [{a}, %{before}], [{b}, %{latch}]" for name, type, a, b in phi_rows]
+    function.begin(done)
+    function.mask = outer
+    function.depths.update(dict.fromkeys(names, depth - 1))
+    for var, name in zip(statement.results, names, strict=True):
+        function.values[var.id] = Vector(name)
+
+
+EMITTERS: dict[type, Callable[[FunctionText, Statement], None]] = {
+    Let: emit_vector_let,
+    Load: emit_vector_load,
+    Store: emit_vector_store,
+    If: emit_vector_if,
+    For: emit_inner_for,
+    While: emit_inner_while,
+}

@@ -49,6 +49,7 @@ class FunctionText:
         self.read_only: frozenset[int] = frozenset()
         self.width = 0
         self.mask: str | None = None
+        self.fused: frozenset[int] = frozenset()
         self.kernels = 0
 
     # Names, blocks, instructions

@@ -26,6 +26,15 @@ def target_machine() -> llvm.TargetMachine:
 
 
 @cache
+def vector_form() -> tuple[int, bool]:
+    """Bytes of a vector register, and whether masked memory access is as cheap as plain access."""
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f") and features.get("avx512vl") and features.get("avx512dq") and features.get("avx512bw"):
+        return 64, True
+    return (32 if features.get("avx2") else 16), False
+
+
+@cache
 def engine() -> llvm.LLJIT:
     """The one linker of the process; it lives as long as the process, as the code that it holds may."""
     return llvm.create_lljit_compiler(target_machine())
@@ -106,7 +115,7 @@ def load_object(
 def compile_program(program: Program, symbols: Mapping[str, int]) -> CompiledModule:
     """Compiles a program and binds the C functions that it uses."""
     started = time.perf_counter()
-    text = emit_program(program)
+    text = emit_program(program, *vector_form())
     rendered = text.render()
     emitted = time.perf_counter()
     module = optimised(rendered)

@@ -77,7 +77,8 @@ def scalar_text(value: bool | int | float, type: Type) -> str:
 class ModuleText:
     """The text of a module: declarations and helper functions appear when they are first asked for."""
 
-    def __init__(self) -> None:
+    def __init__(self, vector_bytes: int = 64, masks: bool = True) -> None:
+        self.vector_bytes, self.masks = vector_bytes, masks
         self.declarations: dict[str, str] = {}
         self.definitions: dict[str, str] = {}
         self.functions: list[str] = []

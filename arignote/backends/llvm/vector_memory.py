@@ -1,0 +1,138 @@
+"""Loads and stores of vectors: contiguous, backwards, strided, or anywhere, all or under a mask."""
+
+from __future__ import annotations
+
+from ...lower.loop_ir import Load, Operand, Store, Type
+from .emit import address, load_scalar
+from .function_text import FunctionText
+from .text import element_bytes, llvm_type, memory_type, pointee, suffix
+from .vector_values import Progression, Value, Vector, value_of, vector_of
+
+MEMORY_SUFFIXES = {"bool": "i8"}
+
+
+def memory_suffix(type: Type, width: int) -> str:
+    """The overload suffix of a vector in memory."""
+    return f"v{width}i8" if type == "bool" else suffix(type, width)
+
+
+def emit_vector_load(function: FunctionText, statement: Load) -> None:
+    """A load: of one element for all lanes, or of one per lane."""
+    offset = value_of(function, statement.offset)
+    var = statement.var
+    if isinstance(offset, str):
+        function.values[var.id] = load_scalar(function, statement.pointer, offset)
+        return
+    vector = memory_type(var.type, function.width)
+    direction = contiguous(offset)
+    if direction == 1:
+        place = address(function, statement.pointer, offset.base)  # type: ignore[union-attr]
+        value = load_contiguous(function, var.type, vector, place, function.mask)
+    elif direction == -1:
+        mask = function.mask and reverse(function, function.mask, llvm_type("bool", function.width))
+        place = backwards(function, statement.pointer, offset.base)  # type: ignore[union-attr]
+        value = reverse(function, load_contiguous(function, var.type, vector, place, mask), vector)
+    else:
+        value = gather(function, var.type, vector, places(function, statement.pointer, offset))
+    if var.type == "bool":
+        value = function.let(f"icmp ne {vector} {value}, zeroinitializer")
+    function.values[var.id] = Vector(value)
+
+
+def emit_vector_store(function: FunctionText, statement: Store) -> None:
+    """A store of one element per lane."""
+    offset, type = value_of(function, statement.offset), statement.value.type
+    value = vector_of(function, value_of(function, statement.value), type)
+    vector = memory_type(type, function.width)
+    if type == "bool":
+        value = function.let(f"zext {llvm_type(type, function.width)} {value} to {vector}")
+    direction = contiguous(offset)
+    if direction == 1:
+        place = address(function, statement.pointer, offset.base)  # type: ignore[union-attr]
+        store_contiguous(function, type, vector, value, place, function.mask)
+    elif direction == -1:
+        mask = function.mask and reverse(function, function.mask, llvm_type("bool", function.width))
+        place = backwards(function, statement.pointer, offset.base)  # type: ignore[union-attr]
+        store_contiguous(function, type, vector, reverse(function, value, vector), place, mask)
+    else:
+        scatter(function, type, vector, value, places(function, statement.pointer, offset))
+
+
+def contiguous(offset: Value) -> int:
+    """1 for neighbouring elements, -1 for neighbours backwards, 0 for anything else."""
+    if isinstance(offset, Progression) and offset.stride in ("1", "-1"):
+        return int(offset.stride)
+    return 0
+
+
+def backwards(function: FunctionText, pointer: Operand, base: str) -> str:
+    """The address of the last lane's element, which comes first in memory."""
+    last = function.scalar_let("subtract", [base, str(function.width - 1)], ["int64", "int64"], "int64")
+    return address(function, pointer, last)
+
+
+def reverse(function: FunctionText, vector: str, type: str) -> str:
+    """The lanes in the opposite order."""
+    lanes = ", ".join(f"i32 {lane}" for lane in reversed(range(function.width)))
+    return function.let(f"shufflevector {type} {vector}, {type} poison, <{function.width} x i32> <{lanes}>")
+
+
+def load_contiguous(function: FunctionText, type: Type, vector: str, place: str, mask: str | None) -> str:
+    """Loads neighbouring elements."""
+    size, width = element_bytes(type), function.width
+    if mask is None:
+        return function.let(f"load {vector}, ptr {place}, align {size}")
+    masks = llvm_type("bool", width)
+    name = f"llvm.masked.load.{memory_suffix(type, width)}.p0"
+    reference = function.module.intrinsic(name, vector, f"ptr, i32 immarg, {masks}, {vector}")
+    return function.let(
+        f"call {vector} {reference}(ptr {place}, i32 {size}, {masks} {mask}, {vector} zeroinitializer)"
+    )
+
+
+def store_contiguous(
+    function: FunctionText, type: Type, vector: str, value: str, place: str, mask: str | None
+) -> None:
+    """Stores neighbouring elements."""
+    size, width = element_bytes(type), function.width
+    if mask is None:
+        function.put(f"store {vector} {value}, ptr {place}, align {size}")
+        return
+    masks = llvm_type("bool", width)
+    name = f"llvm.masked.store.{memory_suffix(type, width)}.p0"
+    reference = function.module.intrinsic(name, "void", f"{vector}, ptr, i32 immarg, {masks}")
+    function.put(f"call void {reference}({vector} {value}, ptr {place}, i32 {size}, {masks} {mask})")
+
+
+def places(function: FunctionText, pointer: Operand, offset: Value) -> str:
+    """The addresses of elements anywhere."""
+    offsets = vector_of(function, offset, "int64")
+    element = memory_type(pointee(pointer.type))
+    return function.let(
+        f"getelementptr {element}, ptr {function.text(pointer)}, {llvm_type('int64', function.width)} {offsets}"
+    )
+
+
+def gather(function: FunctionText, type: Type, vector: str, addresses: str) -> str:
+    """Loads from one address per lane."""
+    width = function.width
+    masks, pointers = llvm_type("bool", width), f"<{width} x ptr>"
+    name = f"llvm.masked.gather.{memory_suffix(type, width)}.v{width}p0"
+    reference = function.module.intrinsic(name, vector, f"{pointers}, i32 immarg, {masks}, {vector}")
+    mask = function.mask or "splat (i1 true)"
+    return function.let(
+        f"call {vector} {reference}({pointers} {addresses}, i32 {element_bytes(type)}, {masks} {mask}, "
+        f"{vector} zeroinitializer)"
+    )
+
+
+def scatter(function: FunctionText, type: Type, vector: str, value: str, addresses: str) -> None:
+    """Stores to one address per lane."""
+    width = function.width
+    masks, pointers = llvm_type("bool", width), f"<{width} x ptr>"
+    name = f"llvm.masked.scatter.{memory_suffix(type, width)}.v{width}p0"
+    reference = function.module.intrinsic(name, "void", f"{vector}, {pointers}, i32 immarg, {masks}")
+    mask = function.mask or "splat (i1 true)"
+    function.put(
+        f"call void {reference}({vector} {value}, {pointers} {addresses}, i32 {element_bytes(type)}, {masks} {mask})"
+    )
