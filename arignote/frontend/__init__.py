@@ -1,0 +1,1 @@
+"""Python source to typed graphs: a specialiser that runs what is static and emits nodes for the rest."""

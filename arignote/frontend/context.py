@@ -1,0 +1,274 @@
+"""Context: what everything that interprets a program works with. It owns the scope, the journal, the frame and the place.
+
+Handlers of known functions are called `(context, arguments, keywords) -> Value`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from arignote.frontend.promotion import as_dtype, elementwise, kind_of
+from arignote.frontend.scope import EVALUATORS, EXECUTORS, HOOKS, Scope
+from arignote.frontend.show import show_value
+from arignote.frontend.values import (
+    INT64_MAX,
+    INT64_MIN,
+    PYTHON_DTYPES,
+    ArrayValue,
+    Cell,
+    Frame,
+    Journal,
+    Memory,
+    ScalarValue,
+    Static,
+    Value,
+    Write,
+    now,
+)
+from arignote.ir.errors import AliasingError, CompileError, ShapeError, TypeInferenceError
+from arignote.ir.graph import TRUE, Constant, Node, Span, TypeRuleError
+from arignote.ir.structure import NumpyScalarOf, PythonScalarOf, Structure
+from arignote.ir.types import Array, dims_of
+
+if TYPE_CHECKING:
+    from arignote.frontend.instances import Program
+
+
+class Raised(Exception):
+    """The program certainly raises here; what follows is never reached."""
+
+
+class StaticRequired(TypeInferenceError):
+    """A value that must be known at compile time is known at run time only; `origin` is the captured variable it is."""
+
+    origin: Any = None
+
+
+class WritesIntoArgument(AliasingError):
+    """A function writes into memory that its caller sees."""
+
+
+class Context:
+    """The state of interpretation, and the primitives that emit nodes."""
+
+    def __init__(self, program: Program, scope: Scope) -> None:
+        self.program = program
+        self.scope = scope
+        self.journal = Journal()
+        self.frame: Frame = None  # type: ignore[assignment]
+        self.span: Span | None = None
+        self.calls: list[tuple[Span, str]] = []
+
+    # Interpretation
+
+    def evaluate(self, node: ast.expr) -> Value:
+        """The value of an expression."""
+        return EVALUATORS[type(node)](self, node)
+
+    def execute(self, block: Sequence[ast.stmt]) -> None:
+        """Run statements; where they lead stands in `frame.flow`."""
+        EXECUTORS[list](self, block)
+
+    def call(self, function: Value, arguments: Sequence[Value], keywords: dict[str, Value] | None = None) -> Value:
+        """Call a function value, a known function, a class, a method ..."""
+        return HOOKS["call"](self, function, list(arguments), keywords or {})
+
+    def elements(self, value: Value) -> list[Value]:
+        """The items of something iterable whose length is known now."""
+        return HOOKS["elements"](self, value)
+
+    def lift(self, thing: Any) -> Value:
+        """A Python object met during interpretation as a value."""
+        return HOOKS["lift"](self, thing)
+
+    def at(self, node: ast.AST) -> None:
+        """What is emitted next is written at this piece of source."""
+        span = getattr(node, "arignote_span", None)
+        if span is None:
+            span = self.frame.definition.span_of(node)
+            node.arignote_span = span  # type: ignore[attr-defined]
+        self.span = span[0]
+        self.scope.emit.span = span[1]
+
+    # Errors
+
+    def error(self, message: str, kind: type[CompileError] = TypeInferenceError, hint: str = "") -> CompileError:
+        """A refusal at the current place; the caller raises it."""
+        return kind(message, self.span, hint, self.calls)
+
+    def raise_now(self, exception: type[BaseException], *message: Any) -> NoReturn:
+        """The program certainly raises here."""
+        self.raise_if(TRUE, exception, *message)
+        raise Raised
+
+    def raise_if(self, condition: Node, exception: type[BaseException], *message: Any) -> None:
+        """Raise at run time where the condition holds. Pieces of the message are strings, values (shown as `str` shows
+        them), and (dtype, python, node) for a bare scalar node."""
+        if isinstance(condition, Constant) and not condition.value:
+            return
+        pieces, nodes = self.message(message)
+        scope = self.scope
+        scope.token = scope.emit.op("raise_if", scope.token, condition, *nodes, exception=exception, message=pieces)
+
+    def message(self, parts: Iterable[Any]) -> tuple[tuple[str | Structure, ...], list[Node]]:
+        """Pieces of a template, and the nodes of its run-time parts."""
+        pieces: list[Any] = []
+        nodes: list[Node] = []
+        for part in parts:
+            if isinstance(part, tuple):
+                pieces.append(PythonScalarOf(part[0]) if part[1] else NumpyScalarOf(part[0]))
+                nodes.append(part[2])
+            elif isinstance(part, Value):
+                HOOKS["pieces"](self, part, pieces, nodes)
+            else:
+                pieces.append(part)
+        merged: list[Any] = []
+        for piece in pieces:
+            if isinstance(piece, str) and merged and isinstance(merged[-1], str):
+                merged[-1] += piece
+            else:
+                merged.append(piece)
+        return tuple(merged), nodes
+
+    def show(self, value: Value) -> str:
+        """The type of a value, for messages."""
+        return show_value(value)
+
+    # Nodes
+
+    def emit(self, name: str, *nodes: Any, **attributes: Any) -> Node:
+        """Apply an operation. Where it can fail it is pinned into the order of effects."""
+        scope = self.scope
+        try:
+            node = scope.emit.op(name, *nodes, **attributes)
+        except TypeRuleError as error:
+            raise self.error(str(error), ShapeError if error.is_shape_error else TypeInferenceError) from None
+        if node.can_fail and node not in scope.pinned:
+            scope.pinned.add(node)
+            scope.token = scope.emit.op("after", scope.token, node)
+        return node
+
+    def cast(self, node: Node, dtype: str) -> Node:
+        return self.scope.emit.cast(node, dtype)
+
+    def node(self, value: Value, dtype: str | None = None) -> Node:
+        """The node of a number or an array in the current scope, cast to `dtype` if one is given."""
+        if dtype is not None:
+            return as_dtype(self, value, dtype)  # type: ignore[return-value]
+        if isinstance(value, ScalarValue):
+            return self.scope.bring(value.node, value.scope)
+        if isinstance(value, ArrayValue):
+            self.check_fresh(value)
+            return self.scope.bring(*value.state)
+        if isinstance(value, Static) and type(value.object) in PYTHON_DTYPES:
+            return self.constant(value.object)
+        raise self.error(f"expected a number or an array, got {self.show(value)}")
+
+    def constant(self, number: bool | int | float) -> Node:
+        """The node of a Python number."""
+        if type(number) is int and not INT64_MIN <= number <= INT64_MAX:
+            raise self.error(f"the integer {number} does not fit in int64", hint="use a float")
+        return self.scope.emit.constant(number, PYTHON_DTYPES[type(number)])
+
+    # Values
+
+    def scalar(self, node: Node, python: bool, low: int = INT64_MIN, high: int = INT64_MAX) -> ScalarValue:
+        """A run-time number: a Python one or a NumPy scalar. `low` and `high` bound an int."""
+        return ScalarValue(node, self.scope, python, low, high)
+
+    def array(self, node: Node, *, shares: Iterable[Value] = (), rank0: bool = True) -> ArrayValue:
+        """An array; a scalar node gives a 0-d array. `shares`: the values whose memory it may share (views)."""
+        roots: frozenset[Memory] = frozenset().union(*(v.roots for v in shares if isinstance(v, Cell)))
+        return ArrayValue((node, self.scope), roots)
+
+    def result(self, node: Node, shares: Iterable[Value] = ()) -> Value:
+        """What a NumPy function returns for this node: an array, or a NumPy scalar where there is no dimension."""
+        if isinstance(node.type, Array):
+            return self.array(node, shares=shares)
+        return self.scalar(node, python=False)
+
+    def size(self, array: ArrayValue, axis: int) -> Value:
+        """One entry of the shape: a Python int, static where it is known."""
+        known = dims_of(array.type)[axis]
+        if known >= 0:
+            return Static(known)
+        node = self.scope.emit.op("size", self.node(array), axis=axis)
+        return self.scalar(node, python=True, low=0, high=2**60)
+
+    def static(self, value: Value, what: str = "this value") -> Any:
+        """The Python object of a value that must be known at compile time: a number, a tuple of such, a slice ..."""
+        found = HOOKS["static"](self, value)
+        if found is not HOOKS:
+            return found
+        error = StaticRequired(
+            f"{what} must be known at compile time, but it is {self.show(value)}, known at run time only",
+            self.span, "write it as a literal, or mark the argument with static_argnums", self.calls)  # fmt: skip
+        error.origin = getattr(value, "origin", None)
+        raise error
+
+    def is_static(self, value: Value) -> bool:
+        """Whether `static` would succeed."""
+        return HOOKS["static"](self, value) is not HOOKS
+
+    def truth(self, value: Value) -> Value:
+        """bool(value): Static(True), Static(False) or a run-time Python bool."""
+        return HOOKS["truth"](self, value)
+
+    def elementwise(self, name: str, *values: Value) -> Value:
+        return elementwise(self, name, *values)
+
+    def dtype(self, value: Value) -> str:
+        """The dtype of a number or an array."""
+        return kind_of(self, value)[0]
+
+    # Cells
+
+    def set(self, mutable: Any, state: Any) -> None:
+        self.journal.set(mutable, state)
+
+    def check_fresh(self, cell: Cell) -> None:
+        """Refuse to read a cell whose memory was written through another one since it was made."""
+        for memory in cell.roots:
+            write: Write | None = memory.state
+            if write is not None and write.cell is not cell and write.time > cell.birth:
+                place = f" (line {write.span.line})" if write.span is not None else ""
+                raise self.error(
+                    f"this {self.show(cell)} may share memory with one that was written since{place}; "
+                    "in Python the write would be visible here", AliasingError,
+                    hint="take a copy (.copy()) of one of them before the write")  # fmt: skip
+
+    def check_writable(self, cell: Cell) -> None:
+        """Refuse to write into memory that the caller sees, or that was written through another reference."""
+        self.check_fresh(cell)
+        for memory in cell.roots:
+            if memory.owner is not None:
+                raise self.error(
+                    f"this writes into {memory.owner}, which the caller would see", WritesIntoArgument,
+                    hint="write into a copy: x = x.copy()")  # fmt: skip
+
+    def write(self, cell: Cell, state: Any) -> None:
+        """Give a cell new contents in place. For an array, the state is the new node (of this scope)."""
+        self.check_writable(cell)
+        if isinstance(cell, ArrayValue):
+            state = (state, self.scope)
+        for memory in cell.roots:
+            self.set(memory, Write(cell, now(), self.span))
+        self.set(cell, state)
+
+    def read(self, cell: Cell) -> Any:
+        """The items of a list, dict or record."""
+        if cell.roots:
+            self.check_fresh(cell)
+        return cell.state
+
+
+def numpy_dtype(thing: Any) -> str | None:
+    """The name of the dtype that a static object names, or None."""
+    try:
+        return np.dtype(thing).name
+    except TypeError:
+        return None

@@ -1,0 +1,73 @@
+"""Scopes: functions of the graph under construction.
+
+Each branch, loop body and specialised function is a `Scope` with its own builder and its own chain of effects. A node that
+belongs to an enclosing scope is imported: it becomes a parameter of this scope's function, supplied by the closure, level
+by level. So every function is closed from the moment it is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from arignote.ir.graph import Constant, Function, Node, Parameter
+from arignote.ir.types import TOKEN
+from arignote.ops.emit import Emit
+
+
+class Scope:
+    """One function of the graph under construction.
+
+    captures: node of the parent scope -> the parameter that stands for it here
+    entry:    the token at the start, a parameter, or None for the main function, which makes its own
+    hidden:   what a specialised function reads beside its arguments: key -> value in this scope
+    """
+
+    __slots__ = ("emit", "name", "parent", "captures", "entry", "token", "pinned", "hidden", "depth")
+
+    def __init__(self, name: str, parent: Scope | None = None) -> None:
+        self.emit = Emit()
+        self.name = name
+        self.parent = parent
+        self.captures: dict[Node, Parameter] = {}
+        self.entry: Node = Parameter("token", TOKEN)
+        self.token: Node = self.entry
+        self.pinned: set[Node] = set()
+        self.hidden: dict[Any, Any] = {}
+        self.depth: int = 0 if parent is None else parent.depth + 1
+
+    @property
+    def has_effects(self) -> bool:
+        """Whether anything here may print or raise."""
+        return self.token is not self.entry
+
+    def bring(self, node: Node, home: Scope) -> Node:
+        """The node of the enclosing scope `home` as a node of this scope."""
+        if home is self or isinstance(node, Constant):
+            return node
+        path = [self]
+        while path[-1].parent is not home:
+            assert path[-1].parent is not None, f"{node!r} of {home.name} is not visible in {self.name}"
+            path.append(path[-1].parent)
+        for scope in reversed(path):
+            known = scope.captures.get(node)
+            if known is None:
+                known = scope.captures[node] = Parameter(f"c{len(scope.captures)}", node.type)
+            node = known
+        return node
+
+    def finish(self, parameters: Sequence[Parameter], result: Node) -> tuple[Function, list[Node]]:
+        """The closed function: its captures come first. Returns it with the parent's nodes that it captures."""
+        function = self.emit.function(self.name, [*self.captures.values(), *parameters], result)
+        return function, list(self.captures)
+
+
+Evaluator = Callable[..., Any]
+EVALUATORS: dict[type, Evaluator] = {}
+"""How each kind of expression is evaluated: (context, node) -> Value. Filled by the modules that know how."""
+
+EXECUTORS: dict[type, Evaluator] = {}
+"""How each kind of statement is executed: (context, node) -> None."""
+
+HOOKS: dict[str, Evaluator] = {}
+"""What lower modules need from higher ones: "call", "iterate", "branch" ..."""

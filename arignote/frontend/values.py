@@ -1,0 +1,364 @@
+"""What a variable may hold while a function is being specialised.
+
+    Static(object)               known now: a number written in the source, None, a string, a module, a class, a dtype ...
+    ScalarValue(node, python)    run-time bool, int or float; `python` tells a Python number (weak) from a NumPy scalar
+    ArrayValue                   run-time array, with identity: a cell that holds the current node
+    TupleValue ListValue DictValue RecordValue      containers of known structure (a record: named tuple or dataclass)
+    RangeValue SliceValue ZipValue EnumerateValue ReversedValue MapValue
+    FunctionValue BoundMethod MethodValue TransformValue
+    Unbound Unreadable PartialValue                 a variable that has no value, no usable value, perhaps no value
+
+Values that Python can change in place are `Cell`s. They are compared by identity, hold what changes in `state`, and know
+the `Memory` that they may share with others: writing through one of them makes the others stale, and reading a stale cell
+is refused. All changes of `state` go through the `Journal`, so that branches can be undone and merged.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from arignote.ir.graph import Node, Span
+from arignote.ir.types import Type, dims_of, dtype_of
+
+if TYPE_CHECKING:
+    from arignote.frontend.scope import Scope
+    from arignote.frontend.source import Definition
+
+TRANSFORM_ATTRIBUTE = "__arignote_transform__"
+"""On a callable object: what it is. ("jit", f), ("grad", f, argnums, has_aux), ("value_and_grad", f, argnums, has_aux)."""
+
+MAKER_ATTRIBUTE = "__arignote_maker__"
+"""On a function of the public interface that compiled code may call: "jit", "grad", "value_and_grad", "vjp" or
+"stop_gradient"; called with the arguments of the function of that name."""
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+
+_clock = itertools.count(1)
+
+
+def now() -> int:
+    """A number larger than all before: the order of births and writes."""
+    return next(_clock)
+
+
+class Value:
+    """Base of all values."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True, eq=False)
+class Static(Value):
+    """A Python object known at compile time. Of numbers only Python's own are held here."""
+
+    object: Any
+
+    def __repr__(self) -> str:
+        return f"Static({self.object!r})"
+
+
+@dataclass(slots=True, eq=False)
+class ScalarValue(Value):
+    """A run-time number. `low` and `high` bound a Python int; `origin` is the captured variable it was read from."""
+
+    node: Node
+    scope: Scope
+    python: bool
+    low: int = INT64_MIN
+    high: int = INT64_MAX
+    origin: Any = None
+
+    @property
+    def type(self) -> Type:
+        return self.node.type
+
+    @property
+    def dtype(self) -> str:
+        return dtype_of(self.node.type)
+
+
+@dataclass(slots=True, eq=False)
+class NodeValue(Value):
+    """A run-time value that programs cannot look into, such as a pullback."""
+
+    node: Node
+    scope: Scope
+
+
+class Mutable:
+    """Anything with a `state` that changes while the program is interpreted. `birth` orders it in time."""
+
+    __slots__ = ("birth", "state")
+
+    def __init__(self, state: Any) -> None:
+        self.birth = now()
+        self.state = state
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """The last write to a memory: through which cell, when, and where in the source."""
+
+    cell: Cell
+    time: int
+    span: Span | None
+
+
+class Memory(Mutable):
+    """What several cells may share. The state is the last `Write`, or None. `owner` names who else can see it: an
+    argument or a captured variable, into which compiled code must not write; None for memory made here."""
+
+    __slots__ = ("owner",)
+
+    def __init__(self, owner: str | None = None) -> None:
+        super().__init__(None)
+        self.owner = owner
+
+
+class Cell(Mutable, Value):
+    """A value that can change in place."""
+
+    __slots__ = ("roots",)
+
+    def __init__(self, state: Any, roots: frozenset[Memory] | None = None) -> None:
+        super().__init__(state)
+        self.roots = frozenset((Memory(),)) if not roots else roots
+
+
+class ArrayValue(Cell):
+    """An array. The state is (node, scope). A 0-d array has a scalar node."""
+
+    __slots__ = ()
+
+    @property
+    def type(self) -> Type:
+        """Of the current contents; dtype and rank never change."""
+        return self.state[0].type
+
+    @property
+    def dtype(self) -> str:
+        return dtype_of(self.type)
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        return dims_of(self.type)
+
+    @property
+    def rank(self) -> int:
+        return len(self.dims)
+
+
+class ListValue(Cell):
+    """A list of known length. The state is the tuple of its items."""
+
+    __slots__ = ()
+
+
+class DictValue(Cell):
+    """A dict with known keys. The state is a tuple of (key, value) pairs; `cls` is dict or OrderedDict."""
+
+    __slots__ = ("cls",)
+
+    def __init__(self, pairs: Iterable[tuple[Any, Value]], cls: type = dict, roots: Any = None) -> None:
+        super().__init__(tuple(pairs), roots)
+        self.cls = cls
+
+
+class RecordValue(Cell):
+    """An instance of a named tuple class or a dataclass. The state is the tuple of the fields' values."""
+
+    __slots__ = ("cls", "names")
+
+    def __init__(self, cls: type, names: Sequence[str], items: Iterable[Value], roots: Any = None) -> None:
+        super().__init__(tuple(items), roots)
+        self.cls, self.names = cls, tuple(names)
+
+    @property
+    def is_tuple(self) -> bool:
+        return issubclass(self.cls, tuple)
+
+
+@dataclass(slots=True, eq=False)
+class TupleValue(Value):
+    items: tuple[Value, ...]
+
+
+@dataclass(slots=True, eq=False)
+class SliceValue(Value):
+    """A slice, some of whose bounds are known at run time only. Absent bounds are Static(None)."""
+
+    start: Value
+    stop: Value
+    step: Value
+
+
+@dataclass(slots=True, eq=False)
+class RangeValue(Value):
+    start: Value
+    stop: Value
+    step: Value
+
+
+@dataclass(slots=True, eq=False)
+class ZipValue(Value):
+    items: tuple[Value, ...]
+    strict: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class EnumerateValue(Value):
+    iterable: Value
+    start: Value
+
+
+@dataclass(slots=True, eq=False)
+class ReversedValue(Value):
+    iterable: Value
+
+
+@dataclass(slots=True, eq=False)
+class MapValue(Value):
+    function: Value
+    items: tuple[Value, ...]
+
+
+class Variable(Mutable):
+    """A name of a function being specialised. The state is its Value."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str, value: Value) -> None:
+        super().__init__(value)
+        self.name = name
+
+
+@dataclass(slots=True, eq=False)
+class FunctionValue(Value):
+    """A user's function. `env` holds the variables of enclosing functions under specialisation that it may read;
+    `python` is the function object, if there is one, for its globals and closure cells."""
+
+    definition: Definition
+    env: dict[str, Variable]
+    python: Any
+    defaults: tuple[Value, ...] = ()
+    keyword_defaults: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+
+@dataclass(slots=True, eq=False)
+class BoundMethod(Value):
+    """A user's function with its first argument supplied."""
+
+    function: Value
+    instance: Value
+
+
+@dataclass(slots=True, eq=False)
+class MethodValue(Value):
+    """A method of an array, a NumPy scalar, a list, a dict ... that the compiler knows by name."""
+
+    name: str
+    instance: Value
+
+
+@dataclass(slots=True, eq=False)
+class TransformValue(Value):
+    """A transformed function: `kind` is "grad", "value_and_grad" or "pullback"."""
+
+    kind: str
+    function: Value
+    options: tuple[Any, ...] = ()
+    parts: tuple[Value, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Unbound(Value):
+    """No value: not assigned yet, or deleted."""
+
+
+@dataclass(slots=True, eq=False)
+class Unreadable(Value):
+    """Branches or iterations left values of different types; reading them is an error, which says so."""
+
+    message: str
+    hint: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class PartialValue(Value):
+    """A value if `defined` holds at run time; reading it checks."""
+
+    defined: Value
+    value: Value
+
+
+class Journal:
+    """Old states of what has changed, one level for each branch that may have to be undone."""
+
+    __slots__ = ("levels",)
+
+    def __init__(self) -> None:
+        self.levels: list[dict[Mutable, Any]] = [{}]
+
+    def set(self, mutable: Mutable, state: Any) -> None:
+        """Change a state."""
+        level = self.levels[-1]
+        if mutable not in level:
+            level[mutable] = mutable.state
+        mutable.state = state
+
+    def open(self) -> int:
+        """Start a level. What is born later than the time returned belongs to it."""
+        self.levels.append({})
+        return now()
+
+    def close(self) -> dict[Mutable, Any]:
+        """Undo the innermost level; the new states of all that it changed, in the order of their first change."""
+        changed = self.levels.pop()
+        states = {mutable: mutable.state for mutable in changed}
+        for mutable, state in changed.items():
+            mutable.state = state
+        return states
+
+
+@dataclass(slots=True)
+class Frame:
+    """The variables of one activation of a user's function."""
+
+    definition: Any
+    variables: dict[str, Variable]
+    env: dict[str, Variable]
+    python: Any
+    flow: Variable
+    returned: Variable
+    locals: frozenset[str] = frozenset()
+    memory: dict[Any, Any] = field(default_factory=dict)
+
+
+def is_number(value: Value) -> bool:
+    """A static Python number or a run-time scalar."""
+    return isinstance(value, ScalarValue) or (isinstance(value, Static) and type(value.object) in (bool, int, float))
+
+
+def is_python_number(value: Value) -> bool:
+    """A Python bool, int or float, known now or not."""
+    if isinstance(value, ScalarValue):
+        return value.python
+    return isinstance(value, Static) and type(value.object) in (bool, int, float)
+
+
+PYTHON_DTYPES = {bool: "bool", int: "int64", float: "float64"}
+
+
+def number_dtype(value: Value) -> str:
+    """The dtype that carries a number or an array."""
+    if isinstance(value, Static):
+        return PYTHON_DTYPES[type(value.object)]
+    assert isinstance(value, ScalarValue | ArrayValue), value
+    return value.dtype
