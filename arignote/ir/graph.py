@@ -71,10 +71,11 @@ class Operation:
 
 
 class Node:
-    """A value of the graph."""
+    """A value of the graph. `known_sizes` is what `arignote.ir.sizes` has found out; unset until it is asked."""
 
-    __slots__ = ("type", "__weakref__")
+    __slots__ = ("type", "known_sizes", "__weakref__")
     type: Type
+    known_sizes: tuple[Any, ...]
 
 
 class Parameter(Node):
@@ -98,11 +99,13 @@ class Constant(Node):
 
     def __new__(cls, value: bool | int | float, type_: Type) -> Constant:
         assert isinstance(type_, Scalar)
-        key = (type_, struct.pack("d", value) if type_.dtype.startswith("float") else int(value))
+        value = _python_value(value, type_.dtype)
+        # The bits, not the value: -0.0 equals 0.0, and NaN does not equal itself.
+        key = (type_, struct.pack("d", value) if type(value) is float else value)
         known = cls._interned.get(key)
         if known is None:
             known = object.__new__(cls)
-            known.value, known.type = _python_value(value, type_.dtype), type_
+            known.value, known.type = value, type_
             cls._interned[key] = known
         return known
 

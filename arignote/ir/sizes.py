@@ -1,30 +1,27 @@
 """Symbolic sizes: when are two dimensions known to be equal?
 
-`sizes(node)` gives one key per dimension: a number, a scalar node whose value is the size, or `(node, axis)`, the size of
-that axis of that node. Equal keys mean equal sizes. Keys are derived from the operation that made the node; they are what
-lets the front end pin fewer checks, the optimiser drop broadcasts, and the lowering fuse.
+`sizes(node)` gives one key per dimension: a number, a scalar node whose value is the size, or `(node, axis)`, the size
+of that axis of that node. Equal keys mean equal sizes. Keys are derived from the operation that made the node; they are
+what lets the front end pin fewer checks, the optimiser drop broadcasts, and the lowering fuse.
 """
 
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary
-
 from arignote.ir.graph import Apply, Constant, Node
+from arignote.ir.structure import ANY
 from arignote.ir.types import dims_of
 
 Size = int | Node | tuple[Node, int]
 
-_known: WeakKeyDictionary[Node, tuple[Size, ...]] = WeakKeyDictionary()
-
 
 def sizes(node: Node) -> tuple[Size, ...]:
     """One size per dimension of an array; none for a scalar."""
-    found = _known.get(node)
-    if found is None:
+    try:
+        return node.known_sizes
+    except AttributeError:  # the slot is not filled yet
         for below in _unknown_below(node):
-            _known[below] = _derive(below)
-        found = _known[node]
-    return found
+            below.known_sizes = _derive(below)
+        return node.known_sizes
 
 
 def _unknown_below(node: Node) -> list[Node]:
@@ -35,7 +32,7 @@ def _unknown_below(node: Node) -> list[Node]:
         current, ready = stack.pop()
         if ready:
             order.append(current)
-        elif current not in _known:
+        elif not hasattr(current, "known_sizes"):
             stack.append((current, True))
             if isinstance(current, Apply) and (current.op.elementwise or current.op.name in _RULES):
                 stack.extend((child, False) for child in current.inputs if dims_of(child.type))
@@ -49,7 +46,7 @@ def _derive(node: Node) -> tuple[Size, ...]:
     found: list[Size] = [(node, axis) for axis in range(len(dims))]
     if isinstance(node, Apply):
         if node.op.elementwise:
-            found = _broadcast([_known[x] for x in node.inputs], found)
+            found = _broadcast([sizes(x) for x in node.inputs], found)
         elif node.op.name in _RULES:
             found = _RULES[node.op.name](node, found)
     return tuple(dim if dim >= 0 else size for dim, size in zip(dims, found, strict=True))
@@ -63,10 +60,14 @@ def _broadcast(operands: list[tuple[Size, ...]], own: list[Size]) -> list[Size]:
         if len(here) == 1:
             result[-axis] = here.pop()
         elif here:
-            certain = [s for s in here if isinstance(s, int) or (isinstance(s, tuple) and dims_of(s[0].type)[s[1]] >= -1)]
+            certain = [s for s in here if isinstance(s, int) or (isinstance(s, tuple) and _is_not_one(*s))]
             if certain:
                 result[-axis] = min(certain, key=str)
     return result
+
+
+def _is_not_one(node: Node, axis: int) -> bool:
+    return dims_of(node.type)[axis] != ANY
 
 
 def as_size(node: Node) -> Size:
@@ -79,26 +80,26 @@ def as_size(node: Node) -> Size:
 
 
 def _transpose(node: Apply, own: list[Size]) -> list[Size]:
-    inner = _known[node.inputs[0]]
+    inner = sizes(node.inputs[0])
     return [inner[axis] for axis in node["permutation"]]
 
 
 def _expand_dims(node: Apply, own: list[Size]) -> list[Size]:
-    inner = iter(_known.get(node.inputs[0], ()))
+    inner = iter(sizes(node.inputs[0]))
     return [1 if axis in node["axes"] else next(inner) for axis in range(len(own))]
 
 
 def _drop_axes(node: Apply, own: list[Size]) -> list[Size]:
     axes = node["axes"] if any(key == "axes" for key, _ in node.attributes) else (node["axis"],)
-    return [size for axis, size in enumerate(_known[node.inputs[0]]) if axis not in axes]
+    return [size for axis, size in enumerate(sizes(node.inputs[0])) if axis not in axes]
 
 
 def _as_first(node: Apply, own: list[Size]) -> list[Size]:
-    return list(_known[node.inputs[0]])
+    return list(sizes(node.inputs[0]))
 
 
 def _as_second(node: Apply, own: list[Size]) -> list[Size]:
-    return list(_known.get(node.inputs[1], ()))
+    return list(sizes(node.inputs[1]))
 
 
 def _given(node: Apply, own: list[Size]) -> list[Size]:
@@ -106,27 +107,27 @@ def _given(node: Apply, own: list[Size]) -> list[Size]:
 
 
 def _slice(node: Apply, own: list[Size]) -> list[Size]:
-    result = list(_known[node.inputs[0]])
+    result = list(sizes(node.inputs[0]))
     for position, axis in enumerate(node["axes"]):
         result[axis] = as_size(node.inputs[2 + 3 * position])
     return result
 
 
 def _matmul(node: Apply, own: list[Size]) -> list[Size]:
-    a, b = (_known[x] for x in node.inputs)
+    a, b = (sizes(x) for x in node.inputs)
     return [*_broadcast([a[:-2], b[:-2]], own[:-2]), a[-2], b[-1]]
 
 
 def _concatenate(node: Apply, own: list[Size]) -> list[Size]:
-    result = list(_known[node.inputs[0]])
+    result = list(sizes(node.inputs[0]))
     result[node["axis"]] = own[node["axis"]]
     return result
 
 
 def _gather(node: Apply, own: list[Size]) -> list[Size]:
     x, *indices = node.inputs
-    axis, inner = node["axis"], _known[x]
-    picked = [_known[i] for i in indices]
+    axis, inner = node["axis"], sizes(x)
+    picked = [sizes(i) for i in indices]
     rank = len(picked[0])
     return [*inner[:axis], *_broadcast(picked, own[axis : axis + rank]), *inner[axis + len(indices) :]]
 
