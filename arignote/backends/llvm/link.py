@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import itertools
 import time
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ def target_machine() -> llvm.TargetMachine:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2, reloc="pic"
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=2, reloc="pic", codemodel="small"
     )
 
 
@@ -79,6 +80,16 @@ def optimised(text: str) -> llvm.ModuleRef:
     return module
 
 
+def capsule_address(module: str, name: str) -> int:
+    """The address of a C function that a Cython module exports."""
+    capsule = importlib.import_module(module).__pyx_capi__[name]
+    api = ctypes.pythonapi
+    api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    api.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    return api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule))
+
+
 @cache
 def library() -> ctypes.CDLL:
     """The process's own symbols, libm among them."""
@@ -90,6 +101,8 @@ def process_symbol(name: str) -> int:
     try:
         return ctypes.cast(getattr(library(), name), ctypes.c_void_p).value or 0
     except AttributeError:
+        if name == "ag_digamma":
+            return capsule_address("scipy.special.cython_special", "__pyx_fuse_1psi")
         raise LookupError(f"no symbol {name!r} is given, nor is it known in this process") from None
 
 

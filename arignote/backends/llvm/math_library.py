@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from . import math_basic
+from . import math_basic, math_exponential, math_logarithm, math_special, math_trigonometric
 from .formula import Formula, define_formula
 from .text import ModuleText, Type, suffix
 
-LIBRARY: dict[str, tuple[Formula, int]] = {**math_basic.LIBRARY}
+TRANSCENDENTAL: dict[str, tuple[Formula, int]] = {
+    **math_exponential.LIBRARY,
+    **math_logarithm.LIBRARY,
+    **math_trigonometric.LIBRARY,
+    **math_special.LIBRARY,
+}
+LIBRARY: dict[str, tuple[Formula, int]] = {**math_basic.LIBRARY, **TRANSCENDENTAL}
 
 # The formula that computes an operation, by class of the operands' type.
 FORMULAS: dict[str, dict[str, str]] = {
-    "float": {op: op for op in LIBRARY if op in math_basic.FLOAT},
+    "float": {op: op for op in (*math_basic.FLOAT, *TRANSCENDENTAL)},
     "integer": math_basic.INTEGER,
     "bool": math_basic.BOOL,
 }
@@ -27,7 +33,7 @@ def formula_reference(module: ModuleText, name: str, type: Type, width: int) -> 
     part = _expanded.get(key)
     if part is None:
         formula, arity = LIBRARY[name]
-        part = ModuleText()
+        part = ModuleText(module.vector_bytes, module.masks)
         part.definitions[symbol] = define_formula(part, symbol, formula, arity, type, width)
         _expanded[key] = part
     module.declarations.update(part.declarations)
