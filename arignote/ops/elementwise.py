@@ -154,13 +154,15 @@ def _cast(x: Any, dtype: str) -> Any:
 
 def _select_vjp(emit: Any, node: Apply, cotangent: Node) -> list[Node | None]:
     zero = emit.constant(0, dtype_of(cotangent.type))
-    condition = node.inputs[0]
-    return [None, emit.op("select", condition, cotangent, zero), emit.op("select", condition, zero, cotangent)]
+    condition, yes, no = node.inputs
+    of_yes, of_no = emit.op("select", condition, cotangent, zero), emit.op("select", condition, zero, cotangent)
+    return [None, emit.sum_to(of_yes, yes), emit.sum_to(of_no, no)]
 
 
 def _select_jvp(emit: Any, node: Apply, tangents: Any) -> Node | None:
     zero = emit.constant(0, dtype_of(node.type))
-    return emit.op("select", node.inputs[0], *(zero if x is None else x for x in tangents[1:]))
+    chosen = emit.op("select", node.inputs[0], *(zero if x is None else x for x in tangents[1:]))
+    return chosen if sizes(chosen) == sizes(node) else emit.broadcast_like(chosen, node)
 
 
 def _overflows(exact: Callable[[int, int], int]) -> Callable[[Any, Any], Any]:

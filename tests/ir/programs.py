@@ -1,0 +1,76 @@
+"""Small graphs built by hand."""
+
+from __future__ import annotations
+
+from arignote.ir.graph import Function, Parameter
+from arignote.ir.structure import ANY, MANY, ArrayOf, NumpyScalarOf, PythonScalarOf
+from arignote.ir.types import BOOL, FLOAT64, INT64, TOKEN, Array, Closure, List, Tuple
+from arignote.ops.emit import Emit
+
+VECTOR = Array("float64", (MANY,))
+
+
+def loop() -> Function:
+    """carried = 1.5; for i in range(len(x)): carried = carried * sum(sin(x)) + i"""
+    emit = Emit()
+    x, k, i, carried = (Parameter(*p) for p in (("x", VECTOR), ("k", FLOAT64), ("i", INT64), ("carried", FLOAT64)))
+    body = emit.function("body/1", [k, i, carried],
+                         emit.tuple([emit.op("add", emit.op("multiply", carried, k), emit.cast(i, "float64"))]))
+    total = emit.op("sum", emit.op("sin", x), axes=(0,))
+    result = emit.op("for_loop", emit.size(x, 0), emit.closure(body, [total]), emit.constant(1.5, "float64"))
+    return emit.function("loop", [x], emit.item(result, 0))
+
+
+def effects() -> Function:
+    """print(f"x = {x}"); if x < 0: raise ValueError("# bad 'x'")"""
+    emit = Emit()
+    token, x = Parameter("token", TOKEN), Parameter("x", FLOAT64)
+    printed = emit.op("print", token, x, x, template=("x's = ", PythonScalarOf("float64"), NumpyScalarOf("float64"), "\n"))
+    raised = emit.op("raise_if", printed, emit.op("less", x, emit.constant(0.0, "float64")),
+                     exception=ValueError, message=("# bad 'x'",))
+    return emit.function("effects", [token, x], emit.tuple([raised, x]))
+
+
+def branches() -> Function:
+    """A list in one branch, a placeholder in the other; an array printed; all kinds of constants."""
+    emit = Emit()
+    flag, x = Parameter("flag", BOOL), Parameter("x", Array("float64", (ANY, 3)))
+    row, list_ = Parameter("row", Array("float64", (3,))), List(Array("float64", (3,)))
+    empty = emit.op("list_new", emit.integer(1), element=list_.element)
+    then = emit.function("then", [row], emit.tuple([emit.op("list_push", empty, row), emit.constant(-0.0, "float32")]))
+    other = Parameter("row", row.type)
+    otherwise = emit.function("then", [other], emit.tuple([
+        emit.op("undefined", type=list_), emit.constant(float("nan"), "float32")]))
+    first = emit.op("index", x, emit.integer(0), axes=(0,))
+    chosen = emit.op("cond", flag, emit.closure(then, [first]), emit.closure(otherwise, [first]))
+    token = emit.op("print", emit.op("token"), x, template=(ArrayOf("float64", (ANY, 3)), "\n"))
+    return emit.function("branches", [flag, x], emit.tuple([token, chosen, emit.constant(True, "bool")]))
+
+
+def factorial() -> Function:
+    """def factorial(n): return 1 if n <= 0 else n * factorial(n - 1)"""
+    emit = Emit()
+    n, m, k = Parameter("n", INT64), Parameter("n", INT64), Parameter("n", INT64)
+    function = Function("factorial", [n])
+    function.declare(INT64)
+    then = emit.function("one", [k], emit.integer(1))
+    less = emit.call(function, emit.op("subtract", m, emit.integer(1)))
+    otherwise = emit.function("times", [m], emit.op("multiply", m, less))
+    done = emit.op("less_equal", n, emit.integer(0))
+    function.define(emit.op("cond", done, emit.closure(then, [n]), emit.closure(otherwise, [n])))
+    return function
+
+
+def returned_closure() -> Function:
+    """A function whose result is a closure and a tuple type that names it."""
+    emit = Emit()
+    a, g, x = Parameter("a", FLOAT64), Parameter("g", FLOAT64), Parameter("x", FLOAT64)
+    back = emit.function("back", [a, g], emit.op("multiply", a, g))
+    forward = emit.function("forward", [x], emit.tuple([emit.op("sin", x), emit.closure(back, [emit.op("cos", x)])]))
+    p = Parameter("p", Tuple([FLOAT64, Closure(back, 1)]))
+    use = emit.function("use", [p], emit.op("call", emit.item(p, 1), emit.constant(1.0, "float64")))
+    y = Parameter("y", FLOAT64)
+    return emit.function("derivative", [y], emit.call(use, emit.call(forward, y)))
+
+
+ALL = (loop, effects, branches, factorial, returned_closure)
