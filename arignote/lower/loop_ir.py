@@ -22,8 +22,8 @@ Imperative, structured, in single-assignment form. Grammar:
               | RaiseIf condition, site, operands         leaves the procedure with that error site and run-time values
               | Kernel reads, writes, body, yields -> results
 
-Statements that can leave the procedure (RaiseIf, Call, Alloc, a failing Extern) name the buffers that are `live` there: they
-are released on that path, so that an error leaks nothing.
+Statements that can leave the procedure (RaiseIf, Call, Alloc, a failing Extern, a Kernel with a RaiseIf in it) name the
+buffers that are `live` there: they are released on that path, so that an error leaks nothing.
 
 Flags of For. `vector`: the iterations are independent (except for carried reductions), so a vectoriser need not prove it.
 `reduction`: the order of the accumulation of its carried floating-point values is free. `parallel`: only the outermost
@@ -236,6 +236,7 @@ class Kernel:
     body: list[Statement]
     yields: tuple[Operand, ...] = ()
     results: tuple[Var, ...] = ()
+    live: tuple[Var, ...] = ()
 
     @property
     def parallel_loop(self) -> For | None:
@@ -355,7 +356,7 @@ def operands(statement: Statement) -> tuple[Operand, ...]:
         case If():
             return (statement.condition, *statement.then_yields, *statement.else_yields)
         case Kernel():
-            return (*statement.reads, *statement.writes, *statement.yields)
+            return (*statement.reads, *statement.writes, *statement.yields, *statement.live)
 
 
 def definitions(statement: Statement) -> tuple[Var, ...]:

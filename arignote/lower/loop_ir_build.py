@@ -353,6 +353,8 @@ class ProcedureBuilder:
         """A branch whose block holds both sides, with `branch.otherwise()` between them."""
         return BranchRegion(self, condition)
 
-    def kernel(self, reads: Sequence[Var] = (), writes: Sequence[Var] = ()) -> KernelRegion:
+    def kernel(
+        self, reads: Sequence[Var] = (), writes: Sequence[Var] = (), live: Sequence[Var] = ()
+    ) -> KernelRegion:
         """A loop nest to be compiled as a function of its own."""
-        return KernelRegion(self, Kernel(tuple(reads), tuple(writes), []))
+        return KernelRegion(self, Kernel(tuple(reads), tuple(writes), [], live=tuple(live)))

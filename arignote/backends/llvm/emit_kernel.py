@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...lower.loop_ir import For, Kernel, RaiseIf, Statement, Var, free_variables, walk
+from .emit import leave
 from .emit_loops import scalar_loop
 from .function_text import FunctionText
 from .text import llvm_type, memory_type, scalar_text
@@ -104,7 +105,8 @@ def outline_failing(function: FunctionText, kernel: Kernel, name: str, captured:
     failed = function.let(f"icmp ne i32 {status}, 0")
     failing, going_on = function.label(), function.label()
     function.branch(failed, failing, going_on, unlikely=True)
-    function.cold += [f"{failing}:", f"  {function.fails_with}"]
+    function.cold.append(f"{failing}:")
+    leave(function, kernel.live)
     function.begin(going_on)
     for position, var in enumerate(kernel.results):
         function.values[var.id] = function.let(f"extractvalue {result} {value}, {position + 1}")

@@ -128,7 +128,14 @@ def tanh(f: FormulaBody, x: Lanes) -> Lanes:
     _, whole, part = reduced(f, doubled)
     power = power_of_two(f, whole)
     t = f.fma(part, power, power - 1.0)
-    return f.copysign(t / (t + 2.0), x)
+    divisor = t + 2.0
+    if not f.double:
+        return f.copysign(t / divisor, x)
+    # One more step of the division, which also puts back what rounding t + 2 lost.
+    inverse = 1.0 / divisor
+    quotient = t * inverse
+    rest = f.fma(-quotient, divisor, t) - quotient * (t - (divisor - 2.0))
+    return f.copysign(f.fma(rest, inverse, quotient), x)
 
 
 def halves(f: FormulaBody, x: Lanes) -> tuple[Lanes, Lanes]:

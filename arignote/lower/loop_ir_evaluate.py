@@ -1,0 +1,303 @@
+"""The meaning of the loop IR: a slow interpreter over NumPy memory. Every backend is tested against it.
+
+A pointer is an array and an offset into it; a buffer is an object with a reference count. Scalars are NumPy scalars of their
+exact type, so that integers wrap and float32 rounds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .loop_ir import (
+    OUT_OF_MEMORY_SITE,
+    RECURSION_SITE,
+    Alloc,
+    Call,
+    Const,
+    Extern,
+    For,
+    If,
+    Kernel,
+    Let,
+    Load,
+    Operand,
+    Procedure,
+    Program,
+    RaiseIf,
+    Release,
+    Retain,
+    Statement,
+    Store,
+    Type,
+    Unique,
+    Var,
+    While,
+    element_of,
+)
+from .loop_ir_scalar import scalar
+
+MAXIMUM_DEPTH = 150
+DTYPES = {name: np.dtype(name) for name in ("bool", "int32", "int64", "float32", "float64")}
+
+
+class SiteRaised(Exception):
+    """The program left at an error site with run-time values."""
+
+    def __init__(self, site: int, args: tuple[Any, ...]) -> None:
+        super().__init__(site, args)
+        self.site, self.args_at_site = site, args
+
+
+@dataclass(slots=True, eq=False)
+class Buffer:
+    """A counted buffer."""
+
+    data: np.ndarray
+    references: int = 1
+
+
+@dataclass(slots=True, eq=False)
+class Pointer:
+    """The address of an element of an array."""
+
+    data: np.ndarray
+    offset: int = 0
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """One run of a program: its buffers, the C functions it may call, and how much memory it may have."""
+
+    program: Program
+    symbols: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    memory: int = 1 << 40
+    buffers: list[Buffer] = field(default_factory=list)
+    depth: int = 0
+
+    def live_buffers(self) -> int:
+        """How many buffers have references left."""
+        return sum(1 for buffer in self.buffers if buffer.references)
+
+
+def evaluate(
+    program: Program, args: Sequence[Any], symbols: Mapping[str, Callable[..., Any]] | None = None
+) -> tuple[tuple[Any, ...], Evaluation]:
+    """Runs the entry procedure. Arrays are passed as `Pointer`, buffers as `Buffer` or None."""
+    run = Evaluation(program, symbols or {})
+    return call(run, program.entry, args), run
+
+
+def call(run: Evaluation, procedure: Procedure, args: Sequence[Any]) -> tuple[Any, ...]:
+    """Runs a procedure."""
+    run.depth += 1
+    if run.depth > MAXIMUM_DEPTH:
+        run.depth = 0
+        raise SiteRaised(RECURSION_SITE, ())
+    frame = Frame(run, {})
+    for var, value in zip(procedure.parameters, args, strict=True):
+        frame.define(var, value)
+    frame.run_body(procedure.body)
+    results = tuple(frame.value(result) for result in procedure.results)
+    run.depth -= 1
+    return results
+
+
+def typed(value: Any, type: Type) -> Any:
+    """A value as a NumPy scalar of its type; pointers and buffers as they are."""
+    dtype = DTYPES.get(type)
+    if dtype is None:
+        return value
+    if dtype.kind == "i" and isinstance(value, int):
+        return np.array(value & ((1 << (8 * dtype.itemsize)) - 1), f"u{dtype.itemsize}").view(dtype)[()]
+    return dtype.type(value)
+
+
+class Frame:
+    """The variables of one call."""
+
+    __slots__ = ("run", "values")
+
+    def __init__(self, run: Evaluation, values: dict[int, Any]) -> None:
+        self.run, self.values = run, values
+
+    def define(self, var: Var, value: Any) -> None:
+        """Gives a variable its value."""
+        self.values[var.id] = typed(value, var.type)
+
+    def value(self, operand: Operand) -> Any:
+        """The value of an operand."""
+        return typed(operand.value, operand.type) if isinstance(operand, Const) else self.values[operand.id]
+
+    def all(self, operands: Sequence[Operand]) -> list[Any]:
+        """The values of operands."""
+        return [self.value(operand) for operand in operands]
+
+    def define_all(self, variables: Sequence[Var], values: Sequence[Any]) -> None:
+        """Gives variables their values."""
+        for var, value in zip(variables, values, strict=True):
+            self.define(var, value)
+
+    def run_body(self, body: list[Statement]) -> None:
+        """Runs statements in order."""
+        for statement in body:
+            RUNNERS[type(statement)](self, statement)
+
+    def release(self, buffers: Sequence[Operand]) -> None:
+        """Gives back one reference of each buffer."""
+        for operand in buffers:
+            buffer = self.value(operand)
+            if buffer is not None:
+                assert buffer.references > 0, "released too often"
+                buffer.references -= 1
+
+
+def _let(frame: Frame, statement: Let) -> None:
+    args = frame.all(statement.args)
+    if statement.op == "pointer_offset":
+        result = Pointer(args[0].data, args[0].offset + int(args[1]))
+    elif statement.op == "null":
+        result = None
+    elif statement.op == "is_null":
+        result = args[0] is None
+    elif statement.op == "buffer_data":
+        result = Pointer(args[0].data)
+    else:
+        result = scalar(statement.op, args, statement.var.type)
+    frame.define(statement.var, result)
+
+
+def _place(frame: Frame, pointer: Operand, offset: Operand) -> tuple[np.ndarray, int]:
+    address = frame.value(pointer)
+    place = address.offset + int(frame.value(offset))
+    assert 0 <= place < len(address.data), f"address {place} outside of {len(address.data)} elements"
+    return address.data, place
+
+
+def _load(frame: Frame, statement: Load) -> None:
+    data, place = _place(frame, statement.pointer, statement.offset)
+    frame.define(statement.var, data[place])
+
+
+def _store(frame: Frame, statement: Store) -> None:
+    data, place = _place(frame, statement.pointer, statement.offset)
+    data[place] = frame.value(statement.value)
+
+
+def _alloc(frame: Frame, statement: Alloc) -> None:
+    count = int(frame.value(statement.count))
+    dtype = DTYPES.get(element_of(statement.pointer.type), np.dtype(object))
+    if count * dtype.itemsize > frame.run.memory:
+        frame.release(statement.live)
+        raise SiteRaised(OUT_OF_MEMORY_SITE, (count * dtype.itemsize,))
+    buffer = Buffer(np.zeros(count, dtype))
+    frame.run.buffers.append(buffer)
+    frame.values[statement.buffer.id] = buffer
+    frame.values[statement.pointer.id] = Pointer(buffer.data)
+
+
+def _retain(frame: Frame, statement: Retain) -> None:
+    buffer = frame.value(statement.buffer)
+    if buffer is not None:
+        buffer.references += 1
+
+
+def _release(frame: Frame, statement: Release) -> None:
+    frame.release([statement.buffer])
+
+
+def _unique(frame: Frame, statement: Unique) -> None:
+    buffer = frame.value(statement.buffer)
+    frame.define(statement.var, buffer is not None and buffer.references == 1)
+
+
+def _for(frame: Frame, statement: For) -> None:
+    carried = frame.all(statement.initial)
+    for index in range(int(frame.value(statement.count))):
+        frame.define(statement.index, index)
+        frame.define_all(statement.carried, carried)
+        frame.run_body(statement.body)
+        carried = frame.all(statement.yields)
+    frame.define_all(statement.results, carried)
+
+
+def _while(frame: Frame, statement: While) -> None:
+    carried = frame.all(statement.initial)
+    while True:
+        frame.define_all(statement.carried, carried)
+        frame.run_body(statement.test_body)
+        if not frame.value(statement.test):
+            break
+        frame.run_body(statement.body)
+        carried = frame.all(statement.yields)
+    frame.define_all(statement.results, carried)
+
+
+def _if(frame: Frame, statement: If) -> None:
+    holds = bool(frame.value(statement.condition))
+    frame.run_body(statement.then_body if holds else statement.else_body)
+    frame.define_all(statement.results, frame.all(statement.then_yields if holds else statement.else_yields))
+
+
+def _call(frame: Frame, statement: Call) -> None:
+    procedure = frame.run.program.procedures[statement.procedure]
+    try:
+        results = call(frame.run, procedure, frame.all(statement.args))
+    except SiteRaised:
+        frame.release(statement.live)
+        raise
+    frame.define_all(statement.results, results)
+
+
+def _extern(frame: Frame, statement: Extern) -> None:
+    try:
+        results = frame.run.symbols[statement.symbol](*frame.all(statement.args))
+    except SiteRaised:
+        frame.release(statement.live)
+        raise
+    frame.define_all(statement.results, results or ())
+
+
+def _raise_if(frame: Frame, statement: RaiseIf) -> None:
+    if frame.value(statement.condition):
+        args = tuple(frame.all(statement.args))
+        frame.release(statement.live)
+        raise SiteRaised(statement.site, args)
+
+
+def _kernel(frame: Frame, statement: Kernel) -> None:
+    try:
+        frame.run_body(statement.body)
+    except SiteRaised:
+        frame.release(statement.live)
+        raise
+    frame.define_all(statement.results, frame.all(statement.yields))
+
+
+RUNNERS: dict[type, Callable[[Frame, Any], None]] = {
+    Let: _let,
+    Load: _load,
+    Store: _store,
+    Alloc: _alloc,
+    Retain: _retain,
+    Release: _release,
+    Unique: _unique,
+    For: _for,
+    While: _while,
+    If: _if,
+    Call: _call,
+    Extern: _extern,
+    RaiseIf: _raise_if,
+    Kernel: _kernel,
+}
+
+
+def argument_bits(value: Any) -> int:
+    """An error's argument as the 64 bits in which native code stores it."""
+    if isinstance(value, (np.floating, float)):
+        return int(np.float64(value).view(np.int64))
+    return math.trunc(value)
