@@ -1,0 +1,235 @@
+"""Boxing: a small native interpreter that makes the Python result from the slots that the procedure filled.
+
+A stack machine: leaves push an object, containers take their items from the stack.
+
+    operation = { i32 code, i32 slot, i32 count, i32 flags, i64 first, i64 second }
+"""
+
+from __future__ import annotations
+
+from arignote.runtime import layout
+from arignote.runtime.assembly import Function, Value, Variable
+from arignote.runtime.buffers import REFERENCES
+from arignote.runtime.imports import imported
+
+ARRAY, FLOAT, INTEGER, BOOLEAN, SCALAR, STATIC, TUPLE, LIST, DICT, CALL = range(10)
+"""The codes; each is one paragraph below."""
+
+OPERATION_BYTES = 32
+
+SHARED = 1
+"""In an ARRAY operation: an earlier result has the same slot, so the buffer needs a reference more."""
+
+COPY_LIMIT = 32 << 10
+"""Arrays up to this many bytes are copied into memory of NumPy's own: cheaper than an object that owns the buffer."""
+
+DEFINITIONS = ""
+
+
+def _drop_array() -> Function:
+    """What a capsule does when the last array over a buffer is gone."""
+    f = Function("drop_array", "void", capsule="ptr")
+    f.call("void", "ag_release", f.call("ptr", imported(f, "PyCapsule_GetPointer"), f["capsule"], None))
+    f.leave()
+    return f
+
+
+def _make_array() -> Function:
+    """A new ndarray over (or copied from) a result's memory; takes the buffer's reference, also when it fails."""
+    f = Function("make_array", "ptr", slot="ptr", rank="i64", itemsize="i64", descr="ptr")
+    buffer, data, dims = f.load("ptr", f["slot"]), f.load("ptr", f["slot"], 8), f.address(f["slot"], 16)
+    total = f.variable("i64", f["itemsize"])
+    with f.repeat(f["rank"]) as index:
+        total.set(total.get() * f.load("i64", dims, index << 3))
+    rank = f.narrow(f["rank"], "i32")
+    owned_by_numpy = (total.get() <= COPY_LIMIT) | buffer.equals(None)
+    with f.when(owned_by_numpy):
+        copy = _new_array(f, f["descr"], rank, dims, Value(f, "ptr", "null"), 0)
+        with f.when(copy.differs(None)):
+            f.call("ptr", imported(f, "memcpy"), f.load("ptr", copy, layout.ARRAY_DATA), data, total.get())
+        f.call("void", "ag_release", buffer)
+        f.leave(copy)
+    capsule = f.call("ptr", imported(f, "PyCapsule_New"), buffer, None, Value(f, "ptr", "@drop_array"))
+    with f.when(capsule.equals(None)):
+        f.call("void", "ag_release", buffer)
+        f.leave(None)
+    flags = layout.C_CONTIGUOUS | layout.ALIGNED | layout.WRITEABLE
+    array = _new_array(f, f["descr"], rank, dims, data, flags)
+    with f.when(array.equals(None)):
+        f.call("void", "release_object", capsule)
+        f.leave(None)
+    failed = f.call("i32", imported(f, "PyArray_SetBaseObject"), array, capsule)
+    with f.when(failed.differs(0)):
+        f.call("void", "release_object", array)
+        f.leave(None)
+    f.leave(array)
+    return f
+
+
+def _new_array(f: Function, descr: Value, rank: Value, dims: Value, data: Value, flags: int) -> Value:
+    """PyArray_NewFromDescr, which takes a reference to the descr."""
+    f.call("void", "retain_object", descr)
+    kind = imported(f, "PyArray_Type")
+    number = Value(f, "i32", str(flags))
+    create = imported(f, "PyArray_NewFromDescr")
+    return f.call("ptr", create, kind, descr, rank, dims, None, data, number, None)
+
+
+class _Boxer:
+    """Writes the interpreter."""
+
+    def __init__(self) -> None:
+        self.f = Function("box", "ptr", operations="ptr", count="i64", results="ptr", stack="ptr")
+        self.operation = self.f["operations"]
+        self.top = self.f.variable("i64", 0)
+
+    def field(self, offset: int, type: str = "i32") -> Value:
+        """A field of the present operation; i32 fields come widened."""
+        value = self.f.load(type, self.operation, offset)
+        return self.f.widen(value) if type == "i32" else value
+
+    def slot(self) -> Value:
+        """The address of the result's slot."""
+        return self.f.address(self.f["results"], self.field(4) << 3)
+
+    def push(self, value: Value) -> None:
+        """A new object, or failure."""
+        f = self.f
+        failed = value.equals(None)
+        number = f._next()
+        f.branch(failed, "failed", f"pushed{number}")
+        f.label(f"pushed{number}")
+        f.store(value, f["stack"], self.top.get() << 3)
+        self.top.set(self.top.get() + 1)
+
+    def items(self) -> Value:
+        """Takes `count` items off the stack; their address."""
+        self.top.set(self.top.get() - self.field(8))
+        return self.f.address(self.f["stack"], self.top.get() << 3)
+
+    def array(self) -> None:
+        """An array of rank `count` with the descr `first`; `second` bytes to an element."""
+        f = self.f
+        with f.when((self.field(12) & SHARED).differs(0)):
+            buffer = f.load("ptr", self.slot())
+            with f.when(buffer.differs(None)):
+                f.store(f.load("i64", buffer, REFERENCES) + 1, buffer, REFERENCES)
+        itemsize, descr = self.field(24, "i64"), self.field(16, "ptr")
+        self.push(f.call("ptr", "make_array", self.slot(), self.field(8), itemsize, descr))
+
+    def float(self) -> None:
+        """A Python float."""
+        f = self.f
+        self.push(f.call("ptr", imported(f, "PyFloat_FromDouble"), f.load("double", self.slot())))
+
+    def integer(self) -> None:
+        """A Python int."""
+        f = self.f
+        self.push(f.call("ptr", imported(f, "PyLong_FromLongLong"), f.load("i64", self.slot())))
+
+    def boolean(self) -> None:
+        """True or False."""
+        f = self.f
+        byte = f.widen(f.load("i8", self.slot()), signed=False)
+        self.push(f.call("ptr", imported(f, "PyBool_FromLong"), byte))
+
+    def scalar(self) -> None:
+        """A NumPy scalar with the descr `first`."""
+        f = self.f
+        self.push(f.call("ptr", imported(f, "PyArray_Scalar"), self.slot(), self.field(16, "ptr"), None))
+
+    def static(self) -> None:
+        """The object `first`."""
+        value = self.field(16, "ptr")
+        self.f.call("void", "retain_object", value)
+        self.push(value)
+
+    def tuple(self) -> None:
+        """A tuple of the last `count` items."""
+        made = self._container("PyTuple_New")
+        self._fill(self.f.address(made, layout.TUPLE_ITEMS))
+        self.push(made)
+
+    def list(self) -> None:
+        """A list of the last `count` items."""
+        made = self._container("PyList_New")
+        with self.f.when(self.field(8) > 0):
+            self._fill(self.f.load("ptr", made, layout.LIST_ITEMS))
+        self.push(made)
+
+    def _container(self, constructor: str) -> Value:
+        f = self.f
+        made = f.call("ptr", imported(f, constructor), self.field(8))
+        number = f._next()
+        f.branch(made.equals(None), "failed", f"made{number}")
+        f.label(f"made{number}")
+        return made
+
+    def _fill(self, place: Value) -> None:
+        f, items = self.f, self.items()
+        with f.repeat(self.field(8)) as index:
+            f.store(f.load("ptr", items, index << 3), place, index << 3)
+
+    def dict(self) -> None:
+        """A dict of the last `count` items under the keys at `first`."""
+        f, keys = self.f, self.field(16, "ptr")
+        made = f.call("ptr", imported(f, "PyDict_New"))
+        number = f._next()
+        f.branch(made.equals(None), "failed", f"made{number}")
+        f.label(f"made{number}")
+        items, set_item, failures = self.items(), imported(f, "PyDict_SetItem"), f.variable("i32", 0)
+        with f.repeat(self.field(8)) as index:
+            item = f.load("ptr", items, index << 3)
+            failures.set(failures.get() | f.call("i32", set_item, made, f.load("ptr", keys, index << 3), item))
+            f.call("void", "release_object", item)
+        with f.when(failures.get().differs(0)):
+            f.call("void", "release_object", made)
+            f.jump("failed")
+        self.push(made)
+
+    def call(self) -> None:
+        """What the callable `first` makes of the last `count` items."""
+        f = self.f
+        items, count = self.items(), self.field(8)
+        made = f.call("ptr", imported(f, "PyObject_Vectorcall"), self.field(16, "ptr"), items, count, None)
+        with f.repeat(count) as index:
+            f.call("void", "release_object", f.load("ptr", items, index << 3))
+        self.push(made)
+
+    def write(self) -> Function:
+        """The whole interpreter. After a failure it drops the objects made so far and the buffers not yet boxed."""
+        f = self.f
+        index = f.variable("i64", 0)
+        cases = {
+            ARRAY: self.array, FLOAT: self.float, INTEGER: self.integer, BOOLEAN: self.boolean, SCALAR: self.scalar,
+            STATIC: self.static, TUPLE: self.tuple, LIST: self.list, DICT: self.dict, CALL: self.call,
+        }  # fmt: skip
+        with f.loop() as end:
+            with f.when(index.get() >= f["count"]):
+                f.jump(end)
+            self.operation = f.address(f["operations"], index.get() << 5)
+            f.switch(f.load("i32", self.operation), cases, "failed")
+            index.set(index.get() + 1)
+        f.leave(f.load("ptr", f["stack"]))
+        f.label("failed")
+        with f.repeat(self.top.get()) as position:
+            f.call("void", "release_object", f.load("ptr", f["stack"], position << 3))
+        self._drop_the_rest(index)
+        f.leave(None)
+        return f
+
+    def _drop_the_rest(self, index: Variable) -> None:
+        f = self.f
+        with f.loop() as end:
+            index.set(index.get() + 1)
+            with f.when(index.get() >= f["count"]):
+                f.jump(end)
+            self.operation = f.address(f["operations"], index.get() << 5)
+            owns = self.field(0).equals(ARRAY) & (self.field(12) & SHARED).equals(0)
+            with f.when(owns):
+                f.call("void", "ag_release", f.load("ptr", self.slot()))
+
+
+def functions() -> list[Function]:
+    """The native functions of this file."""
+    return [_drop_array(), _make_array(), _Boxer().write()]

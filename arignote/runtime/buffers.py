@@ -1,0 +1,240 @@
+"""Counted buffers: allocation, release and reuse, as native functions.
+
+A buffer is a 64-byte header followed by 64-byte-aligned data; its address is the header's. Blocks come in size classes (steps
+of 64 bytes up to 1 KiB, then four sizes to each doubling). A freed block goes to the free list of its class, guarded by a
+spin lock, so that a program in its steady state asks the system for nothing. Large blocks are kept as well, up to a bound:
+fresh pages of the system cost more than the arithmetic of many kernels.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+
+from arignote.runtime import native
+from arignote.runtime.assembly import Function, Value
+from arignote.runtime.imports import imported
+
+HEADER_BYTES = 64
+REFERENCES, BYTES, KIND, LENGTH, CLASS, CAPACITY, NEXT = 0, 8, 16, 24, 32, 40, 56
+"""Offsets of the header's fields. CAPACITY is what the block can hold; NEXT links blocks that are free or being freed."""
+
+PLAIN_KIND, REFERENCES_KIND = 0, 1
+"""What the data is: plain numbers, or LENGTH references to other buffers, which the buffer owns."""
+
+_CLASS_COUNT = 176
+_SMALL_LIMIT = 1024
+_LARGE_BYTES = 1 << 20
+_SMALL_CLASS_CACHE = 4 << 20
+_HUGE_PAGE = 2 << 20
+_MADV_HUGEPAGE = 14
+_LOCK, _HEAD, _LIVE, _CACHED = 0, 8, 16, 24
+
+DEFINITIONS = (
+    f"@classes = internal global [{_CLASS_COUNT} x [8 x i64]] zeroinitializer, align 64\n"
+    "@cached_large = internal global i64 0, align 64\n"
+    "declare i64 @llvm.ctlz.i64(i64, i1)\n"
+)
+
+
+def _class_at(f: Function, index: Value) -> Value:
+    return f.address(Value(f, "ptr", "@classes"), index << 6)
+
+
+def _lock(f: Function, place: Value) -> None:
+    with f.loop() as end:
+        with f.when(f.exchange("xchg", 1, place, _LOCK, "i32").equals(0)):
+            f.jump(end)
+        f.call("i32", imported(f, "sched_yield"))
+
+
+def _unlock(f: Function, place: Value) -> None:
+    f.store_atomic(0, place, _LOCK, "i32")
+
+
+def _alloc() -> Function:
+    """`ag_alloc(i64 bytes) -> ptr`: a fresh buffer with one reference, or null."""
+    f = Function("ag_alloc", "ptr", bytes="i64")
+    with f.when(f.compare("ugt", f["bytes"], 1 << 46)):
+        f.leave(None)
+    total = f["bytes"] + HEADER_BYTES
+    index = f.variable("i64", (total + 63) >> 6)
+    size = f.variable("i64", index.get() << 6)
+    with f.when(total > _SMALL_LIMIT):
+        below = total - 1
+        exponent = f.constant("i64", 63) - f.call("i64", "llvm.ctlz.i64", below, Value(f, "i1", "true"))
+        shift = exponent - 2
+        quarters = (below >> shift) + 1
+        size.set(quarters << shift)
+        index.set(((exponent - 10) << 2) + quarters + 12)
+    place = _class_at(f, index.get())
+    _lock(f, place)
+    block = f.variable("ptr", f.load("ptr", place, _HEAD))
+    f.store(f.load("i64", place, _LIVE) + 1, place, _LIVE)
+    with f.when(block.get().differs(None)):
+        f.store(f.load("ptr", block.get(), NEXT), place, _HEAD)
+        f.store(f.load("i64", place, _CACHED) - size.get(), place, _CACHED)
+    _unlock(f, place)
+    with f.when(block.get().equals(None)):
+        block.set(f.call("ptr", "fresh_block", size.get()))
+        with f.when(block.get().equals(None)):
+            _lock(f, place)
+            f.store(f.load("i64", place, _LIVE) - 1, place, _LIVE)
+            _unlock(f, place)
+            f.leave(None)
+        f.store(index.get(), block.get(), CLASS)
+        f.store(size.get() - HEADER_BYTES, block.get(), CAPACITY)
+        f.jump("ready")
+    with f.when(size.get() >= _LARGE_BYTES):
+        f.exchange("sub", size.get(), Value(f, "ptr", "@cached_large"), 0, "i64")
+    f.emit("br label %ready")
+    f.label("ready")
+    for offset, value in ((REFERENCES, 1), (KIND, PLAIN_KIND), (LENGTH, 0)):
+        f.store(value, block.get(), offset, "i64")
+    f.store(f["bytes"], block.get(), BYTES)
+    f.leave(block.get())
+    return f
+
+
+def _fresh_block() -> Function:
+    """Memory from the system; large blocks in huge pages, so that touching them first costs few page faults."""
+    f = Function("fresh_block", "ptr", size="i64")
+    allocate = imported(f, "aligned_alloc")
+    with f.when(f["size"] < 2 * _HUGE_PAGE):
+        f.leave(f.call("ptr", allocate, HEADER_BYTES, f["size"]))
+    block = f.call("ptr", allocate, _HUGE_PAGE, f["size"])
+    if native.IS_LINUX:
+        with f.when(block.differs(None)):
+            f.call("i32", imported(f, "madvise"), block, f["size"], _MADV_HUGEPAGE, types=("", "", "i32"))
+    f.leave(block)
+    return f
+
+
+def _keep_or_free() -> Function:
+    """Gives a block without references back: to its class, or to the system when enough is kept."""
+    f = Function("keep_or_free", "void", block="ptr")
+    size = f.load("i64", f["block"], CAPACITY) + HEADER_BYTES
+    place = _class_at(f, f.load("i64", f["block"], CLASS))
+    is_large = size >= _LARGE_BYTES
+    keep = f.variable("i1", 1)
+    with f.when(is_large):
+        cached = f.exchange("add", size, Value(f, "ptr", "@cached_large"), 0, "i64")
+        with f.when(cached + size > imported(f, "cache_limit", "i64")):
+            f.exchange("sub", size, Value(f, "ptr", "@cached_large"), 0, "i64")
+            keep.set(0)
+    _lock(f, place)
+    f.store(f.load("i64", place, _LIVE) - 1, place, _LIVE)
+    small_full = f.load("i64", place, _CACHED) > _SMALL_CLASS_CACHE
+    with f.when(small_full & f.binary("xor", is_large, 1)):
+        keep.set(0)
+    with f.when(keep.get()):
+        f.store(f.load("ptr", place, _HEAD), f["block"], NEXT)
+        f.store(f["block"], place, _HEAD)
+        f.store(f.load("i64", place, _CACHED) + size, place, _CACHED)
+    _unlock(f, place)
+    with f.when(f.binary("xor", keep.get(), 1)):
+        f.call("void", imported(f, "free"), f["block"])
+    f.leave()
+    return f
+
+
+def _free() -> Function:
+    """`ag_free(ptr header)`: the last reference is gone. Releases what it refers to, without recursion."""
+    f = Function("ag_free", "void", header="ptr")
+    waiting = f.variable("ptr", f["header"])
+    f.store(None, f["header"], NEXT, "ptr")
+    with f.loop() as end:
+        block = waiting.get()
+        with f.when(block.equals(None)):
+            f.jump(end)
+        waiting.set(f.load("ptr", block, NEXT))
+        with (
+            f.when(f.load("i64", block, KIND).equals(REFERENCES_KIND)),
+            f.repeat(f.load("i64", block, LENGTH)) as index,
+        ):
+            child = f.load("ptr", f.address(block, HEADER_BYTES), index << 3)
+            with f.when(child.differs(None)):
+                references = f.load("i64", child, REFERENCES) - 1
+                f.store(references, child, REFERENCES)
+                with f.when(references.equals(0)):
+                    f.store(waiting.get(), child, NEXT)
+                    waiting.set(child)
+        f.call("void", "keep_or_free", block)
+    f.leave()
+    return f
+
+
+def _release() -> Function:
+    """`ag_release(ptr header)`: one reference less; null is allowed."""
+    f = Function("ag_release", "void", header="ptr")
+    with f.when(f["header"].differs(None)):
+        references = f.load("i64", f["header"], REFERENCES) - 1
+        f.store(references, f["header"], REFERENCES)
+        with f.when(references.equals(0)):
+            f.call("void", "ag_free", f["header"])
+    f.leave()
+    return f
+
+
+def _grow() -> Function:
+    """`ag_grow(ptr header, i64 bytes) -> ptr`: the only reference to a buffer, for one with room for `bytes`.
+
+    The contents stay; capacity grows by half at least, so that appending n times copies O(n). Null when out of memory
+    (the old buffer is then as it was).
+    """
+    f = Function("ag_grow", "ptr", header="ptr", bytes="i64")
+    capacity = f.load("i64", f["header"], CAPACITY)
+    with f.when(f["bytes"] <= capacity):
+        f.store(f["bytes"], f["header"], BYTES)
+        f.leave(f["header"])
+    wanted = f.variable("i64", capacity + (capacity >> 1))
+    with f.when(wanted.get() < f["bytes"]):
+        wanted.set(f["bytes"])
+    grown = f.call("ptr", "ag_alloc", wanted.get())
+    with f.when(grown.equals(None)):
+        f.leave(None)
+    used = f.load("i64", f["header"], BYTES)
+    f.call("ptr", imported(f, "memcpy"), f.address(grown, HEADER_BYTES), f.address(f["header"], HEADER_BYTES), used)
+    for offset in (KIND, LENGTH):
+        f.store(f.load("i64", f["header"], offset), grown, offset)
+    f.store(f["bytes"], grown, BYTES)
+    f.call("void", "keep_or_free", f["header"])
+    f.leave(grown)
+    return f
+
+
+def _live() -> Function:
+    """`ag_live_buffers() -> i64`: how many buffers are not freed."""
+    f = Function("ag_live_buffers", "i64")
+    total = f.variable("i64", 0)
+    with f.repeat(f.constant("i64", _CLASS_COUNT)) as index:
+        total.set(total.get() + f.load("i64", _class_at(f, index), _LIVE))
+    f.leave(total.get())
+    return f
+
+
+def _unlock_all() -> Function:
+    """In a forked child no other thread exists that could give a lock back."""
+    f = Function("ag_unlock_buffers", "void")
+    with f.repeat(f.constant("i64", _CLASS_COUNT)) as index:
+        _unlock(f, _class_at(f, index))
+    f.leave()
+    return f
+
+
+def functions() -> list[Function]:
+    """The native functions of this file."""
+    return [_alloc(), _fresh_block(), _keep_or_free(), _free(), _release(), _grow(), _live(), _unlock_all()]
+
+
+def default_cache_limit() -> int:
+    """How many bytes of freed large blocks are kept: ARIGNOTE_CACHE_BYTES, or an eighth of the machine's memory."""
+    given = os.environ.get("ARIGNOTE_CACHE_BYTES")
+    if given is not None:
+        return int(given)
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8
+
+
+def live_buffers() -> int:
+    """How many buffers are alive; a test that compares it before and after proves that nothing leaks."""
+    return native.function("ag_live_buffers", ctypes.c_int64)()

@@ -1,0 +1,283 @@
+"""Dispatch: from a call to the specialisation that serves it, compiling where there is none.
+
+The fast path is native (`call.py`). This is the slow one: it binds the arguments as Python does, describes them by
+structures, finds or compiles the specialisation, installs it in the native chain for calls of the same form, and runs it on
+the leaves. It also serves what native guards do not recognise, such as arrays that must be copied before compiled code
+can read them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from arignote.ir.structure import StaticOf, Structure, leaf_structures, leaves_of, static_key, structure_of
+from arignote.runtime import call, native
+from arignote.runtime.callables import compiled_function_type
+from arignote.runtime.encode import CannotGuard, Capture, GuardList
+from arignote.runtime.entry import Body, CompiledSpecialisation, Node
+from arignote.runtime.forms import Binder, Form
+from arignote.runtime.object_type import make_callable
+
+MAXIMUM_NODES = 64
+"""The longest chain of native guards; further specialisations are found by the slow path."""
+
+MAXIMUM_VARIANTS = 8
+"""How many specialisations with equal arguments but different captured values are kept."""
+
+_MISSING = object()
+
+_compiling = threading.RLock()
+"""One compilation at a time in the process: the compiler's tables are shared, and a compilation may need another."""
+
+
+class CacheInfo(NamedTuple):
+    """Calls served natively or again; compilations; specialisations kept."""
+
+    hits: int
+    misses: int
+    currsize: int
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a function is specialised for: the structure of each parameter, in order (`*args` is a tuple, `**kwargs` a dict)."""
+
+    names: tuple[str, ...]
+    structures: tuple[Structure, ...]
+
+    def __repr__(self) -> str:
+        return ", ".join(f"{name}: {structure!r}" for name, structure in zip(self.names, self.structures, strict=True))
+
+
+def captured_value(capture: Capture) -> Any:
+    """What a capture's place holds now, or `_MISSING`."""
+    if isinstance(capture.container, dict):
+        return capture.container.get(capture.key, _MISSING)
+    try:
+        return capture.container.cell_contents
+    except ValueError:
+        return _MISSING
+
+
+def holds(capture: Capture) -> bool:
+    """Whether a captured value still has the structure that was assumed."""
+    value, structure = captured_value(capture), capture.structure
+    if structure is None or value is _MISSING:
+        return structure is None and value is _MISSING
+    if isinstance(structure, StaticOf):
+        return static_key(value) == static_key(structure.value)
+    try:
+        return structure_of(value) is structure
+    except (TypeError, OverflowError):
+        return False
+
+
+@dataclass(eq=False)
+class Specialisation:
+    """One compiled version of the function."""
+
+    structures: tuple[Structure, ...]
+    compiled: CompiledSpecialisation
+    nodes: dict[Form, Node | None] = field(default_factory=dict)
+    slow_calls: int = 0
+
+    @functools.cached_property
+    def leaves(self) -> list[Structure]:
+        """The leaves of the arguments."""
+        return [leaf for structure in self.structures for leaf in leaf_structures(structure)]
+
+    @functools.cached_property
+    def body(self) -> Body:
+        """What its native nodes share."""
+        captured = [capture.structure for capture in self.compiled.captures if capture.structure is not None]
+        return Body([*self.leaves, *(leaf for item in captured for leaf in leaf_structures(item))], self.compiled)
+
+    def node(self, guards: GuardList, form: Form) -> Node:
+        """A native node for calls whose arguments these guards accept."""
+        for capture in self.compiled.captures:
+            guards.capture(capture)
+        return Node(guards, form, self.body)
+
+    @functools.cached_property
+    def on_leaves(self) -> Callable[..., Any]:
+        """A native callable whose arguments are the leaves."""
+        guards = GuardList(len(self.leaves))
+        for register, leaf in enumerate(self.leaves):
+            guards.value(leaf, register)
+        self._leaf_node = self.node(guards, (len(self.leaves), ()))
+        self._state = (ctypes.c_int64 * call.STATE_WORDS)(self._leaf_node.address, id(_captures_changed), 0)
+        return make_callable(compiled_function_type(), ctypes.addressof(self._state))
+
+    def hits(self) -> int:
+        """How many calls it has served."""
+        return self.slow_calls + sum(node.hits for node in self.nodes.values() if node is not None)
+
+
+class CapturesChanged(Exception):
+    """Another thread changed a captured value between the check and the call."""
+
+
+def _captures_changed(*leaves: Any) -> Any:
+    raise CapturesChanged
+
+
+class Dispatcher:
+    """The specialisations of one Python function. `callable` is what users call.
+
+    compile:   (signature) -> CompiledSpecialisation; called under a lock, once for each signature
+    is_off:    () -> bool: whether the function is to run as plain Python now (asked only while `set_disabled` is on)
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        compile: Callable[[Signature], CompiledSpecialisation],
+        static_argnums: Sequence[int] = (),
+        static_argnames: Sequence[str] = (),
+        is_off: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.function, self.compile, self.is_off = function, compile, is_off
+        self.binder = Binder(function)
+        self.static = self.binder.positions(static_argnums, static_argnames)
+        self._specialisations: dict[tuple[Structure, ...], list[Specialisation]] = {}
+        self._chain: list[Node] = []
+        self._compilations = 0
+        self._served_before = 0
+        self._fallback = self._call
+        self._state = (ctypes.c_int64 * call.STATE_WORDS)(0, id(self._fallback), 0)
+        self.callable = make_callable(compiled_function_type(), ctypes.addressof(self._state))
+        functools.update_wrapper(self.callable, function)
+        self.callable.dispatcher = self
+
+    # The slow path
+
+    def _call(self, *args: Any, **kwargs: Any) -> Any:
+        """Serves a call that no native guard accepts."""
+        if _disabled.count and self.is_off():
+            return self.function(*args, **kwargs)
+        form = (len(args), tuple(kwargs))
+        try:
+            plan = self.binder.plan(form)
+        except TypeError:
+            return self.function(*args, **kwargs)  # raises Python's own TypeError
+        arguments = (*args, *kwargs.values()) if kwargs else args
+        values = plan.values(arguments)
+        structures = self._structures(values)
+        while True:
+            specialisation = self._find(structures) or self._compile(structures)
+            self._install(specialisation, form)
+            leaves = self._leaves(structures, values)
+            try:
+                result = specialisation.on_leaves(*leaves)
+            except CapturesChanged:
+                continue
+            specialisation.slow_calls += 1
+            return result
+
+    def _structures(self, values: Sequence[Any]) -> tuple[Structure, ...]:
+        """The structure of each parameter."""
+        return tuple(
+            StaticOf(value) if name in self.static else structure_of(value, f"argument {name!r}")
+            for name, value in zip(self.binder.names, values, strict=True)
+        )
+
+    @staticmethod
+    def _leaves(structures: Sequence[Structure], values: Sequence[Any]) -> list[Any]:
+        return [leaf for item, value in zip(structures, values, strict=True) for leaf in leaves_of(item, value)]
+
+    def _find(self, structures: tuple[Structure, ...]) -> Specialisation | None:
+        """The specialisation for these structures whose captured values are still what they were."""
+        for specialisation in self._specialisations.get(structures, ()):
+            if all(map(holds, specialisation.compiled.captures)):
+                return specialisation
+        return None
+
+    def _compile(self, structures: tuple[Structure, ...]) -> Specialisation:
+        """Compiles for these structures, unless another thread has meanwhile."""
+        with _compiling:
+            found = self._find(structures)
+            if found is None:
+                compiled = self.compile(Signature(self.binder.names, structures))
+                found = Specialisation(structures, compiled)
+                self._compilations += 1
+                variants = self._specialisations.setdefault(structures, [])
+                variants.insert(0, found)
+                if len(variants) > MAXIMUM_VARIANTS:
+                    self._drop(variants.pop())
+            return found
+
+    # The native chain
+
+    def _install(self, specialisation: Specialisation, form: Form) -> None:
+        """Puts native guards for calls of this form first in the chain, if they can be written."""
+        if form in specialisation.nodes:
+            return
+        with _compiling:
+            if form in specialisation.nodes:
+                return
+            try:
+                guards = self.binder.plan(form).guard(specialisation.structures)
+                node = specialisation.node(guards, form)
+            except CannotGuard:
+                specialisation.nodes[form] = None
+                return
+            specialisation.nodes[form] = node
+            if len(self._chain) < MAXIMUM_NODES:
+                self._relink([node, *self._chain])
+
+    def _drop(self, specialisation: Specialisation) -> None:
+        """Takes a specialisation out of the chain."""
+        self._served_before += specialisation.hits()
+        gone = list(specialisation.nodes.values())
+        self._relink([node for node in self._chain if node not in gone])
+
+    def _relink(self, chain: list[Node]) -> None:
+        """Makes this the native chain. Calls in progress notice by the version, or keep the node that they run."""
+        for node, following in zip(chain, [*chain[1:], None], strict=True):
+            node.set("next", 0 if following is None else following.address)
+        self._state[call.FIRST // 8] = chain[0].address if chain else 0
+        self._state[call.VERSION // 8] += 1
+        self._chain = chain
+
+    # What users ask
+
+    def cache_info(self) -> CacheInfo:
+        """How the calls so far were served."""
+        kept = [item for variants in self._specialisations.values() for item in variants]
+        hits = self._served_before + sum(item.hits() for item in kept) - self._compilations
+        return CacheInfo(max(hits, 0), self._compilations, len(kept))
+
+    def cache_clear(self) -> None:
+        """Forgets every specialisation."""
+        with _compiling:
+            for variants in self._specialisations.values():
+                self._served_before += sum(item.hits() for item in variants)
+            self._specialisations = {}
+            self._relink([])
+
+    def specialisations(self) -> list[Specialisation]:
+        """All that are kept, the most recent first for each signature."""
+        return [item for variants in self._specialisations.values() for item in variants]
+
+
+class _Disabled:
+    """How many threads have asked for plain Python."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.lock = threading.Lock()
+
+
+_disabled = _Disabled()
+
+
+def set_disabled(on: bool) -> None:
+    """Sends every call to the slow path, which asks `is_off`; calls nest."""
+    with _disabled.lock:
+        _disabled.count += 1 if on else -1
+        native.set_number("jit_disabled", int(_disabled.count > 0))

@@ -1,0 +1,253 @@
+"""From structures to the lists of operations that the native guards and boxers run."""
+
+from __future__ import annotations
+
+import collections
+import ctypes
+import math
+import struct
+import types
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from arignote.ir.structure import (
+    LEAVES,
+    MANY,
+    ArrayOf,
+    DataclassOf,
+    DictOf,
+    ListOf,
+    NamedTupleOf,
+    NumpyScalarOf,
+    PythonScalarOf,
+    StaticOf,
+    Structure,
+    TupleOf,
+    make_dataclass,
+)
+from arignote.runtime import boxing, guards
+
+_OPERATION = struct.Struct("<iiiiqq")
+
+
+class CannotGuard(Exception):
+    """A structure that native code cannot recognise; the Python dispatcher then takes every call with it."""
+
+
+@dataclass(frozen=True)
+class Capture:
+    """A value from outside that a compiled function reads at each call, as Python does.
+
+    container: a dict of globals (or of a module), or a cell of a closure
+    key:       the name in the dict; None for a cell
+    structure: what the value must be; its leaves are hidden arguments after those of the parameters.
+               None: the name must be absent from the dict (and so is found among the built-in names)
+    """
+
+    container: Any
+    key: str | None
+    structure: Structure | None
+
+
+def leaf_words(structure: Structure) -> int:
+    """How many 8-byte slots a leaf takes: buffer, address and sizes for an array."""
+    return 2 + structure.rank if isinstance(structure, ArrayOf) else 1
+
+
+def _pack(operations: Sequence[tuple[int, ...]]) -> Any:
+    data = b"".join(_OPERATION.pack(*operation) for operation in operations)
+    return ctypes.create_string_buffer(data, max(len(data), 1))
+
+
+def pointers(objects: Sequence[Any]) -> Any:
+    """A native array of borrowed references; the caller keeps the objects alive."""
+    return (ctypes.c_int64 * max(len(objects), 1))(*map(id, objects))
+
+
+@dataclass
+class GuardList:
+    """Operations being collected. Registers below `arguments` hold the call's arguments."""
+
+    arguments: int
+    operations: list[tuple[int, ...]] = field(default_factory=list)
+    slots: int = 0
+    owned: int = 0
+    alive: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.registers = self.arguments
+
+    def pack(self) -> Any:
+        """The operations as bytes in memory."""
+        return _pack(self.operations)
+
+    def add(self, code: int, source: int = 0, target: int = 0, count: int = 0, first: Any = 0, second: Any = 0) -> None:
+        """One operation; Python objects among the constants are kept alive."""
+        constants = []
+        for value in (first, second):
+            if type(value) is int:
+                constants.append(value)
+            else:
+                self.alive.append(value)
+                constants.append(id(value))
+        self.operations.append((code, source, target, count, *constants))
+
+    def new_registers(self, count: int) -> int:
+        """The first of so many registers that nothing else uses."""
+        self.registers += count
+        return self.registers - count
+
+    def value(self, structure: Structure, register: int, hold: bool = False) -> None:
+        """Guards the object in a register, and unboxes its leaves."""
+        if isinstance(structure, StaticOf):
+            self._static(structure.value, register)
+        elif isinstance(structure, LEAVES):
+            self._leaf(structure, register, hold)
+        elif isinstance(structure, DataclassOf):
+            self.add(guards.CLASS, register, first=structure.cls)
+            for name, item in zip(structure.names, structure.items, strict=True):
+                target = self.new_registers(1)
+                self.owned += 1
+                self.add(guards.ATTRIBUTE, register, target, first=name)
+                self.value(item, target, hold=True)
+        else:
+            self._container(structure, register)
+
+    def _container(self, structure: Structure, register: int) -> None:
+        items = structure.children()
+        target, count = self.new_registers(len(items)), len(items)
+        match structure:
+            case TupleOf():
+                self.add(guards.SEQUENCE, register, target, count, tuple)
+            case NamedTupleOf():
+                self.add(guards.SEQUENCE, register, target, count, structure.cls)
+            case ListOf():
+                self.add(guards.LIST, register, target, count, list)
+            case DictOf() if structure.cls is dict:
+                self.alive.append(structure.keys)
+                keys = pointers(structure.keys)
+                self.alive.append(keys)
+                self.add(guards.DICT, register, target, count, dict, ctypes.addressof(keys))
+            case _:
+                raise CannotGuard(repr(structure))
+        for position, item in enumerate(items):
+            self.value(item, target + position, hold=True)
+
+    def _leaf(self, structure: Structure, register: int, hold: bool) -> None:
+        target = self.slots
+        self.slots += leaf_words(structure)
+        match structure:
+            case ArrayOf():
+                dtype = np.dtype(structure.dtype)
+                if any(size not in (1, MANY) for size in structure.dims):
+                    raise CannotGuard(f"{structure!r}: only 1 and MANY are told apart")
+                pattern = sum(1 << index for index, size in enumerate(structure.dims) if size == 1)
+                shape = dtype.num | dtype.itemsize << 8 | (guards.HOLD if hold else 0)
+                self.owned += hold
+                self.add(guards.ARRAY, register, target, structure.rank, pattern, shape)
+            case NumpyScalarOf():
+                dtype = np.dtype(structure.dtype)
+                self.add(guards.SCALAR, register, target, dtype.itemsize, dtype.type)
+            case PythonScalarOf():
+                codes = {"bool": guards.BOOLEAN, "int64": guards.INTEGER, "float64": guards.FLOAT}
+                self.add(codes[structure.dtype], register, target)
+
+    def _static(self, value: Any, register: int) -> None:
+        if type(value) is types.MethodType:
+            self.alive.append(value)
+            self.operations.append((guards.METHOD, register, 0, 0, id(value.__self__), id(value.__func__)))
+            return
+        by_value = type(value) in (str, bytes, int) or (type(value) is float and value != 0 and not math.isnan(value))
+        self.alive.append(value)
+        self.operations.append((guards.STATIC, register, 0, int(by_value), id(value), 0))
+
+    def constant(self, value: Any) -> int:
+        """A register that holds this object."""
+        register = self.new_registers(1)
+        self.alive.append(value)
+        self.operations.append((guards.CONSTANT, 0, register, 0, id(value), 0))
+        return register
+
+    def capture(self, capture: Capture) -> None:
+        """Guards and unboxes a captured value."""
+        if capture.structure is None:
+            self.add(guards.ABSENT, first=capture.container, second=capture.key)
+            return
+        register = self.new_registers(1)
+        if isinstance(capture.container, types.CellType):
+            self.add(guards.CELL, target=register, first=capture.container)
+        else:
+            self.add(guards.GLOBAL, target=register, first=capture.container, second=capture.key)
+        self.value(capture.structure, register, hold=True)
+
+
+@dataclass
+class BoxList:
+    """Operations that make a result."""
+
+    operations: list[tuple[int, ...]] = field(default_factory=list)
+    alive: list[Any] = field(default_factory=list)
+
+    def pack(self) -> Any:
+        """The operations as bytes in memory."""
+        return _pack(self.operations)
+
+    def value(self, structure: Structure, slots: collections.deque[int], seen: set[int]) -> None:
+        """Makes the value whose next leaves are in `slots`."""
+        if isinstance(structure, LEAVES):
+            self._leaf(structure, slots.popleft(), seen)
+            return
+        if isinstance(structure, StaticOf):
+            self._add(boxing.STATIC, 0, 0, first=structure.value)
+            return
+        for item in structure.children():
+            self.value(item, slots, seen)
+        self._container(structure, len(structure.children()))
+
+    def _add(self, code: int, slot: int, count: int, flags: int = 0, first: Any = None, second: int = 0) -> None:
+        self.alive.append(first)
+        self.operations.append((code, slot, count, flags, id(first), second))
+
+    def _leaf(self, structure: Structure, slot: int, seen: set[int]) -> None:
+        match structure:
+            case ArrayOf():
+                dtype = np.dtype(structure.dtype)
+                shared = boxing.SHARED if slot in seen else 0
+                self._add(boxing.ARRAY, slot, structure.rank, shared, dtype, dtype.itemsize)
+            case NumpyScalarOf():
+                self._add(boxing.SCALAR, slot, 0, first=np.dtype(structure.dtype))
+            case PythonScalarOf():
+                codes = {"bool": boxing.BOOLEAN, "int64": boxing.INTEGER, "float64": boxing.FLOAT}
+                self._add(codes[structure.dtype], slot, 0)
+        seen.add(slot)
+
+    def _container(self, structure: Structure, count: int) -> None:
+        match structure:
+            case TupleOf():
+                self._add(boxing.TUPLE, 0, count)
+            case ListOf():
+                self._add(boxing.LIST, 0, count)
+            case NamedTupleOf():
+                cls = structure.cls
+                self._add(boxing.CALL, 0, count, first=lambda *items: tuple.__new__(cls, items))
+            case DataclassOf():
+                cls, names = structure.cls, structure.names
+                self._add(boxing.CALL, 0, count, first=lambda *items: make_dataclass(cls, names, list(items)))
+            case DictOf():
+                keys = pointers(structure.keys)
+                self.alive.extend((keys, structure.keys))
+                self.operations.append((boxing.DICT, 0, count, 0, ctypes.addressof(keys), 0))
+                if structure.cls is not dict:
+                    self._add(boxing.CALL, 0, 1, first=structure.cls)
+
+
+def consecutive_slots(leaves: Sequence[Structure]) -> tuple[int, ...]:
+    """Where each leaf starts when they follow one another."""
+    starts, position = [], 0
+    for leaf in leaves:
+        starts.append(position)
+        position += leaf_words(leaf)
+    return tuple(starts)

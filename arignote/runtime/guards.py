@@ -1,0 +1,286 @@
+"""Unboxing: a small native interpreter that compares arguments with the structures they must have and reads their leaves.
+
+A specialisation's guard is a list of operations (`encode.py` writes them) over object registers: the first registers hold
+the call's arguments, the others what is found inside containers. Leaves go to 8-byte slots, in the order of the procedure's
+parameters. An interpreter, and not generated code: it costs some nanoseconds a leaf, and nothing at compile time.
+
+    operation = { i32 code, i32 source, i32 destination, i32 count, i64 first, i64 second }
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from arignote.runtime import layout
+from arignote.runtime.assembly import Function, Value
+from arignote.runtime.imports import imported
+
+(STATIC, ARRAY, FLOAT, INTEGER, BOOLEAN, SCALAR, SEQUENCE, LIST, DICT, CLASS,
+ ATTRIBUTE, GLOBAL, ABSENT, CELL, METHOD, CONSTANT) = range(16)  # fmt: skip
+"""The codes; each is one paragraph below."""
+
+OPERATION_BYTES = 32
+MATCHES, DIFFERS, FAILS = 0, 1, 2
+"""What a guard answers. FAILS: a Python exception is set."""
+
+HOLD = 1 << 32
+"""In an ARRAY operation: keep the array alive during the call, since what contains it may drop it."""
+
+# Fields of the interpreter's frame, which the caller provides.
+REGISTERS, SLOTS, OWNED, OWNED_COUNT, TOTAL_BYTES = 0, 8, 16, 24, 32
+FRAME_WORDS = 5
+
+DEFINITIONS = ""
+
+
+class _Guard:
+    """Writes the interpreter."""
+
+    def __init__(self) -> None:
+        self.f = Function("guard", "i32", operations="ptr", count="i64", frame="ptr")
+        f = self.f
+        self.registers, self.slots = f.load("ptr", f["frame"], REGISTERS), f.load("ptr", f["frame"], SLOTS)
+        self.owned = f.load("ptr", f["frame"], OWNED)
+        self.operation = f["operations"]
+
+    def field(self, offset: int, type: str = "i32") -> Value:
+        """A field of the present operation; i32 fields come widened."""
+        value = self.f.load(type, self.operation, offset)
+        return self.f.widen(value) if type == "i32" else value
+
+    def source(self) -> Value:
+        """The object in the source register."""
+        return self.f.load("ptr", self.registers, self.field(4) << 3)
+
+    def set_register(self, value: Value, index: Value | int = 0) -> None:
+        """Puts an object into the destination register, or into the one `index` after it."""
+        self.f.store(value, self.registers, (self.field(8) + index) << 3)
+
+    def slot(self) -> Value:
+        """The address of the destination slot."""
+        return self.f.address(self.slots, self.field(8) << 3)
+
+    def require(self, condition: Value) -> None:
+        """Answers DIFFERS unless the condition holds."""
+        number = self.f._next()
+        self.f.branch(condition, f"holds{number}", "differs")
+        self.f.label(f"holds{number}")
+
+    def require_type(self, value: Value, expected: Value) -> None:
+        """The exact class of an object."""
+        self.require(self.f.load("ptr", value, layout.TYPE).equals(expected))
+
+    def first(self) -> Value:
+        """The operation's first constant, as an object."""
+        return self.field(16, "ptr")
+
+    def own(self, value: Value) -> None:
+        """Remembers a reference that the caller drops after the call."""
+        f = self.f
+        count = f.load("i64", f["frame"], OWNED_COUNT)
+        f.store(value, self.owned, count << 3)
+        f.store(count + 1, f["frame"], OWNED_COUNT)
+
+    # One method for each code
+
+    def static(self) -> None:
+        """The very object `first`; with `count` 1 an equal one of the same class is as good (strings, integers)."""
+        f, value, expected = self.f, self.source(), self.first()
+        with f.when(value.differs(expected)):
+            self.require(self.field(12).equals(1))
+            self.require_type(value, f.load("ptr", expected, layout.TYPE))
+            equal = f.call("i32", imported(f, "PyObject_RichCompareBool"), value, expected, 2, types=("", "", "i32"))
+            with f.when(equal < 0):
+                f.leave(FAILS)
+            self.require(equal.equals(1))
+
+    def array(self) -> None:
+        """An array of rank `count`; bit k of `first` says that size k is 1, and otherwise it must not be 1.
+
+        `second` holds the type number (8 bits), the bytes of an element (8 bits) and HOLD.
+        """
+        f, value = self.f, self.source()
+        second, rank = self.field(24, "i64"), self.field(12)
+        self.require_type(value, imported(f, "PyArray_Type"))
+        descr = f.load("ptr", value, layout.ARRAY_DESCR)
+        type_number = f.widen(f.load("i32", descr, layout.DESCR_TYPE_NUMBER))
+        wanted = layout.C_CONTIGUOUS | layout.ALIGNED
+        self.require(type_number.equals(second & 0xFF))
+        self.require((f.load("i32", value, layout.ARRAY_FLAGS) & wanted).equals(wanted))
+        self.require(f.load("i8", descr, layout.DESCR_BYTE_ORDER).differs(layout.BIG_ENDIAN))
+        self.require(f.widen(f.load("i32", value, layout.ARRAY_RANK)).equals(rank))
+        dims, slot, pattern = f.load("ptr", value, layout.ARRAY_DIMS), self.slot(), self.field(16, "i64")
+        total = f.variable("i64", (second >> 8) & 0xFF)
+        f.store(None, slot, 0, "ptr")
+        f.store(f.load("ptr", value, layout.ARRAY_DATA), slot, 8)
+        with f.repeat(rank) as index:
+            size = f.load("i64", dims, index << 3)
+            is_one = f.widen(size.equals(1), signed=False)
+            self.require(is_one.equals((pattern >> index) & 1))
+            f.store(size, f.address(slot, 16), index << 3)
+            total.set(total.get() * size)
+        f.store(f.load("i64", f["frame"], TOTAL_BYTES) + total.get(), f["frame"], TOTAL_BYTES)
+        with f.when((second & HOLD).differs(0)):
+            f.call("void", "retain_object", value)
+            self.own(value)
+
+    def float(self) -> None:
+        """A Python float."""
+        value = self.source()
+        self.require_type(value, imported(self.f, "PyFloat_Type"))
+        self.f.store(self.f.load("i64", value, layout.FLOAT_VALUE), self.slot())
+
+    def integer(self) -> None:
+        """A Python int in the range of int64."""
+        f, value, overflow = self.f, self.source(), self.f.variable("i32", 0)
+        self.require_type(value, imported(f, "PyLong_Type"))
+        number = f.call("i64", imported(f, "PyLong_AsLongLongAndOverflow"), value, overflow.address)
+        self.require(overflow.get().equals(0))
+        f.store(number, self.slot())
+
+    def boolean(self) -> None:
+        """True or False."""
+        f, value = self.f, self.source()
+        is_true = value.equals(imported(f, "Py_True"))
+        self.require(is_true | value.equals(imported(f, "Py_False")))
+        f.store(f.widen(is_true, signed=False), self.slot())
+
+    def scalar(self) -> None:
+        """A NumPy scalar of the class `first` with `count` bytes."""
+        f, value, slot, size = self.f, self.source(), self.slot(), self.field(12)
+        self.require_type(value, self.first())
+        for width in (1, 2, 4, 8):
+            with f.when(size.equals(width)):
+                f.store(f.load(f"i{8 * width}", value, layout.NUMPY_SCALAR_VALUE), slot)
+
+    def sequence(self) -> None:
+        """A tuple, or named tuple, of the class `first` with `count` items."""
+        value = self.source()
+        self.require_type(value, self.first())
+        self._items(value, self.f.address(value, layout.TUPLE_ITEMS))
+
+    def list(self) -> None:
+        """A list of `count` items."""
+        value = self.source()
+        self.require_type(value, self.first())
+        self._items(value, self.f.load("ptr", value, layout.LIST_ITEMS))
+
+    def _items(self, value: Value, items: Value) -> None:
+        count = self.field(12)
+        self.require(self.f.load("i64", value, layout.VARIABLE_SIZE).equals(count))
+        with self.f.repeat(count) as index:
+            self.set_register(self.f.load("ptr", items, index << 3), index)
+
+    def dict(self) -> None:
+        """A dict with exactly the `count` keys at `second`, in that order."""
+        f, value, count, keys = self.f, self.source(), self.field(12), self.field(24, "ptr")
+        self.require_type(value, self.first())
+        self.require(f.load("i64", value, layout.DICT_USED).equals(count))
+        position, key, item = f.variable("i64", 0), f.variable("ptr"), f.variable("ptr")
+        advance, string = imported(f, "PyDict_Next"), imported(f, "PyUnicode_Type")
+        with f.repeat(count) as index:
+            more = f.call("i32", advance, value, position.address, key.address, item.address)
+            self.require(more.differs(0))
+            expected = f.load("ptr", keys, index << 3)
+            with f.when(key.get().differs(expected)):
+                self.require_type(key.get(), string)
+                order = f.call("i32", imported(f, "PyUnicode_Compare"), key.get(), expected)
+                self.require(order.equals(0))
+            self.set_register(item.get(), index)
+
+    def class_(self) -> None:
+        """An instance of exactly the class `first`."""
+        self.require_type(self.source(), self.first())
+
+    def attribute(self) -> None:
+        """The attribute named `first`. What its class computes is not known, so the reference is kept."""
+        f = self.f
+        found = f.call("ptr", imported(f, "PyObject_GetAttr"), self.source(), self.first())
+        with f.when(found.equals(None)):
+            is_missing = f.call("i32", imported(f, "PyErr_ExceptionMatches"), imported(f, "AttributeError"))
+            with f.when(is_missing.equals(0)):
+                f.leave(FAILS)
+            f.call("void", imported(f, "PyErr_Clear"))
+            f.leave(DIFFERS)
+        self.own(found)
+        self.set_register(found)
+
+    def global_(self) -> None:
+        """What the dict `first` holds under the name `second`."""
+        found = self._look_up()
+        self.require(found.differs(None))
+        self.set_register(found)
+
+    def absent(self) -> None:
+        """The dict `first` holds nothing under the name `second`."""
+        self.require(self._look_up().equals(None))
+
+    def _look_up(self) -> Value:
+        f = self.f
+        found = f.call("ptr", imported(f, "PyDict_GetItemWithError"), self.first(), self.field(24, "ptr"))
+        with f.when(found.equals(None)), f.when(f.call("ptr", imported(f, "PyErr_Occurred")).differs(None)):
+            f.leave(FAILS)
+        return found
+
+    def cell(self) -> None:
+        """The contents of the cell `first`."""
+        found = self.f.load("ptr", self.first(), layout.CELL_CONTENTS)
+        self.require(found.differs(None))
+        self.set_register(found)
+
+    def method(self) -> None:
+        """A bound method with the object `first` and the function `second`; each access makes another one."""
+        f, value = self.f, self.source()
+        self.require_type(value, imported(f, "PyMethod_Type"))
+        self.require(f.load("ptr", value, layout.METHOD_SELF).equals(self.first()))
+        self.require(f.load("ptr", value, layout.METHOD_FUNCTION).equals(self.field(24, "ptr")))
+
+    def constant(self) -> None:
+        """The object `first`, as the default of a parameter."""
+        self.set_register(self.first())
+
+    def write(self) -> Function:
+        """The whole interpreter."""
+        f = self.f
+        cases: dict[int, Callable[[], None]] = {
+            STATIC: self.static, ARRAY: self.array, FLOAT: self.float, INTEGER: self.integer, BOOLEAN: self.boolean,
+            SCALAR: self.scalar, SEQUENCE: self.sequence, LIST: self.list, DICT: self.dict, CLASS: self.class_,
+            ATTRIBUTE: self.attribute, GLOBAL: self.global_, ABSENT: self.absent, CELL: self.cell,
+            METHOD: self.method, CONSTANT: self.constant,
+        }  # fmt: skip
+        with f.repeat(f["count"]) as index:
+            self.operation = f.address(f["operations"], index << 5)
+            f.switch(f.load("i32", self.operation), cases, "differs")
+        f.leave(MATCHES)
+        f.label("differs")
+        f.leave(DIFFERS)
+        return f
+
+
+# From 3.12 on some objects are immortal: the low half of their count is negative, and they are left alone. The low half is
+# the whole count of every other object.
+
+
+def _retain() -> Function:
+    f = Function("retain_object", "void", object="ptr")
+    count = f.load("i32", f["object"], layout.REFERENCE_COUNT)
+    with f.when(count >= 0):
+        f.store(count + 1, f["object"], layout.REFERENCE_COUNT)
+    f.leave()
+    return f
+
+
+def _release() -> Function:
+    f = Function("release_object", "void", object="ptr")
+    count = f.load("i32", f["object"], layout.REFERENCE_COUNT)
+    with f.when(count > 0):
+        f.store(count - 1, f["object"], layout.REFERENCE_COUNT)
+        with f.when(count.equals(1)):
+            f.call("void", imported(f, "_Py_Dealloc"), f["object"])
+    f.leave()
+    return f
+
+
+def functions() -> list[Function]:
+    """The native functions of this file."""
+    return [_retain(), _release(), _Guard().write()]

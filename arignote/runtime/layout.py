@@ -1,0 +1,70 @@
+"""Where the fields of CPython's and NumPy's objects lie, with a test at start-up that they really do.
+
+Native code reads these fields instead of calling functions. The offsets hold for CPython 3.11 to 3.14 with the standard
+build and for NumPy 2; `verify` compares them with live objects, so that another layout is refused and never misread.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import types
+from typing import Any
+
+import numpy as np
+
+REFERENCE_COUNT, TYPE, VARIABLE_SIZE = 0, 8, 16
+FLOAT_VALUE = 16
+TUPLE_ITEMS, LIST_ITEMS = 24, 24
+DICT_USED = 16
+CELL_CONTENTS = 16
+METHOD_FUNCTION, METHOD_SELF = 16, 24
+NUMPY_SCALAR_VALUE = 16
+
+ARRAY_DATA, ARRAY_RANK, ARRAY_DIMS, ARRAY_DESCR, ARRAY_FLAGS = 16, 24, 32, 56, 64
+DESCR_BYTE_ORDER, DESCR_TYPE_NUMBER = 26, 28
+
+C_CONTIGUOUS, ALIGNED, WRITEABLE = 0x0001, 0x0100, 0x0400
+BIG_ENDIAN = ord(">")
+
+
+def _word(value: object, offset: int, kind: Any = ctypes.c_int64) -> Any:
+    return kind.from_address(id(value) + offset).value
+
+
+def verify() -> None:
+    """Raises ImportError where an object of this interpreter is not laid out as expected."""
+    array = np.arange(6, dtype=np.float64).reshape(2, 3)
+    swapped = np.dtype(">f8")
+    method = types.MethodType(len, array)
+    cell = types.CellType(array)
+    scalar, items, listed = np.float64(1.5), (array, None), [array]
+    dims = ctypes.c_int64.from_address(_word(array, ARRAY_DIMS)).value
+    checks = {
+        "object": _word(array, TYPE) == id(np.ndarray),
+        "float": _word(2.5, FLOAT_VALUE, ctypes.c_double) == 2.5,
+        "tuple": _word(items, VARIABLE_SIZE) == 2 and _word(items, TUPLE_ITEMS) == id(array),
+        "list": ctypes.c_int64.from_address(_word(listed, LIST_ITEMS)).value == id(array),
+        "dict": _word({"a": 1, "b": 2, "c": 3}, DICT_USED) == 3,
+        "cell": _word(cell, CELL_CONTENTS) == id(array),
+        "method": _word(method, METHOD_FUNCTION) == id(len) and _word(method, METHOD_SELF) == id(array),
+        "array data": _word(array, ARRAY_DATA) == array.ctypes.data,
+        "array rank": _word(array, ARRAY_RANK, ctypes.c_int32) == 2,
+        "array dims": dims == 2,
+        "array descr": _word(array, ARRAY_DESCR) == id(array.dtype),
+        "array flags": _word(array, ARRAY_FLAGS, ctypes.c_int32) & 0x501 == array.flags.num & 0x501 == 0x501,
+        "descr": _word(swapped, DESCR_BYTE_ORDER, ctypes.c_ubyte) == BIG_ENDIAN
+        and _word(swapped, DESCR_TYPE_NUMBER, ctypes.c_int32) == swapped.num,
+        "scalar": all(
+            kind.from_address(id(number) + NUMPY_SCALAR_VALUE).value == 1
+            for kind, number in (
+                (ctypes.c_int32, np.int32(1)),
+                (ctypes.c_int64, np.int64(1)),
+                (ctypes.c_float, np.float32(1)),
+                (ctypes.c_bool, np.bool_(True)),
+            )
+        )
+        and _word(scalar, NUMPY_SCALAR_VALUE, ctypes.c_double) == 1.5,
+    }
+    wrong = [name for name, holds in checks.items() if not holds]
+    if wrong:
+        raise ImportError(f"the layout of this interpreter's objects is not known: {', '.join(wrong)}")

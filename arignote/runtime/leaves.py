@@ -1,0 +1,41 @@
+"""Reading leaves from slots in memory into Python values: the slow way, for messages and printing."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from arignote.ir.structure import ArrayOf, NumpyScalarOf, PythonScalarOf, Structure
+from arignote.runtime.encode import leaf_words
+
+
+def read_leaves(structures: Sequence[Structure], address: int) -> list[Any]:
+    """The values of leaves that follow one another in 8-byte slots from `address`; arrays are copied."""
+    values = []
+    for structure in structures:
+        values.append(_read_leaf(structure, address))
+        address += 8 * leaf_words(structure)
+    return values
+
+
+def _read_leaf(structure: Structure, address: int) -> Any:
+    match structure:
+        case ArrayOf():
+            return _read_array(structure, address)
+        case NumpyScalarOf():
+            dtype = np.dtype(structure.dtype)
+            return dtype.type(np.frombuffer(ctypes.string_at(address, dtype.itemsize), dtype)[0])
+        case PythonScalarOf():
+            kinds: dict[str, Any] = {"bool": ctypes.c_bool, "int64": ctypes.c_int64, "float64": ctypes.c_double}
+            return kinds[structure.dtype].from_address(address).value
+    raise TypeError(f"{structure!r} is not a leaf")
+
+
+def _read_array(structure: ArrayOf, address: int) -> np.ndarray[Any, Any]:
+    words = (ctypes.c_int64 * (2 + structure.rank)).from_address(address)
+    dtype, shape = np.dtype(structure.dtype), tuple(words[2:])
+    count = int(np.prod(shape, dtype=np.int64))
+    return np.frombuffer(bytearray(ctypes.string_at(words[1], count * dtype.itemsize)), dtype).reshape(shape)

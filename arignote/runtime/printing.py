@@ -1,0 +1,53 @@
+"""Printing from compiled code: through Python's own `print`, at run time and in program order.
+
+A template is a tuple of strings and single-leaf structures, as in `arignote.ops.effects`: the whole text, with the end of
+the line. Compiled code passes its site and the address of the values in 8-byte slots (an array: buffer, address, sizes).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+from arignote.ir.structure import Structure
+from arignote.runtime.errors import keep_exception
+from arignote.runtime.leaves import read_leaves
+
+Template = tuple[str | Structure, ...]
+
+_templates: dict[int, Template] = {}
+
+_PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
+
+
+def print_site(template: Template) -> int:
+    """The number under which compiled code prints this template: the same in every process, so code may be kept on disk."""
+    digest = hashlib.sha256(pickle.dumps(template, protocol=4)).digest()
+    number = int.from_bytes(digest[:8], "little") >> 1
+    _templates[number] = template
+    return number
+
+
+def _print(context: int, site: int, values: int) -> int:
+    """`i32 ag_print(ptr ctx, i64 site, ptr values)`; ctypes takes Python's lock for it."""
+    try:
+        template = _templates[site]
+        leaves = iter(read_leaves([piece for piece in template if isinstance(piece, Structure)], values or 0))
+        print("".join(str(next(leaves)) if isinstance(piece, Structure) else piece for piece in template), end="")
+    except BaseException as error:
+        return keep_exception(context, error)
+    return 0
+
+
+@functools.cache
+def _callback() -> Callable[..., Any]:
+    return _PROTOTYPE(_print)
+
+
+def print_address() -> int:
+    """The address of `ag_print`."""
+    return ctypes.cast(_callback(), ctypes.c_void_p).value or 0

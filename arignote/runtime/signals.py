@@ -1,0 +1,42 @@
+"""Ctrl-C in long loops: compiled code asks now and then whether a signal waits."""
+
+from __future__ import annotations
+
+import time
+
+from arignote.runtime.assembly import Function, Value
+from arignote.runtime.call import SITE
+from arignote.runtime.imports import imported
+
+INTERVAL_NANOSECONDS = 20_000_000
+"""How often Python is asked at most."""
+
+_CLOCK_MONOTONIC = int(time.CLOCK_MONOTONIC)
+_PYTHON_EXCEPTION_SITE = -1
+
+DEFINITIONS = "@last_check = internal global i64 0, align 64\n"
+
+
+def _check_signals() -> Function:
+    """`i32 ag_check_signals(ptr ctx)`: 1 when a signal handler raised; its exception is then set in this thread."""
+    f = Function("ag_check_signals", "i32", context="ptr")
+    moment, last = f.local_words(2), Value(f, "ptr", "@last_check")
+    clock = Value(f, "i32", str(_CLOCK_MONOTONIC))
+    f.call("i32", imported(f, "clock_gettime"), clock, moment)
+    now = f.load("i64", moment) * 1_000_000_000 + f.load("i64", moment, 8)
+    with f.when(now - f.load_atomic("i64", last) < INTERVAL_NANOSECONDS):
+        f.leave(0)
+    f.store_atomic(now, last, 0, "i64")
+    state = f.call("i32", imported(f, "PyGILState_Ensure"))
+    raised = f.call("i32", imported(f, "PyErr_CheckSignals"))
+    f.call("void", imported(f, "PyGILState_Release"), state)
+    with f.when(raised.equals(0)):
+        f.leave(0)
+    f.store(_PYTHON_EXCEPTION_SITE, f["context"], SITE, "i64")
+    f.leave(1)
+    return f
+
+
+def functions() -> list[Function]:
+    """The native functions of this file."""
+    return [_check_signals()]

@@ -1,0 +1,216 @@
+"""One pool of native threads for parallel loops. No Python runs in its threads.
+
+`ag_parallel_for(fn, env, n, grain)` runs `fn(env, begin, end)` over chunks of 0..n on the calling thread and the pool's.
+One loop uses the pool at a time: a nested loop, or a loop of another Python thread meanwhile, runs on its own thread
+alone. Threads start when first needed and sleep on a condition variable between loops, after a short spin that catches
+loops in quick succession. A forked child starts with an empty pool.
+"""
+
+from __future__ import annotations
+
+import os
+
+from arignote.runtime import native
+from arignote.runtime.assembly import Function, Value
+from arignote.runtime.imports import imported
+
+# Fields of the pool. NEXT, the index that all threads advance, has a cache line for itself.
+_BUSY, _STARTED, _OPEN, _ACTIVE = 0, 8, 16, 24
+_BODY, _ENV, _COUNT, _CHUNK, _PARTICIPANTS, _GENERATION = 64, 72, 80, 88, 96, 104
+_NEXT, _MUTEX, _WAKE, _DONE = 192, 256, 384, 512
+_SPINS = 10_000
+_CHUNKS_FOR_EACH_THREAD = 4
+
+DEFINITIONS = "@pool = internal global [80 x i64] zeroinitializer, align 64\n"
+
+
+def _pool(f: Function) -> Value:
+    return Value(f, "ptr", "@pool")
+
+
+def _lock(f: Function) -> None:
+    f.call("i32", imported(f, "pthread_mutex_lock"), f.address(_pool(f), _MUTEX))
+
+
+def _unlock(f: Function) -> None:
+    f.call("i32", imported(f, "pthread_mutex_unlock"), f.address(_pool(f), _MUTEX))
+
+
+def _wait(f: Function, condition: int) -> None:
+    pool = _pool(f)
+    f.call("i32", imported(f, "pthread_cond_wait"), f.address(pool, condition), f.address(pool, _MUTEX))
+
+
+def _run_chunks() -> Function:
+    """Takes chunks of the present loop until none is left."""
+    f = Function("run_chunks", "void", body="ptr", env="ptr", count="i64", chunk="i64")
+    with f.loop() as end:
+        begin = f.exchange("add", f["chunk"], _pool(f), _NEXT, "i64")
+        with f.when(begin >= f["count"]):
+            f.jump(end)
+        f.call("void", f["body"], f["env"], begin, f.minimum(begin + f["chunk"], f["count"]))
+    f.leave()
+    return f
+
+
+def _spin(name: str, relation: str) -> Function:
+    """Reads a field until it stands in a relation to `value`, for some microseconds at most."""
+    f = Function(name, "void", field="ptr", value="i64")
+    with f.repeat(f.constant("i64", _SPINS)), f.when(f.compare(relation, f.load_atomic("i64", f["field"]), f["value"])):
+        f.leave()
+    f.leave()
+    return f
+
+
+def _worker() -> Function:
+    """What a thread of the pool does, for ever."""
+    f = Function("pool_worker", "ptr", argument="ptr")
+    pool, index, seen = _pool(f), f.to_integer(f["argument"]), f.variable("i64", 0)
+    _lock(f)
+    with f.loop():
+        with f.loop() as awake:
+            with f.when(f.load_atomic("i64", pool, _GENERATION).differs(seen.get())):
+                f.jump(awake)
+            _wait(f, _WAKE)
+        seen.set(f.load("i64", pool, _GENERATION))
+        joins = f.load("i64", pool, _OPEN).differs(0) & (index < f.load("i64", pool, _PARTICIPANTS))
+        with f.when(joins):
+            f.store_atomic(f.load("i64", pool, _ACTIVE) + 1, pool, _ACTIVE, "i64")
+            loop = [f.load(kind, pool, field) for kind, field in _LOOP_FIELDS]
+            _unlock(f)
+            f.call("void", "run_chunks", *loop)
+            _lock(f)
+            active = f.load("i64", pool, _ACTIVE) - 1
+            f.store_atomic(active, pool, _ACTIVE, "i64")
+            with f.when(active.equals(0)):
+                f.call("i32", imported(f, "pthread_cond_signal"), f.address(pool, _DONE))
+            _unlock(f)
+            f.call("void", "spin_until_differs", f.address(pool, _GENERATION), seen.get())
+            _lock(f)
+    f.leave(None)
+    return f
+
+
+_LOOP_FIELDS = (("ptr", _BODY), ("ptr", _ENV), ("i64", _COUNT), ("i64", _CHUNK))
+
+
+def _start_threads() -> Function:
+    """Starts threads until `wanted` run; the result is how many there are (the system may refuse more)."""
+    f = Function("start_threads", "i64", wanted="i64")
+    pool, identity = _pool(f), f.variable("i64")
+    with f.loop() as end:
+        started = f.load("i64", pool, _STARTED)
+        with f.when(started >= f["wanted"]):
+            f.leave(f["wanted"])
+        worker = Value(f, "ptr", "@pool_worker")
+        failed = f.call("i32", imported(f, "pthread_create"), identity.address, None, worker, f.to_pointer(started))
+        with f.when(failed.differs(0)):
+            f.jump(end)
+        f.call("i32", imported(f, "pthread_detach"), identity.get())
+        f.store(started + 1, pool, _STARTED)
+    f.leave(f.load("i64", pool, _STARTED))
+    return f
+
+
+def _parallel_for() -> Function:
+    """`ag_parallel_for(ptr fn, ptr env, i64 n, i64 grain)`."""
+    f = Function("ag_parallel_for", "void", body="ptr", env="ptr", count="i64", grain="i64")
+    pool, count = _pool(f), f["count"]
+    grain = f.variable("i64", f["grain"])
+    with f.when(grain.get() < 1):
+        grain.set(1)
+    threads = imported(f, "thread_limit", "i64")
+    with f.when(count <= 0):
+        f.leave()
+    is_small = (count <= grain.get()) | (threads <= 1)
+    with f.when(is_small):
+        f.call("void", f["body"], f["env"], 0, count)
+        f.leave()
+    with f.when(f.exchange("xchg", 1, pool, _BUSY, "i64").differs(0)):
+        f.call("void", f["body"], f["env"], 0, count)
+        f.leave()
+    # The caller is one of the threads, so the others need only what one grain leaves over.
+    helpers = f.call("i64", "start_threads", f.minimum(threads - 1, (count - 1) // grain.get()))
+    chunk = f.variable("i64", count // ((helpers + 1) * _CHUNKS_FOR_EACH_THREAD) + 1)
+    with f.when(chunk.get() < grain.get()):
+        chunk.set(grain.get())
+    _lock(f)
+    fields = ((f["body"], _BODY), (f["env"], _ENV), (count, _COUNT), (chunk.get(), _CHUNK), (helpers, _PARTICIPANTS))
+    for value, field in fields:
+        f.store(value, pool, field)
+    f.store(0, pool, _NEXT, "i64")
+    f.store(1, pool, _OPEN, "i64")
+    f.store_atomic(f.load("i64", pool, _GENERATION) + 1, pool, _GENERATION, "i64")
+    f.call("i32", imported(f, "pthread_cond_broadcast"), f.address(pool, _WAKE))
+    _unlock(f)
+    f.call("void", "run_chunks", f["body"], f["env"], count, chunk.get())
+    _finish(f)
+    f.leave()
+    return f
+
+
+def _finish(f: Function) -> None:
+    """Closes the loop to threads that come late, waits for those at work, and frees the pool."""
+    pool = _pool(f)
+    _lock(f)
+    f.store(0, pool, _OPEN, "i64")
+    with f.when(f.load("i64", pool, _ACTIVE).differs(0)):
+        _unlock(f)
+        f.call("void", "spin_until_equals", f.address(pool, _ACTIVE), 0)
+        _lock(f)
+    with f.loop() as end:
+        with f.when(f.load("i64", pool, _ACTIVE).equals(0)):
+            f.jump(end)
+        _wait(f, _DONE)
+    _unlock(f)
+    f.store_atomic(0, pool, _BUSY, "i64")
+
+
+def _reset() -> Function:
+    """`ag_reset_pool()`: a pool without threads; at the start, and in a forked child, whose threads are gone."""
+    f = Function("ag_reset_pool", "void")
+    pool = _pool(f)
+    for field in (_BUSY, _STARTED, _OPEN, _ACTIVE):
+        f.store(0, pool, field, "i64")
+    f.call("i32", imported(f, "pthread_mutex_init"), f.address(pool, _MUTEX), None)
+    for condition in (_WAKE, _DONE):
+        f.call("i32", imported(f, "pthread_cond_init"), f.address(pool, condition), None)
+    f.leave()
+    return f
+
+
+def functions() -> list[Function]:
+    """The native functions of this file."""
+    spins = (_spin("spin_until_differs", "ne"), _spin("spin_until_equals", "eq"))
+    return [_run_chunks(), *spins, _worker(), _start_threads(), _parallel_for(), _reset()]
+
+
+def available_processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _initial_threads() -> int:
+    given = os.environ.get("ARIGNOTE_NUM_THREADS", "")
+    return max(1, int(given)) if given.isdigit() else available_processors()
+
+
+_threads = _initial_threads()
+
+
+def set_num_threads(count: int) -> None:
+    """Lets parallel loops use this many threads, the caller's included."""
+    global _threads
+    if not isinstance(count, int) or isinstance(count, bool):
+        raise TypeError(f"the number of threads must be an int, not {type(count).__name__}")
+    if count < 1:
+        raise ValueError(f"the number of threads must be at least 1, not {count}")
+    _threads = count
+    native.set_number("thread_limit", count)
+
+
+def get_num_threads() -> int:
+    """How many threads a parallel loop may use."""
+    return _threads
