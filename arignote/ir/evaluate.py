@@ -122,7 +122,8 @@ def verify(value: Any, type_: Type, function: Function, node: Node) -> None:
     else:
         return
     if not good:
-        found = f"{value.dtype}{list(value.shape)}" if isinstance(value, np.ndarray) else f"{type(value).__name__} {value}"
+        is_array = isinstance(value, np.ndarray)
+        found = f"{value.dtype}{list(value.shape)}" if is_array else f"{type(value).__name__} {value}"
         raise AssertionError(f"in {function.name}, {node!r} should be {type_!r} and is {found}")
 
 

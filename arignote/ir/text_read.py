@@ -40,7 +40,8 @@ def read(text: str, operations: Mapping[str, Operation]) -> Function:
             blocks[-1].append(line)
     if not blocks:
         raise TextError("no function")
-    functions = {name: Function(name[1:], ()) for name in (re.split(r"[(]", block[0], maxsplit=1)[0] for block in blocks)}
+    names = [block[0].split("(", 1)[0] for block in blocks]
+    functions = {name: Function(name[1:], ()) for name in names}
     readers = [_FunctionReader(block, functions, operations) for block in blocks]
     for reader in readers:
         reader.header()
@@ -162,7 +163,8 @@ def _class(name: str) -> Any:
 
 
 class _FunctionReader:
-    def __init__(self, lines: list[str], functions: Mapping[str, Function], operations: Mapping[str, Operation]) -> None:
+    def __init__(self, lines: list[str], functions: Mapping[str, Function],
+                 operations: Mapping[str, Operation]) -> None:  # fmt: skip
         self.first, *self.rest = [_Line(line, functions) for line in lines]
         self.operations = operations
         self.function = functions[self.first.peek()]

@@ -1,5 +1,5 @@
-"""Reading and replacing parts of arrays. Arrays are values: an update gives a new array, in place when nobody else holds
-the old one. Starts, counts, steps and indices are int64 operands."""
+"""Reading and replacing parts of arrays. Arrays are values: an update gives a new array, in place when nobody else
+holds the old one. Starts, counts, steps and indices are int64 operands."""
 
 from __future__ import annotations
 
@@ -273,10 +273,12 @@ def _scatter_vjp(emit: Emit, node: Apply, cotangent: Node) -> Cotangents:
 def _known_unique(i: Sequence[Node]) -> bool:
     """Whether no position is written twice: index arrays made by `nonzero`, or one that is a permutation."""
     if all(map(_is_nonzero, i)):
-        sources = {a.inputs[0] for a in i}  # type: ignore[attr-defined]
-        return len(sources) == 1 and len({a["index"] for a in i}) == len(sources.pop().type.items)  # type: ignore[index, attr-defined]
+        source = i[0].inputs[0]  # type: ignore[attr-defined]
+        axes = {a["index"] for a in i if a.inputs[0] is source}  # type: ignore[attr-defined, index]
+        return len(axes) == len(i) == len(source.type.items)
     only = i[0]
-    return len(i) == 1 and len(dims_of(only.type)) == 1 and isinstance(only, Apply) and only.op.name in ("iota", "argsort")
+    is_row = len(i) == 1 and len(dims_of(only.type)) == 1
+    return is_row and isinstance(only, Apply) and only.op.name in ("iota", "argsort")
 
 
 def _winners(emit: Emit, node: Apply) -> Node:
@@ -309,23 +311,23 @@ def _nonzero_rule(inputs: tuple[Node, ...]) -> Type:
 
 
 slice_ = Operation("slice", _slice_rule, _slice, Linear(_slice_vjp, (0,)))
-"""slice(x, start_0, count_0, step_0, ...; axes, dims): element j along a sliced axis is start + j * step. The bounds are
-in range: the front end clamps them, as Python does."""
+"""slice(x, start_0, count_0, step_0, ...; axes, dims): element j along a sliced axis is start + j * step. The bounds
+are in range: the front end clamps them, as Python does."""
 
 update_slice = Operation("update_slice", _update_slice_rule, _update_slice, Linear(_update_slice_vjp, (0, 1)))
-"""update_slice(x, value, start_0, count_0, step_0, ...; axes, accumulate): x with the region replaced by (or increased by)
-`value`, whose shape is the region's."""
+"""update_slice(x, value, start_0, count_0, step_0, ...; axes, accumulate): x with the region replaced by (or increased
+by) `value`, whose shape is the region's."""
 
 index = Operation("index", _index_rule, _index, Linear(_index_vjp, (0,)), can_fail=_index_fails)
 """index(x, *i; axes): one position along each of `axes`, which are removed; negative from the end."""
 
 update_index = Operation("update_index", _update_index_rule, _update_index, Linear(_update_index_vjp, (0, 1)),
                          can_fail=_index_fails)  # fmt: skip
-"""update_index(x, value, *i; axes, accumulate): x with what `index` would give replaced by (or increased by) `value`."""
+"""update_index(x, value, *i; axes, accumulate): x with what `index` gives replaced by (or increased by) `value`."""
 
 gather = Operation("gather", _gather_rule, _gather, Linear(_gather_vjp, (0,)), can_fail=_gather_fails)
-"""gather(x, *i; axis): int64 arrays of one rank, broadcast together, index axis, axis + 1, ...; their dimensions stand in
-the result where those axes stood."""
+"""gather(x, *i; axis): int64 arrays of one rank, broadcast together, index axis, axis + 1, ...; their dimensions stand
+in the result where those axes stood."""
 
 scatter = Operation("scatter", _scatter_rule, _scatter, Linear(_scatter_vjp, (0, 1)), can_fail=_scatter_fails)
 """scatter(x, value, *i; axis, accumulate): x with what `gather` would give replaced by `value` (of repeated indices the

@@ -10,7 +10,7 @@ import numpy as np
 from arignote.ir.graph import Apply, Constant, Node, Operation, TypeRuleError
 from arignote.ir.sizes import sizes
 from arignote.ir.structure import ANY
-from arignote.ir.types import INT64, Array, Type, dims_of, dtype_of, is_float, shaped
+from arignote.ir.types import Array, Type, dims_of, dtype_of, shaped
 from arignote.ops.derivative import Derivative, Linear, Rules, Zero
 from arignote.ops.shape import array_type, check_axes, contradict, without
 
@@ -122,7 +122,7 @@ def _along(emit: Emit, x: Node, axis: int) -> Node:
 
 
 def _product_of_others(emit: Emit, x: Node, axis: int) -> Node:
-    """For each element, the product of all the others along the axis; right where elements are zero, unlike a quotient."""
+    """For each element, the product of all the others along the axis; a quotient would be wrong at zeros."""
     dtype = dtype_of(x.type)
     place = _along(emit, x, axis)
     last = emit.op("subtract", emit.size(x, axis), emit.integer(1))

@@ -1,4 +1,4 @@
-"""Shapes: sizes, broadcasting, rearranging, joining. Sizes are int64 scalar operands; axes are attributes, from 0 up."""
+"""Shapes: sizes, broadcasting, rearranging, joining. Sizes are int64 operands; axes are attributes, from 0 up."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_integers(nodes: Sequence[Node], what: str) -> None:
 
 
 def check_axes(axes: Sequence[int], rank: int) -> None:
-    if list(axes) != sorted(set(axes)) or (axes and not (0 <= axes[0] and axes[-1] < rank)):
+    if list(axes) != sorted(set(axes)) or (axes and (axes[0] < 0 or axes[-1] >= rank)):
         raise TypeRuleError(f"axes {tuple(axes)} are not ascending positions below {rank}")
 
 
@@ -271,7 +271,7 @@ broadcast_to = Operation("broadcast_to", _broadcast_to_rule, _broadcast_to, Line
 """broadcast_to(x, *sizes; dims): NumPy's; `dims` is what is known of the sizes."""
 
 sum_to = Operation("sum_to", _sum_to_rule, _sum_to, Linear(_sum_to_vjp, (0,)))
-"""sum_to(x, like): x summed down to the shape of `like`, which x's shape was broadcast from: the adjoint of broadcasting.
+"""sum_to(x, like): x summed down to the shape of `like`, which x was broadcast from: the adjoint of broadcasting.
 Only derivative rules make it, for shapes that were broadcast before, so it checks nothing."""
 
 reshape = Operation("reshape", _reshape_rule, _reshape, Linear(_reshape_vjp, (0,)), can_fail=_reshape_fails)
