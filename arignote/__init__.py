@@ -1,0 +1,35 @@
+"""Arignote compiles ordinary Python array programs, and their exact derivatives, to native code.
+
+    import arignote as ag
+
+    @ag.jit
+    def f(params, x): ...
+
+Remove the decorator and the program still runs, on NumPy, with the same result.
+"""
+
+from __future__ import annotations
+
+from arignote.api.check_grads import check_grads
+from arignote.api.config import config, disable_jit
+from arignote.api.derivatives import hessian, hvp, jacrev
+from arignote.api.inspect import inspect
+from arignote.api.transforms import grad, jit, stop_gradient, value_and_grad, vjp
+from arignote.ir.errors import (
+    AliasingError,
+    CompileError,
+    DifferentiationError,
+    ShapeError,
+    TypeInferenceError,
+    UndefinedNameError,
+    UnsupportedSyntaxError,
+)
+from arignote.runtime.threads import get_num_threads, set_num_threads
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AliasingError", "CompileError", "DifferentiationError", "ShapeError", "TypeInferenceError", "UndefinedNameError",
+    "UnsupportedSyntaxError", "check_grads", "config", "disable_jit", "get_num_threads", "grad", "hessian", "hvp",
+    "inspect", "jacrev", "jit", "set_num_threads", "stop_gradient", "value_and_grad", "vjp",
+]  # fmt: skip

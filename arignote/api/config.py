@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from arignote.runtime.dispatch import set_disabled
+
 _jit_disabled: ContextVar[bool] = ContextVar(
     "arignote_jit_disabled", default=os.environ.get("ARIGNOTE_DISABLE_JIT", "0") not in ("", "0")
 )
@@ -43,7 +45,13 @@ config = Config()
 def disable_jit() -> Iterator[None]:
     """Within this context, functions made by `ag.jit` run as the plain Python that they are."""
     token = _jit_disabled.set(True)
+    set_disabled(True)
     try:
         yield
     finally:
+        set_disabled(False)
         _jit_disabled.reset(token)
+
+
+if config.jit_disabled:
+    set_disabled(True)

@@ -1,0 +1,92 @@
+"""Numerical checks of derivatives.
+
+A derivative of any order is checked by random projections: for a random direction v and a random cotangent w, the product
+w . J v by the compiled derivative must equal the one by central differences (as in HIPS autograd's `check_grads`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from arignote.api.transforms import grad
+from arignote.ir.structure import leaf_structures, leaves_of, rebuild, structure_of
+
+
+def _flat(value: Any) -> np.ndarray[Any, Any]:
+    """The float leaves of a tree as one float64 vector."""
+    leaves = [np.asarray(x) for x in leaves_of(structure_of(value), value)]
+    floats = [x.astype(np.float64).ravel() for x in leaves if x.dtype.kind == "f"]
+    return np.concatenate(floats) if floats else np.zeros(0)
+
+
+def _moved(value: Any, direction: np.ndarray[Any, Any], step: float) -> Any:
+    """The tree with its float leaves moved along the direction."""
+    structure, position, leaves = structure_of(value), 0, []
+    for leaf in leaves_of(structure, value):
+        array = np.asarray(leaf)
+        if array.dtype.kind == "f":
+            part = direction[position : position + array.size].reshape(array.shape)
+            position += array.size
+            moved = (array + step * part).astype(array.dtype)
+            leaf = moved if isinstance(leaf, np.ndarray) else type(leaf)(moved)
+        leaves.append(leaf)
+    assert len(leaves) == len(leaf_structures(structure))
+    return rebuild(structure, leaves)
+
+
+def check_grads(fun: Callable[..., Any], args: Sequence[Any], order: int = 2, modes: Sequence[str] = ("rev",),
+                step: float = 1e-5, tolerance: float = 1e-5, seed: int = 0) -> None:  # fmt: skip
+    """Check the derivatives of a scalar-valued function at `args`, with respect to all of them, up to `order`.
+
+    fun:   takes float64 arrays, scalars and trees of them; returns one float scalar
+    Raises AssertionError, with both values, where a compiled derivative and central differences disagree, and
+    ValueError for a mode other than "rev".
+    """
+    unknown = set(modes) - {"rev"}
+    if unknown:
+        raise ValueError(f"unknown modes {sorted(unknown)}: this version differentiates in reverse mode")
+    generator = np.random.default_rng(seed)
+    argnums = tuple(range(len(args)))
+    _check(fun, tuple(args), argnums, order, step, tolerance, generator)
+
+
+def _check(fun: Callable[..., Any], args: tuple[Any, ...], argnums: tuple[int, ...], order: int, step: float,
+           tolerance: float, generator: np.random.Generator) -> None:  # fmt: skip
+    gradient = grad(fun, argnums=argnums)
+    direction = generator.standard_normal(_flat(args).size)
+    exact = float(_flat(gradient(*args)) @ direction)
+    ahead, behind = (float(fun(*_moved(args, direction, sign * step))) for sign in (1, -1))
+    numeric = (ahead - behind) / (2 * step)
+    if not np.isclose(exact, numeric, rtol=tolerance, atol=tolerance):
+        raise AssertionError(f"reverse mode gives {exact!r} along a random direction, central differences {numeric!r}")
+    if order > 1:
+        weights = generator.standard_normal(direction.size)
+
+        def projected(*values: Any) -> float:
+            return float(_flat(gradient(*values)) @ weights)
+
+        _check_projection(fun, projected, args, argnums, weights, step, tolerance, generator)
+
+
+def _check_projection(fun: Callable[..., Any], projected: Callable[..., float], args: tuple[Any, ...],
+                      argnums: tuple[int, ...], weights: np.ndarray[Any, Any], step: float, tolerance: float,
+                      generator: np.random.Generator) -> None:  # fmt: skip
+    """Second order: the compiled derivative of w . grad(fun) against central differences of it."""
+    from arignote.api.derivatives import hvp
+
+    direction = generator.standard_normal(weights.size)
+    tangents = _moved(tuple(_zeros(a) for a in args), direction, 1.0)
+    exact = float(_flat(hvp(fun, args, tangents)) @ weights)
+    ahead, behind = (projected(*_moved(args, direction, sign * step)) for sign in (1, -1))
+    numeric = (ahead - behind) / (2 * step)
+    if not np.isclose(exact, numeric, rtol=10 * tolerance, atol=10 * tolerance):
+        raise AssertionError(f"second order: compiled {exact!r}, central differences of the gradient {numeric!r}")
+
+
+def _zeros(value: Any) -> Any:
+    structure = structure_of(value)
+    leaves = [x * 0 for x in leaves_of(structure, value)]
+    return rebuild(structure, leaves)

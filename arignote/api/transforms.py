@@ -1,0 +1,147 @@
+"""`jit` and the derivatives that take a function and give a function.
+
+They compose in any order, work as decorators, and may be called inside compiled code. Each gives a callable that compiles
+on its first call for each signature: the structures, dtypes and ranks of its arguments, never their sizes.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar, overload
+
+import numpy as np
+
+from arignote.api.compiled import make_compiled
+from arignote.frontend.values import MAKER_ATTRIBUTE, TRANSFORM_ATTRIBUTE
+from arignote.ir.structure import leaves_of, structure_of
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@overload
+def jit(fun: Callable[P, R], *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = (),
+        donate_argnums: int | Sequence[int] = (), debug_nans: bool = False, cache: bool = True,
+        ) -> Callable[P, R]: ...  # fmt: skip
+
+
+@overload
+def jit(fun: None = None, *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = (),
+        donate_argnums: int | Sequence[int] = (), debug_nans: bool = False, cache: bool = True,
+        ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...  # fmt: skip
+
+
+def jit(fun: Any = None, *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = (),
+        donate_argnums: int | Sequence[int] = (), debug_nans: bool = False, cache: bool = True) -> Any:  # fmt: skip
+    """Compile a function: `@ag.jit` or `ag.jit(fun)`.
+
+    fun:            a Python function of arrays, numbers and trees of them; the same function without `jit` gives the
+                    same result
+    static_argnums, static_argnames:
+                    parameters whose values are known at compile time, one specialisation for each value
+    donate_argnums: parameters whose memory the caller does not need any more (a permission; results never alias them)
+    debug_nans:     raise FloatingPointError where a result contains NaN
+    cache:          machine code may be kept from one process to the next (a permission)
+
+    Raises `ag.CompileError` at the first call, at the user's own line, where the function is outside the compiled
+    subset. The callable has `cache_info()`, `cache_clear()` and `__wrapped__`.
+    """
+    if fun is None:
+        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames,
+                                 donate_argnums=donate_argnums, debug_nans=debug_nans, cache=cache)  # fmt: skip
+    _require_callable(fun, "jit")
+    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    compiled = make_compiled(fun, fun, ("jit", fun), True, _numbers(static_argnums), names)
+    return _raising_on_nan(compiled, fun) if debug_nans else compiled
+
+
+def grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The gradient of a scalar function, by reverse mode.
+
+    argnums: the positional arguments to differentiate by; a tuple gives a tuple of gradients
+    has_aux: `fun` returns (value, anything); the result is (gradient, anything)
+
+    The gradient has the structure of the argument. Raises `ag.DifferentiationError` with respect to integers, and
+    where the value is not one float.
+    """
+    return _derivative("grad", fun, argnums, has_aux)
+
+
+def value_and_grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0,
+                   has_aux: bool = False) -> Callable[..., Any]:  # fmt: skip
+    """Like `grad`, giving (value, gradient); with `has_aux`, ((value, anything), gradient)."""
+    return _derivative("value_and_grad", fun, argnums, has_aux)
+
+
+def _derivative(kind: str, fun: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool) -> Callable[..., Any]:
+    _require_callable(fun, kind)
+    numbers = argnums if isinstance(argnums, int) else tuple(argnums)
+    transform = (kind, fun, numbers, bool(has_aux))
+    return make_compiled(_Target(transform), fun, transform, plain=False)
+
+
+class _Target:
+    """A transformed function, as the front end recognises it."""
+
+    def __init__(self, transform: tuple[Any, ...]) -> None:
+        setattr(self, TRANSFORM_ATTRIBUTE, transform)
+
+
+def vjp(fun: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """The value at `primals`, and the pullback: a function from a cotangent (of the structure of the value) to a tuple
+    of cotangents, one per primal.
+
+    Called from Python, the pullback runs the function again: its residuals do not leave compiled code.
+    """
+    _require_callable(fun, "vjp")
+    value = _jitted(fun)(*primals)
+    pull = _pullback_of(fun)
+    return value, lambda cotangent: pull(cotangent, *primals)
+
+
+@functools.lru_cache(maxsize=4096)
+def _jitted(fun: Callable[..., Any]) -> Callable[..., Any]:
+    return fun if hasattr(fun, TRANSFORM_ATTRIBUTE) else jit(fun)
+
+
+@functools.lru_cache(maxsize=4096)
+def _pullback_of(fun: Callable[..., Any]) -> Callable[..., Any]:
+    def pull(cotangent: Any, *primals: Any) -> Any:
+        _, pullback = vjp(fun, *primals)
+        return pullback(cotangent)
+
+    return jit(pull)
+
+
+def stop_gradient(x: Any) -> Any:
+    """`x`, taken as a constant by every derivative. Outside compiled code it is the identity."""
+    return x
+
+
+def _require_callable(fun: Any, name: str) -> None:
+    if not callable(fun):
+        raise TypeError(f"{name} expects a function, got {type(fun).__name__}")
+
+
+def _numbers(numbers: int | Sequence[int]) -> tuple[int, ...]:
+    return (numbers,) if isinstance(numbers, int) else tuple(numbers)
+
+
+def _raising_on_nan(compiled: Callable[..., Any], fun: Callable[..., Any]) -> Callable[..., Any]:
+    """The compiled function, checking its results."""
+
+    @functools.wraps(fun)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        result = compiled(*args, **kwargs)
+        for leaf in leaves_of(structure_of(result), result):
+            if np.asarray(leaf).dtype.kind == "f" and np.isnan(leaf).any():
+                raise FloatingPointError(f"a result of {fun.__name__} contains NaN")
+        return result
+
+    setattr(checked, TRANSFORM_ATTRIBUTE, ("jit", fun))
+    return checked
+
+
+for _maker in (jit, grad, value_and_grad, vjp, stop_gradient):
+    setattr(_maker, MAKER_ATTRIBUTE, _maker.__name__)
