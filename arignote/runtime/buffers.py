@@ -8,12 +8,10 @@ fresh pages of the system cost more than the arithmetic of many kernels.
 
 from __future__ import annotations
 
-import ctypes
 import os
 
-from arignote.runtime import native
 from arignote.runtime.assembly import Function, Value
-from arignote.runtime.imports import imported
+from arignote.runtime.imports import IS_LINUX, TABLE, imported
 
 HEADER_BYTES = 64
 REFERENCES, BYTES, KIND, LENGTH, CLASS, CAPACITY, NEXT = 0, 8, 16, 24, 32, 40, 56
@@ -103,7 +101,7 @@ def _fresh_block() -> Function:
     with f.when(f["size"] < 2 * _HUGE_PAGE):
         f.leave(f.call("ptr", allocate, HEADER_BYTES, f["size"]))
     block = f.call("ptr", allocate, _HUGE_PAGE, f["size"])
-    if native.IS_LINUX:
+    if IS_LINUX:
         with f.when(block.differs(None)):
             f.call("i32", imported(f, "madvise"), block, f["size"], _MADV_HUGEPAGE, types=("", "", "i32"))
     f.leave(block)
@@ -235,6 +233,4 @@ def default_cache_limit() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8
 
 
-def live_buffers() -> int:
-    """How many buffers are alive; a test that compares it before and after proves that nothing leaks."""
-    return native.function("ag_live_buffers", ctypes.c_int64)()
+TABLE.set("cache_limit", default_cache_limit())

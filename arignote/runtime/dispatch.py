@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from arignote.ir.structure import StaticOf, Structure, leaf_structures, leaves_of, static_key, structure_of
-from arignote.runtime import call, native
-from arignote.runtime.callables import compiled_function_type
+from arignote.runtime import call
+from arignote.runtime.callables import compiled_function_type, make_callable
 from arignote.runtime.encode import CannotGuard, Capture, GuardList
 from arignote.runtime.entry import Body, CompiledSpecialisation, Node
 from arignote.runtime.forms import Binder, Form
-from arignote.runtime.object_type import make_callable
+from arignote.runtime.imports import TABLE
 
 MAXIMUM_NODES = 64
 """The longest chain of native guards; further specialisations are found by the slow path."""
@@ -280,4 +280,4 @@ def set_disabled(on: bool) -> None:
     """Sends every call to the slow path, which asks `is_off`; calls nest."""
     with _disabled.lock:
         _disabled.count += 1 if on else -1
-        native.set_number("jit_disabled", int(_disabled.count > 0))
+        TABLE.set("jit_disabled", int(_disabled.count > 0))

@@ -14,6 +14,9 @@ import numpy as np
 
 from arignote.runtime.assembly import Function, Value
 
+IS_LINUX = sys.platform.startswith("linux")
+IS_MACOS = sys.platform == "darwin"
+
 PYTHON_FUNCTIONS = (
     "PyBool_FromLong",
     "PyCapsule_GetPointer",
@@ -86,7 +89,7 @@ NAMES = (
     *PYTHON_SINGLETONS,
     *PYTHON_EXCEPTIONS,
     *C_FUNCTIONS,
-    *(MACOS_FUNCTIONS if sys.platform == "darwin" else LINUX_FUNCTIONS),
+    *(MACOS_FUNCTIONS if IS_MACOS else LINUX_FUNCTIONS),
     *NUMPY_TABLE,
     "PyArray_Type",
     *SETTINGS,
@@ -106,6 +109,33 @@ def table_function() -> Function:
     function = Function("ag_imports", "ptr")
     function.leave(Value(function, "ptr", "@imports"))
     return function
+
+
+class Table:
+    """The table of the loaded module, and what waits to be written to it."""
+
+    def __init__(self) -> None:
+        self.address = 0
+        self.settings: dict[str, int] = {}
+
+    def write(self, name: str, value: int) -> None:
+        """Writes one entry."""
+        ctypes.c_int64.from_address(self.address + 8 * POSITION[name]).value = value
+
+    def set(self, name: str, value: int) -> None:
+        """Writes a setting, at once or when the module is loaded."""
+        self.settings[name] = value
+        if self.address:
+            self.write(name, value)
+
+    def load(self, address: int) -> None:
+        """The module is loaded, and its table is here."""
+        self.address = address
+        for name, value in (addresses() | self.settings).items():
+            self.write(name, value)
+
+
+TABLE = Table()
 
 
 def _address_of(library: ctypes.CDLL, name: str) -> int:
@@ -131,7 +161,7 @@ def addresses() -> dict[str, int]:
         found[name] = ctypes.addressof(ctypes.c_char.in_dll(python, name))
     for singletons in (PYTHON_SINGLETONS, PYTHON_EXCEPTIONS):
         found.update((name, id(value)) for name, value in singletons.items())
-    for name in (*C_FUNCTIONS, *(MACOS_FUNCTIONS if sys.platform == "darwin" else LINUX_FUNCTIONS)):
+    for name in (*C_FUNCTIONS, *(MACOS_FUNCTIONS if IS_MACOS else LINUX_FUNCTIONS)):
         found[name] = _address_of(system, name)
     for name, position in NUMPY_TABLE.items():
         found[name] = ctypes.c_void_p.from_address(numpy + 8 * position).value or 0

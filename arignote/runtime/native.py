@@ -4,16 +4,29 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import os
 import sys
 import sysconfig
 import threading
+from collections.abc import Sequence
 from typing import Any
 
-from arignote.runtime import imports
+from arignote.runtime import (
+    boxing,
+    buffers,
+    call,
+    disk_cache,
+    guards,
+    imports,
+    layout,
+    object_type,
+    signals,
+    stack,
+    threads,
+)
 
-IS_LINUX = sys.platform.startswith("linux")
-IS_MACOS = sys.platform == "darwin"
+_PARTS = (buffers, stack, threads, signals, guards, boxing, call, object_type)
 
 _loading = threading.RLock()
 
@@ -24,71 +37,98 @@ def refuse_unsupported_interpreter() -> None:
         raise ImportError("arignote needs CPython on a 64-bit little-endian machine")
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         raise ImportError("arignote does not support free-threaded builds of Python; use the standard build")
-    if not (IS_LINUX or IS_MACOS):
+    if not (imports.IS_LINUX or imports.IS_MACOS):
         raise ImportError(f"arignote runs on Linux and macOS, not on {sys.platform}")
 
 
 def module_text() -> str:
     """The whole module as LLVM text."""
-    from arignote.runtime import boxing, buffers, call, guards, object_type, signals, stack, threads
-
-    parts = (buffers, stack, threads, signals, guards, boxing, call, object_type)
-    definitions = [imports.DEFINITION, *(part.DEFINITIONS for part in parts)]
-    functions = [imports.table_function(), *(function for part in parts for function in part.functions())]
+    definitions = [imports.DEFINITION, *(part.DEFINITIONS for part in _PARTS)]
+    functions = [imports.table_function(), *(function for part in _PARTS for function in part.functions())]
     return "\n".join([*definitions, *(function.text() for function in functions)])
 
 
-def _compile(text: str) -> Any:
-    """An engine that holds the compiled module."""
+@functools.cache
+def _machine() -> Any:
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    module = llvm.parse_assembly(text)
-    machine = llvm.Target.from_default_triple().create_target_machine(opt=2, jit=True)
-    options = llvm.create_pipeline_tuning_options(speed_level=1)
-    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-    builder = llvm.create_pass_builder(machine, options)
+    return llvm.Target.from_default_triple().create_target_machine(opt=2, reloc="pic")
+
+
+@functools.cache
+def _linker() -> Any:
+    """The engine that holds this code until the end of the process: threads sleep in it, objects are freed by it."""
+    import llvmlite.binding as llvm
+
+    engine = llvm.create_lljit_compiler(_machine())
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
+    return engine
+
+
+def _object_code(text: str) -> bytes:
+    """The machine code of a module, from disk where it has been compiled before."""
+    import llvmlite
+
+    key = "\0".join((text, llvmlite.__version__, _machine().triple)).encode()
+    found = disk_cache.read(key)
+    if found is None:
+        found = _compile(text)
+        disk_cache.write(key, found)
+    return found
+
+
+def _compile(text: str) -> bytes:
+    import llvmlite.binding as llvm
+
+    module, machine = llvm.parse_assembly(text), _machine()
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=1))
     passes = llvm.create_new_module_pass_manager()
     for add in ("add_sroa_pass", "add_simplify_cfg_pass", "add_instruction_combine_pass", "add_simplify_cfg_pass"):
         getattr(passes, add)()
     passes.run(module, builder)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    return engine
+    return machine.emit_object(module)
+
+
+_numbers = itertools.count()
+
+
+def _load(text: str, names: Sequence[str]) -> Any:
+    """Loads a module for ever; maps the exported names to addresses."""
+    import llvmlite.binding as llvm
+
+    builder = llvm.JITLibraryBuilder().add_object_img(_object_code(text))
+    for name in names:
+        builder.export_symbol(name)
+    loaded = builder.link(_linker(), f"runtime{next(_numbers)}")
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(loaded))
+    return loaded
+
+
+EXPORTED = (
+    *("ag_imports", "ag_alloc", "ag_free", "ag_release", "ag_grow", "ag_live_buffers", "ag_unlock_buffers"),
+    *("ag_stack_limit", "ag_parallel_for", "ag_reset_pool", "ag_check_signals", "ag_call"),
+    *("bind_callable", "traverse_callable", "clear_callable", "deallocate_callable"),
+)
 
 
 @functools.cache
-def _engine() -> Any:
+def _runtime() -> Any:
     with _loading:
         refuse_unsupported_interpreter()
-        engine = _compile(module_text())
-        # Threads may sleep in this code, and objects be freed by it, until the very end of the process.
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
-        _initialise(engine)
-        return engine
+        loaded = _load(module_text(), EXPORTED)
+        _initialise(loaded)
+        return loaded
 
 
-_table_address = 0
-_numbers: dict[str, int] = {}
-"""What has been written to the table, and what waits for it."""
-
-
-def _initialise(engine: Any) -> None:
+def _initialise(loaded: Any) -> None:
     """Fills the table of imports, and prepares what the native functions keep."""
-    from arignote.runtime import buffers, layout, stack, threads
-
-    global _table_address
     layout.verify()
-    _table_address = ctypes.CFUNCTYPE(ctypes.c_void_p)(engine.get_function_address("ag_imports"))()
-    for name, value in imports.addresses().items():
-        set_number(name, value)
-    set_number("cache_limit", buffers.default_cache_limit())
-    set_number("stack_key", stack.create_key())
-    set_number("thread_limit", threads.get_num_threads())
-    set_number("jit_disabled", _numbers.get("jit_disabled", 0))
-    reset_pool = ctypes.CFUNCTYPE(None)(engine.get_function_address("ag_reset_pool"))
-    unlock_buffers = ctypes.CFUNCTYPE(None)(engine.get_function_address("ag_unlock_buffers"))
+    imports.TABLE.load(ctypes.CFUNCTYPE(ctypes.c_void_p)(loaded["ag_imports"])())
+    imports.TABLE.write("stack_key", stack.create_key())
+    reset_pool = ctypes.CFUNCTYPE(None)(loaded["ag_reset_pool"])
+    unlock_buffers = ctypes.CFUNCTYPE(None)(loaded["ag_unlock_buffers"])
     reset_pool()
     os.register_at_fork(after_in_child=lambda: (reset_pool(), unlock_buffers()))
 
@@ -96,28 +136,21 @@ def _initialise(engine: Any) -> None:
 def compile_small(text: str, name: str) -> int:
     """The address of a function of a small module, which stays loaded for ever."""
     with _loading:
-        engine = _compile(text)
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
-        return engine.get_function_address(name)
-
-
-def set_number(name: str, value: int) -> None:
-    """Writes one entry of the table, once the module is loaded."""
-    _numbers[name] = value
-    if _table_address:
-        ctypes.c_int64.from_address(_table_address + 8 * imports.POSITION[name]).value = value
+        return _load(text, [name])[name]
 
 
 def address(name: str) -> int:
     """The address of one of the module's functions; the first use compiles the module."""
     with _loading:
-        found = _engine().get_function_address(name)
-    if not found:
-        raise KeyError(f"the runtime has no native function {name!r}")
-    return found
+        return _runtime()[name]
 
 
 @functools.cache
 def function(name: str, returns: Any = None, *parameters: Any) -> Any:
     """One of the module's functions, to be called from Python with the interpreter lock released."""
     return ctypes.CFUNCTYPE(returns, *parameters)(address(name))
+
+
+def live_buffers() -> int:
+    """How many buffers are alive; a test that compares it before and after proves that nothing leaks."""
+    return function("ag_live_buffers", ctypes.c_int64)()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ctypes
 
-from arignote.runtime import native
 from arignote.runtime.assembly import Function, Value
-from arignote.runtime.imports import imported
+from arignote.runtime.imports import IS_MACOS, imported
 
 DEFINITIONS = ""
 
@@ -36,7 +35,7 @@ def _stack_limit() -> Function:
     known = f.call("i64", imported(f, "pthread_getspecific"), key)
     with f.when(known.differs(0)):
         f.leave(known)
-    low, size = _bounds_on_macos(f) if native.IS_MACOS else _bounds_on_linux(f)
+    low, size = _bounds_on_macos(f) if IS_MACOS else _bounds_on_linux(f)
     limit = low + f.minimum(size >> 2, RESERVED_BYTES)
     f.call("i32", imported(f, "pthread_setspecific"), key, limit)
     f.leave(limit)

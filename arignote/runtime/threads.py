@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import os
 
-from arignote.runtime import native
 from arignote.runtime.assembly import Function, Value
-from arignote.runtime.imports import imported
+from arignote.runtime.imports import TABLE, imported
 
 # Fields of the pool. NEXT, the index that all threads advance, has a cache line for itself.
 _BUSY, _STARTED, _OPEN, _ACTIVE = 0, 8, 16, 24
@@ -198,6 +197,7 @@ def _initial_threads() -> int:
 
 
 _threads = _initial_threads()
+TABLE.set("thread_limit", _threads)
 
 
 def set_num_threads(count: int) -> None:
@@ -208,7 +208,7 @@ def set_num_threads(count: int) -> None:
     if count < 1:
         raise ValueError(f"the number of threads must be at least 1, not {count}")
     _threads = count
-    native.set_number("thread_limit", count)
+    TABLE.set("thread_limit", count)
 
 
 def get_num_threads() -> int:
