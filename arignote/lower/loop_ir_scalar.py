@@ -43,6 +43,11 @@ def power_integer(a: Any, b: Any) -> Any:
     return np.power(a, b) if b >= 0 else a.dtype.type(0)
 
 
+def power(a: Any, b: Any) -> Any:
+    """C's pow: in arrays, because NumPy takes a square root for the single exponent 0.5, which differs for -0 and -inf."""
+    return np.power(np.array([a, a]), np.array([b, b]))[0]
+
+
 def cast(value: Any, type: Type) -> Any:
     """Conversion; a float that does not fit an integer type gives its least number."""
     dtype = np.dtype(type)
@@ -61,8 +66,8 @@ def scalar(op: str, args: Sequence[Any], type: Type) -> Any:
             return cast(args[0], type)
         if op == "reinterpret":
             return args[0].view(type)
-        if op == "power" and args[0].dtype.kind == "i":
-            return power_integer(*args)
+        if op == "power":
+            return (power_integer if args[0].dtype.kind == "i" else power)(*args)
         if op in WHOLE and args[0].dtype.kind != "f":
             return args[0]
         function = RENAMED.get(op) or getattr(np, op)

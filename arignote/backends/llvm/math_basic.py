@@ -71,6 +71,26 @@ def remainder(f: FormulaBody, a: Lanes, b: Lanes) -> Lanes:
     return f.select(b == 0.0, f.constant(float("nan")), float_divide(f, a, b)[1])
 
 
+def minimum(f: FormulaBody, a: Lanes, b: Lanes) -> Lanes:
+    """The smaller one, nan if one is nan, and of equal ones (zeros of both signs) the second, as NumPy on x86."""
+    return f.select(a.is_nan(), a, f.select(a < b, a, b))
+
+
+def maximum(f: FormulaBody, a: Lanes, b: Lanes) -> Lanes:
+    """The larger one, nan if one is nan, and of equal ones the second."""
+    return f.select(a.is_nan(), a, f.select(a > b, a, b))
+
+
+def smaller_number(f: FormulaBody, a: Lanes, b: Lanes) -> Lanes:
+    """The smaller one; a nan is ignored."""
+    return f.select(b.is_nan(), a, f.select(a < b, a, b))
+
+
+def larger_number(f: FormulaBody, a: Lanes, b: Lanes) -> Lanes:
+    """The larger one; a nan is ignored."""
+    return f.select(b.is_nan(), a, f.select(a > b, a, b))
+
+
 def sign(f: FormulaBody, x: Lanes) -> Lanes:
     """-1, 0 or 1, and nan for nan."""
     signed = f.select(x > 0.0, 1.0, f.select(x < 0.0, -1.0, 0.0))
@@ -244,6 +264,10 @@ def power_integer(f: FormulaBody, base: Lanes, exponent: Lanes) -> Lanes:
 LIBRARY = {
     "floor_divide": (floor_divide, 2),
     "remainder": (remainder, 2),
+    "minimum": (minimum, 2),
+    "maximum": (maximum, 2),
+    "fmin": (smaller_number, 2),
+    "fmax": (larger_number, 2),
     "sign": (sign, 1),
     "isfinite": (is_finite, 1),
     "isinf": (is_infinite, 1),
@@ -273,7 +297,9 @@ LIBRARY = {
 }
 
 LOGICAL = {name: name for name in ("logical_and", "logical_or", "logical_xor", "logical_not")}
-FLOAT = frozenset(["floor_divide", "remainder", "sign", "isfinite", "isinf", "signbit", *LOGICAL])
+FLOAT = frozenset(
+    ["floor_divide", "remainder", "sign", "minimum", "maximum", "fmin", "fmax", "isfinite", "isinf", "signbit", *LOGICAL]
+)
 INTEGER = LOGICAL | {
     "floor_divide": "floor_divide_integer",
     "remainder": "remainder_integer",
@@ -293,4 +319,4 @@ INTEGER = LOGICAL | {
     "subtract_overflows": "subtract_overflows",
     "multiply_overflows": "multiply_overflows",
 }
-BOOL = {"logical_not": "invert", "invert": "invert", "isnan": "never", "isinf": "never", "isfinite": "always"}
+BOOL = {"logical_not": "invert", "invert": "invert", "isnan": "never", "isinf": "never", "isfinite": "always", "signbit": "never"}

@@ -67,7 +67,7 @@ def cbrt(f: FormulaBody, x: Lanes) -> Lanes:
     lifted = f.select(tiny, size * 2.0**54, size)
     high = f.bits(lifted).shift_right_unsigned(32)
     third = (high * 0xAAAAAAAB).shift_right_unsigned(33)
-    guess = f.from_bits((third + f.select(tiny, 696219795, f.constant(715094163, "int64"))) << 32)
+    guess = f.from_bits((third + 715094163) << 32)
     ratio = (guess * guess) * (guess / lifted)
     guess = guess * f.polynomial(ratio, CBRT)
     guess = f.from_bits((f.bits(guess) + 0x80000000) & -(1 << 30))
@@ -75,7 +75,8 @@ def cbrt(f: FormulaBody, x: Lanes) -> Lanes:
     square = guess * guess
     quotient = lifted / square
     step = (quotient - guess) / (guess + guess + quotient)
-    root = f.copysign(f.fma(guess, step, guess), x)
+    root = f.fma(guess, step, guess)
+    root = f.copysign(f.select(tiny, root * 2.0**-18, root), x)
     return f.select((size > 0.0) & (size < float("inf")), root, x)
 
 
@@ -95,7 +96,8 @@ def hypot(f: FormulaBody, x: Lanes, y: Lanes) -> Lanes:
 
 def gammaln(f: FormulaBody, x: Lanes) -> Lanes:
     """log |gamma(x)|, by the C library."""
-    return f.each_lane("lgamma" if f.double else "lgammaf", x)
+    value = f.each_lane("lgamma" if f.double else "lgammaf", x)
+    return f.select(x == float("-inf"), x, value)  # as SciPy has it
 
 
 def digamma(f: FormulaBody, x: Lanes) -> Lanes:

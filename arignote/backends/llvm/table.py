@@ -74,10 +74,6 @@ FLOAT_INTRINSICS = {
     "ceil": "ceil",
     "trunc": "trunc",
     "round": "roundeven",
-    "minimum": "minimum",
-    "maximum": "maximum",
-    "fmin": "minnum",
-    "fmax": "maxnum",
     "copysign": "copysign",
 }
 INTEGER_INTRINSICS = {"minimum": "smin", "maximum": "smax", "fmin": "smin", "fmax": "smax"}
