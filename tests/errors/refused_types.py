@@ -1,0 +1,226 @@
+"""Names, types and shapes that are wrong, found when the program is compiled."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tests.corpus.program import call
+from tests.errors.expectation import Failure, collector
+
+FAILURES: list[Failure] = []
+expect = collector(FAILURES)
+
+
+class Pair(NamedTuple):
+    """Two numbers."""
+
+    first: float
+    second: float
+
+
+def helper(x, scale):
+    return x * scale
+
+
+@expect(lambda: call(1.0), "UndefinedNameError", "missing_name")
+def unknown_name(x):
+    return x + missing_name  # here
+
+
+@expect(lambda: call(np.ones(3)), "CompileError", "svdd")
+def unknown_numpy_name(x):
+    return np.linalg.svdd(x)  # here
+
+
+@expect(lambda: call(np.ones(3)), "CompileError", "sine")
+def misspelt_numpy_name(x):
+    y = x * 2.0
+    return np.sine(y)  # here
+
+
+@expect(lambda: call(np.ones(3)), "CompileError", "histogram")
+def numpy_name_not_compiled(x):
+    return np.histogram(x)  # here
+
+
+@expect(lambda: call(np.ones(3)), "CompileError", "total")
+def unknown_method(x):
+    return x.total()  # here
+
+
+@expect(lambda: call(Pair(1.0, 2.0)), "CompileError", "third")
+def unknown_field(pair):
+    return pair.third  # here
+
+
+@expect(lambda: call({"a": 1.0}), "CompileError", "b")
+def unknown_key(tree):
+    return tree["b"]  # here
+
+
+@expect(lambda: call(1.0), "CompileError", "scale")
+def missing_argument(x):
+    return helper(x)  # here
+
+
+@expect(lambda: call(1.0), "CompileError", "helper")
+def too_many_arguments(x):
+    return helper(x, 2.0, 3.0)  # here
+
+
+@expect(lambda: call(1.0), "CompileError", "factor")
+def unknown_keyword(x):
+    return helper(x, factor=2.0)  # here
+
+
+@expect(lambda: call(1.0), "CompileError")
+def calls_a_number(x):
+    return x(2.0)  # here
+
+
+@expect(lambda: call(1.0), "CompileError")
+def indexes_a_number(x):
+    return x[0]  # here
+
+
+@expect(lambda: call(1.0), "CompileError")
+def iterates_over_a_number(x):
+    total = 0.0
+    for value in x:  # here
+        total = total + value
+    return total
+
+
+@expect(lambda: call(1.0), "CompileError")
+def adds_a_string(x):
+    return x + "1"  # here
+
+
+@expect(lambda: call((1.0, 2.0)), "CompileError")
+def adds_a_tuple_to_a_number(pair):
+    return pair + 1.0  # here
+
+
+@expect(lambda: call(None), "CompileError")
+def arithmetic_with_none(x):
+    return x + 1.0  # here
+
+
+@expect(lambda: call((1.0, 2.0, 3.0)), "CompileError", "unpack")
+def unpacks_too_few(values):
+    a, b = values  # here
+    return a + b
+
+
+@expect(lambda: call(1.0), "CompileError")
+def matrix_product_shapes(x):
+    return np.zeros(3) @ np.zeros((4, 2)) * x  # here
+
+
+@expect(lambda: call(np.ones(3)), "CompileError")
+def matrix_product_of_a_scalar(x):
+    return x @ 2.0  # here
+
+
+@expect(lambda: call(1.0), "CompileError", "broadcast")
+def literal_shapes_do_not_broadcast(x):
+    return np.zeros((2, 3)) + np.ones(4) * x  # here
+
+
+@expect(lambda: call(1.0), "CompileError", "reshape")
+def reshape_of_literal_size(x):
+    return np.zeros((2, 3)).reshape(7) * x  # here
+
+
+@expect(lambda: call(np.ones((2, 3))), "CompileError", "indic")
+def too_many_indices(x):
+    return x[0, 0, 0]  # here
+
+
+@expect(lambda: call(np.ones(3)), "CompileError")
+def float_as_an_index(x):
+    return x[1.5]  # here
+
+
+@expect(lambda: call(np.ones((2, 3))), "CompileError", "axis")
+def axis_out_of_range(x):
+    return np.sum(x, axis=2)  # here
+
+
+@expect(lambda: call(np.ones((2, 3))), "CompileError")
+def repeated_axis(x):
+    return np.sum(x, axis=(0, 0))  # here
+
+
+@expect(lambda: call(np.ones((2, 3)), 1), "CompileError")
+def axis_known_only_at_run_time(x, n):
+    total = 0
+    for i in range(n):
+        total = i
+    return np.sum(x, axis=total)  # here
+
+
+@expect(lambda: call(np.ones((2, 3)), np.ones(3)), "CompileError")
+def concatenates_different_ranks(x, y):
+    return np.concatenate((x, y))  # here
+
+
+@expect(lambda: call(np.ones(3)), "CompileError")
+def unknown_dtype(x):
+    return x.astype("quadruple")  # here
+
+
+@expect(lambda: call(np.ones(3)), "CompileError")
+def bits_of_floats(x):
+    return x & 1  # here
+
+
+@expect(lambda: call(np.ones(3)), "CompileError")
+def in_place_cast(x):
+    y = np.zeros(3, dtype=np.int64)
+    y += x  # here
+    return y
+
+
+@expect(lambda: call(np.ones(3) > 0), "CompileError", "bool")
+def negative_of_booleans(x):
+    return -x  # here
+
+
+@expect(lambda: call(np.ones((2, 3))), "CompileError")
+def einsum_with_wrong_subscripts(x):
+    return np.einsum("ijk->i", x)  # here
+
+
+@expect(lambda: call(np.ones(3)), "CompileError")
+def unknown_argument_of_a_numpy_name(x):
+    return np.sum(x, axes=0)  # here
+
+
+@expect(lambda: call(1.0, True), "CompileError")
+def branches_of_different_structure(x, flag):
+    if flag:
+        y = (x, x)
+    else:
+        y = x
+    return y
+
+
+@expect(lambda: call(1.0, 3), "CompileError")
+def loop_changes_the_structure(x, n):
+    y = (x,)
+    for _ in range(n):
+        y = (y, x)
+    return y
+
+
+@expect(lambda: call(np.ones(3)), "AliasingError")
+def writes_into_an_argument(x):
+    x[0] = 5.0  # here
+    return x * 2.0
+
+
+@expect(lambda: call(np.ones(3)), "AliasingError")
+def adds_in_place_to_an_argument(x):
+    x += 1.0  # here
+    return np.sum(x)
