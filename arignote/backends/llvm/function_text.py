@@ -127,7 +127,7 @@ class FunctionText:
         value = self.name()
         target.preheader.append(f"  {value} = {right}")  # type: ignore[union-attr]
         self.depths[value] = target.depth - 1
-        self.regions[target.depth - 1].available[key] = value
+        target.available[key] = value  # not further out: a preheader is skipped when its loop does not run
         return value
 
     def target(self, depth: int) -> Region | None:
