@@ -1,0 +1,30 @@
+"""The optimiser: what it does, in order. Every pass is a function from a graph to a graph that means the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from arignote.ir.graph import Function
+from arignote.opt.simplify import simplify
+
+
+@dataclass(frozen=True)
+class OptimiserPass:
+    """One step of the optimiser."""
+
+    name: str
+    function: Callable[[Function], Function]
+    why: str
+
+
+PASSES: tuple[OptimiserPass, ...] = (
+    OptimiserPass("simplify", simplify, "calls are inlined and every rule applied, so that derivatives collapse"),
+)
+
+
+def optimise(function: Function) -> Function:
+    """The function, with all that it reaches, after all passes."""
+    for step in PASSES:
+        function = step.function(function)
+    return function

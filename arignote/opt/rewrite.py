@@ -1,0 +1,146 @@
+"""Rewriting: the one place where a node becomes another.
+
+A `Rule` starts from operations of given names and answers a node of the same meaning, or None. A `Rewriter` is a builder:
+what it builds is in normal form from the start, because its operands are and the rules are tried as each node is made. So
+a pass that copies a graph operands first, through a rewriter, rewrites it to the end in one sweep.
+
+Every rewrite spends one unit of fuel, so a wrong result can be bisected to one rewrite (`ARIGNOTE_FUEL=n` allows n), and
+every rule can be switched off by name (`ARIGNOTE_RULES_OFF=name,name`). With no fuel at all programs still compile.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from arignote.ir.graph import Apply, Attributes, Node, Operation, attributes_of
+from arignote.ir.sizes import sizes
+from arignote.ir.types import Array, fits
+from arignote.ops.emit import Emit
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One mathematical fact.
+
+    start:   names of the operations that the left side may begin with
+    apply:   (rewriter, node) -> a node that means the same, or None where the rule does not match
+    reason:  why both sides are equal, bit for bit (NaN is one value)
+    inexact: the right side may differ in rounding or in the sign of a zero; off unless asked for
+    """
+
+    name: str
+    start: tuple[str, ...]
+    apply: Callable[[Rewriter, Apply], Node | None]
+    reason: str
+    inexact: bool = False
+
+
+@dataclass
+class Fuel:
+    """What may still be spent; None is without limit. `spent` counts per rule."""
+
+    left: int | None = None
+    spent: Counter[str] = field(default_factory=Counter)
+    last: str = ""
+
+    def spend(self, rule: Rule, node: Apply, new: Node) -> bool:
+        if self.left is not None:
+            if self.left <= 0:
+                return False
+            self.left -= 1
+            self.last = f"{rule.name}: {node!r} -> {new!r}"
+        self.spent[rule.name] += 1
+        return True
+
+
+def _from_environment() -> Fuel:
+    given = os.environ.get("ARIGNOTE_FUEL", "")
+    return Fuel(int(given) if given else None)
+
+
+_tank: list[Fuel] = [_from_environment()]
+_off: set[str] = {name.strip() for name in os.environ.get("ARIGNOTE_RULES_OFF", "").split(",") if name.strip()}
+
+
+def fuel() -> Fuel:
+    return _tank[-1]
+
+
+@contextmanager
+def with_fuel(limit: int | None) -> Iterator[Fuel]:
+    """At most `limit` rewrites inside; gives what was spent."""
+    _tank.append(Fuel(limit))
+    try:
+        yield _tank[-1]
+    finally:
+        _tank.pop()
+
+
+@contextmanager
+def switched_off(*names: str) -> Iterator[None]:
+    """Without these rules."""
+    added = set(names) - _off
+    _off.update(added)
+    try:
+        yield
+    finally:
+        _off.difference_update(added)
+
+
+def index_rules(rules: Iterable[Rule], inexact: bool = False) -> dict[str, tuple[Rule, ...]]:
+    """The rules that are on, by the operation that they start from."""
+    found: dict[str, list[Rule]] = {}
+    for rule in rules:
+        if rule.name not in _off and (inexact or not rule.inexact):
+            for name in rule.start:
+                found.setdefault(name, []).append(rule)
+    return {name: tuple(here) for name, here in found.items()}
+
+
+class Rewriter(Emit):
+    """A builder whose nodes are in normal form. `inline` is what the rule of that name decides by, where it is on."""
+
+    __slots__ = ("fuel", "inline", "normal", "rules")
+
+    def __init__(self, rules: dict[str, tuple[Rule, ...]], inline: Any = None) -> None:
+        super().__init__()
+        self.rules = rules
+        self.inline = inline
+        self.fuel = fuel()
+        self.normal: dict[Apply, Node] = {}
+
+    def apply(self, op: Operation, *inputs: Node, **attributes: Any) -> Apply:
+        return self.build(op, inputs, attributes_of(attributes))  # type: ignore[return-value]
+
+    def build(self, op: Operation, inputs: tuple[Node, ...], attributes: Attributes) -> Node:
+        node = Apply(op, inputs, attributes)
+        known = self.normal.get(node)
+        if known is None:
+            known = self._normalise(node)
+        if self.span and isinstance(known, Apply):
+            self.note(known, self.span)
+        return known
+
+    def _normalise(self, node: Apply) -> Node:
+        found: Node = node
+        self.normal[node] = node  # a rule that builds what it started from gets it back
+        for rule in self.rules.get(node.op.name, ()):
+            new = rule.apply(self, node)
+            if new is not None and new is not node and is_replacement(new, node) and self.fuel.spend(rule, node, new):
+                found = new
+                break
+        self.normal[node] = found
+        return found
+
+
+def is_replacement(new: Node, old: Apply) -> bool:
+    """Whether `new` may stand where `old` stood. Elementwise operations broadcast, so an operand that is left over must
+    be known to have the size of the whole."""
+    if new.type is not old.type and not fits(new.type, old.type):
+        return False
+    return not (old.op.elementwise and isinstance(old.type, Array)) or sizes(new) == sizes(old)

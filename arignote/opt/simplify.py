@@ -1,0 +1,43 @@
+"""Simplification: every rule, everywhere, in one sweep over the program, callees first."""
+
+from __future__ import annotations
+
+from arignote.ir.graph import Apply, Function, Node, Span, TypeRuleError, nodes_of
+from arignote.opt.inline import INLINE, Inlining
+from arignote.opt.program import NOWHERE, Translation, rebuild
+from arignote.opt.rewrite import Rewriter, Rule, index_rules
+from arignote.opt.rules import RULES
+
+
+def simplify(root: Function, rules: tuple[Rule, ...] = (INLINE, *RULES)) -> Function:
+    """The program in normal form for the rules."""
+    inlining = Inlining.of(root)
+    rewriter = Rewriter(index_rules(rules), inlining)
+    plain = Rewriter({})
+
+    def body(translation: Translation, old: Function, new: Function) -> tuple[Node, dict[Node, frozenset[Span]]]:
+        inlining.origin[new] = old
+        if translation.functions.get(old) is new:
+            inlining.recursive.add(new)
+        try:
+            return copy(rewriter, translation, old, new), rewriter.spans
+        except TypeRuleError:
+            # What became known makes an operation fail for certain; it stays as written, and fails when it runs.
+            return copy(plain, translation, old, new), plain.spans
+
+    return rebuild(root, body)
+
+
+def copy(rewriter: Rewriter, translation: Translation, old: Function, new: Function) -> Node:
+    """The body of a function, built anew by the rewriter."""
+    mapping: dict[Node, Node] = dict(zip(old.parameters, new.parameters))
+    spans = old.spans
+    for node in nodes_of(old):
+        if isinstance(node, Apply):
+            rewriter.span = spans.get(node, NOWHERE)
+            attributes = translation.attributes(node.attributes)
+            mapping[node] = rewriter.build(node.op, tuple([mapping[x] for x in node.inputs]), attributes)
+        elif node not in mapping:
+            mapping[node] = node
+    rewriter.span = NOWHERE
+    return mapping[old.result]
