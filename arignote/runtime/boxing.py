@@ -18,7 +18,7 @@ ARRAY, FLOAT, INTEGER, BOOLEAN, SCALAR, STATIC, TUPLE, LIST, DICT, CALL = range(
 OPERATION_BYTES = 32
 
 SHARED = 1
-"""In an ARRAY operation: an earlier result has the same slot, so the buffer needs a reference more."""
+"""In an ARRAY operation: a later result has the same slot, and the buffer needs a reference for it."""
 
 COPY_LIMIT = 32 << 10
 """Arrays up to this many bytes are copied into memory of NumPy's own: cheaper than an object that owns the buffer."""

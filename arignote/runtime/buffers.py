@@ -1,9 +1,9 @@
 """Counted buffers: allocation, release and reuse, as native functions.
 
-A buffer is a 64-byte header followed by 64-byte-aligned data; its address is the header's. Blocks come in size classes (steps
-of 64 bytes up to 1 KiB, then four sizes to each doubling). A freed block goes to the free list of its class, guarded by a
-spin lock, so that a program in its steady state asks the system for nothing. Large blocks are kept as well, up to a bound:
-fresh pages of the system cost more than the arithmetic of many kernels.
+A buffer is a 64-byte header followed by 64-byte-aligned data; its address is the header's. Blocks come in size
+classes (steps of 64 bytes up to 1 KiB, then four sizes to each doubling). A freed block goes to the free list of its
+class, guarded by a spin lock, so that a program in its steady state asks the system for nothing. Large blocks are
+kept as well, up to a bound: fresh pages of the system cost more than the arithmetic of many kernels.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from arignote.runtime.imports import IS_LINUX, TABLE, imported
 
 HEADER_BYTES = 64
 REFERENCES, BYTES, KIND, LENGTH, CLASS, CAPACITY, NEXT = 0, 8, 16, 24, 32, 40, 56
-"""Offsets of the header's fields. CAPACITY is what the block can hold; NEXT links blocks that are free or being freed."""
+"""Offsets of the header's fields. CAPACITY is what the block can hold; NEXT links blocks that are being freed."""
 
 PLAIN_KIND, REFERENCES_KIND = 0, 1
 """What the data is: plain numbers, or LENGTH references to other buffers, which the buffer owns."""

@@ -10,9 +10,10 @@ from arignote.runtime import guards, layout
 from arignote.runtime.assembly import Function, Value
 from arignote.runtime.imports import imported
 
-# The state of a function: three words.
-FIRST, FALLBACK, VERSION = 0, 8, 16
-STATE_WORDS = 3
+# The state of a function: the chain, the Python dispatcher, a number that changes when the chain gets shorter, and the
+# object that a call returns to say that the dispatcher must be asked again.
+FIRST, FALLBACK, VERSION, AGAIN = 0, 8, 16, 24
+STATE_WORDS = 4
 
 # A specialisation for one way of calling the function, in words of 8 bytes.
 FIELDS = (
@@ -165,8 +166,28 @@ def _entry() -> Function:
         with f.when(f.load("i64", state, VERSION).differs(version)):
             f.jump(end)
         node.set(f.load("ptr", node.get(), OFFSET["next"]))
-    fallback = f.load("ptr", state, FALLBACK)
-    f.leave(f.call("ptr", imported(f, "PyObject_Vectorcall"), fallback, f["args"], count, f["keywords"]))
+    with f.loop():
+        result = f.call("ptr", "call_fallback", state, f["args"], count, f["keywords"])
+        with f.when(result.equals(None)):
+            f.leave(None)
+        with f.when(result.differs(f.load("ptr", state, AGAIN))):
+            f.leave(result)
+        f.call("void", "release_object", result)
+    f.leave(None)
+    return f
+
+
+def _call_fallback() -> Function:
+    """Asks the dispatcher what to call with which arguments, and calls it: so it leaves no frame in tracebacks."""
+    f = Function("call_fallback", "ptr", state="ptr", args="ptr", count="i64", keywords="ptr")
+    fallback = f.load("ptr", f["state"], FALLBACK)
+    pair = f.call("ptr", imported(f, "PyObject_Vectorcall"), fallback, f["args"], f["count"], f["keywords"])
+    with f.when(pair.equals(None)):
+        f.leave(None)
+    target, args = (f.load("ptr", pair, layout.TUPLE_ITEMS + offset) for offset in (0, 8))
+    result = f.call("ptr", imported(f, "PyObject_CallObject"), target, args)
+    f.call("void", "release_object", pair)
+    f.leave(result)
     return f
 
 
@@ -176,4 +197,4 @@ STATE_IN_OBJECT = 24
 
 def functions() -> list[Function]:
     """The native functions of this file."""
-    return [_matches_call(), _run(), _run_matching(), _set_error(), _entry()]
+    return [_matches_call(), _run(), _run_matching(), _set_error(), _call_fallback(), _entry()]

@@ -1,7 +1,7 @@
 """Machine code kept on disk: private to the user, written atomically, checked by digest before it is used.
 
-A file holds a digest of its contents and then the contents. Whatever is wrong with a file, or with the directory, is a miss.
-ARIGNOTE_CACHE_DIR says where; empty switches the cache off.
+A file holds a digest of its contents and then the contents. Whatever is wrong with a file, or with the directory, is
+a miss. ARIGNOTE_CACHE_DIR says where; empty switches the cache off.
 """
 
 from __future__ import annotations

@@ -1,15 +1,16 @@
 """Dispatch: from a call to the specialisation that serves it, compiling where there is none.
 
 The fast path is native (`call.py`). This is the slow one: it binds the arguments as Python does, describes them by
-structures, finds or compiles the specialisation, installs it in the native chain for calls of the same form, and runs it on
-the leaves. It also serves what native guards do not recognise, such as arrays that must be copied before compiled code
-can read them.
+structures, finds or compiles the specialisation, installs it in the native chain for calls of the same form, and runs
+it on the leaves. It also serves what native guards do not recognise, such as arrays that must be copied before
+compiled code can read them.
 """
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -45,7 +46,7 @@ class CacheInfo(NamedTuple):
 
 @dataclass(frozen=True)
 class Signature:
-    """What a function is specialised for: the structure of each parameter, in order (`*args` is a tuple, `**kwargs` a dict)."""
+    """What a function is specialised for: the structure of each parameter (`*args` is a tuple, `**kwargs` a dict)."""
 
     names: tuple[str, ...]
     structures: tuple[Structure, ...]
@@ -84,7 +85,7 @@ class Specialisation:
     structures: tuple[Structure, ...]
     compiled: CompiledSpecialisation
     nodes: dict[Form, Node | None] = field(default_factory=dict)
-    slow_calls: int = 0
+    leaf_node: Node | None = None
 
     @functools.cached_property
     def leaves(self) -> list[Structure]:
@@ -109,21 +110,21 @@ class Specialisation:
         guards = GuardList(len(self.leaves))
         for register, leaf in enumerate(self.leaves):
             guards.value(leaf, register)
-        self._leaf_node = self.node(guards, (len(self.leaves), ()))
-        self._state = (ctypes.c_int64 * call.STATE_WORDS)(self._leaf_node.address, id(_captures_changed), 0)
+        self.leaf_node = self.node(guards, (len(self.leaves), ()))
+        self._state = (ctypes.c_int64 * call.STATE_WORDS)(self.leaf_node.address, id(_captures_changed))
         return make_callable(compiled_function_type(), ctypes.addressof(self._state))
 
     def hits(self) -> int:
         """How many calls it has served."""
-        return self.slow_calls + sum(node.hits for node in self.nodes.values() if node is not None)
+        return sum(node.hits for node in (self.leaf_node, *self.nodes.values()) if node is not None)
 
 
-class CapturesChanged(Exception):
+_AGAIN = object()
+
+
+def _captures_changed(*leaves: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """Another thread changed a captured value between the check and the call."""
-
-
-def _captures_changed(*leaves: Any) -> Any:
-    raise CapturesChanged
+    return (lambda: _AGAIN), ()
 
 
 class Dispatcher:
@@ -149,35 +150,27 @@ class Dispatcher:
         self._compilations = 0
         self._served_before = 0
         self._fallback = self._call
-        self._state = (ctypes.c_int64 * call.STATE_WORDS)(0, id(self._fallback), 0)
+        self._state = (ctypes.c_int64 * call.STATE_WORDS)(0, id(self._fallback), 0, id(_AGAIN))
         self.callable = make_callable(compiled_function_type(), ctypes.addressof(self._state))
         functools.update_wrapper(self.callable, function)
         self.callable.dispatcher = self
 
     # The slow path
 
-    def _call(self, *args: Any, **kwargs: Any) -> Any:
-        """Serves a call that no native guard accepts."""
+    def _call(self, *args: Any, **kwargs: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """What to call with which arguments, in place of a call that no native guard accepts."""
         if _disabled.count and self.is_off():
-            return self.function(*args, **kwargs)
+            return functools.partial(self.function, *args, **kwargs), ()
         form = (len(args), tuple(kwargs))
         try:
             plan = self.binder.plan(form)
         except TypeError:
-            return self.function(*args, **kwargs)  # raises Python's own TypeError
-        arguments = (*args, *kwargs.values()) if kwargs else args
-        values = plan.values(arguments)
+            return functools.partial(self.function, *args, **kwargs), ()  # raises Python's own TypeError
+        values = plan.values((*args, *kwargs.values()))
         structures = self._structures(values)
-        while True:
-            specialisation = self._find(structures) or self._compile(structures)
-            self._install(specialisation, form)
-            leaves = self._leaves(structures, values)
-            try:
-                result = specialisation.on_leaves(*leaves)
-            except CapturesChanged:
-                continue
-            specialisation.slow_calls += 1
-            return result
+        specialisation = self._find(structures) or self._compile(structures)
+        self._install(specialisation, form)
+        return specialisation.on_leaves, self._leaves(structures, values)
 
     def _structures(self, values: Sequence[Any]) -> tuple[Structure, ...]:
         """The structure of each parameter."""
@@ -187,8 +180,8 @@ class Dispatcher:
         )
 
     @staticmethod
-    def _leaves(structures: Sequence[Structure], values: Sequence[Any]) -> list[Any]:
-        return [leaf for item, value in zip(structures, values, strict=True) for leaf in leaves_of(item, value)]
+    def _leaves(structures: Sequence[Structure], values: Sequence[Any]) -> tuple[Any, ...]:
+        return tuple(leaf for item, value in zip(structures, values, strict=True) for leaf in leaves_of(item, value))
 
     def _find(self, structures: tuple[Structure, ...]) -> Specialisation | None:
         """The specialisation for these structures whose captured values are still what they were."""
@@ -269,11 +262,12 @@ class _Disabled:
     """How many threads have asked for plain Python."""
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = int(os.environ.get("ARIGNOTE_DISABLE_JIT", "0") not in ("", "0"))
         self.lock = threading.Lock()
 
 
 _disabled = _Disabled()
+TABLE.set("jit_disabled", _disabled.count)
 
 
 def set_disabled(on: bool) -> None:

@@ -195,34 +195,33 @@ class BoxList:
         """The operations as bytes in memory."""
         return _pack(self.operations)
 
-    def value(self, structure: Structure, slots: collections.deque[int], seen: set[int]) -> None:
-        """Makes the value whose next leaves are in `slots`."""
+    def value(self, structure: Structure, slots: collections.deque[int]) -> None:
+        """Makes the value whose leaves are in the next `slots`."""
         if isinstance(structure, LEAVES):
-            self._leaf(structure, slots.popleft(), seen)
+            slot = slots.popleft()
+            self._leaf(structure, slot, boxing.SHARED if slot in slots else 0)
             return
         if isinstance(structure, StaticOf):
             self._add(boxing.STATIC, 0, 0, first=structure.value)
             return
         for item in structure.children():
-            self.value(item, slots, seen)
+            self.value(item, slots)
         self._container(structure, len(structure.children()))
 
     def _add(self, code: int, slot: int, count: int, flags: int = 0, first: Any = None, second: int = 0) -> None:
         self.alive.append(first)
         self.operations.append((code, slot, count, flags, id(first), second))
 
-    def _leaf(self, structure: Structure, slot: int, seen: set[int]) -> None:
+    def _leaf(self, structure: Structure, slot: int, shared: int) -> None:
         match structure:
             case ArrayOf():
                 dtype = np.dtype(structure.dtype)
-                shared = boxing.SHARED if slot in seen else 0
                 self._add(boxing.ARRAY, slot, structure.rank, shared, dtype, dtype.itemsize)
             case NumpyScalarOf():
                 self._add(boxing.SCALAR, slot, 0, first=np.dtype(structure.dtype))
             case PythonScalarOf():
                 codes = {"bool": boxing.BOOLEAN, "int64": boxing.INTEGER, "float64": boxing.FLOAT}
                 self._add(codes[structure.dtype], slot, 0)
-        seen.add(slot)
 
     def _container(self, structure: Structure, count: int) -> None:
         match structure:

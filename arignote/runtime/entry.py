@@ -1,8 +1,8 @@
 """One specialisation as the native entry sees it: guards, the procedure, boxes.
 
-The native entry calls `i32 packed(ctx, slots, results, ...)`, whose text `packed_text` gives: it loads the procedure's parameters
-from 8-byte slots. The backend appends that text to the program's module; for a procedure without it, `packed_caller` makes
-the same from the parameters' types alone, once for each list of types.
+The native entry calls `i32 packed(ctx, slots, results, ...)`, whose text `packed_text` gives: it loads the
+procedure's parameters from 8-byte slots. The backend appends that text to the program's module; for a procedure
+without it, `packed_caller` makes the same from the parameters' types alone, once for each list of types.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def parameter_types(leaves: Sequence[Structure]) -> list[str]:
 
 
 def packed_text(symbol: str, procedure: str, types: Sequence[str]) -> str:
-    """LLVM text of `symbol(ctx, slots, results)`, which calls the procedure (`@name` or a pointer's name) from slots."""
+    """LLVM text of `symbol(ctx, slots, results)`, which calls the procedure (`@name`, or a pointer) from slots."""
     lines = []
     for index, kind in enumerate(types):
         lines.append(f"  %p{index} = getelementptr i64, ptr %slots, i64 {index}")
@@ -124,7 +124,7 @@ class Body:
         self.compiled = compiled
         boxes, result_leaves = BoxList(), leaf_structures(compiled.result)
         slots = compiled.result_slots or consecutive_slots(result_leaves)
-        boxes.value(compiled.result, collections.deque(slots), set())
+        boxes.value(compiled.result, collections.deque(slots))
         ends = (slot + leaf_words(leaf) for slot, leaf in zip(slots, result_leaves, strict=True))
         self._boxes, self._make_error = boxes.pack(), ErrorTable(compiled.error_sites).make_error
         self._alive = boxes.alive

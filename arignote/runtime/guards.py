@@ -1,8 +1,9 @@
-"""Unboxing: a small native interpreter that compares arguments with the structures they must have and reads their leaves.
+"""Unboxing: a small native interpreter that compares arguments with their structures and reads their leaves.
 
-A specialisation's guard is a list of operations (`encode.py` writes them) over object registers: the first registers hold
-the call's arguments, the others what is found inside containers. Leaves go to 8-byte slots, in the order of the procedure's
-parameters. An interpreter, and not generated code: it costs some nanoseconds a leaf, and nothing at compile time.
+A specialisation's guard is a list of operations (`encode.py` writes them) over object registers: the first registers
+hold the call's arguments, the others what is found inside containers. Leaves go to 8-byte slots, in the order of the
+procedure's parameters. An interpreter, and not generated code: it costs some nanoseconds a leaf, and nothing at
+compile time.
 
     operation = { i32 code, i32 source, i32 destination, i32 count, i64 first, i64 second }
 """
@@ -257,8 +258,8 @@ class _Guard:
         return f
 
 
-# From 3.12 on some objects are immortal: the low half of their count is negative, and they are left alone. The low half is
-# the whole count of every other object.
+# From 3.12 on some objects are immortal: the low half of their count is negative, and they are left alone. The low
+# half is the whole count of every other object.
 
 
 def _retain() -> Function:

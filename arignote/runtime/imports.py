@@ -1,7 +1,7 @@
 """What the runtime's native functions need from outside, in one table of addresses that they read.
 
-A table and not symbols: its position in the module is fixed, so the compiled module can be kept on disk and used again in
-a process where everything has another address.
+A table and not symbols: its position in the module is fixed, so the compiled module can be kept on disk and used
+again in a process where everything has another address.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ PYTHON_FUNCTIONS = (
     "PyLong_AsLongLongAndOverflow",
     "PyLong_FromLongLong",
     "PyMethod_New",
+    "PyObject_CallObject",
     "PyObject_ClearWeakRefs",
     "PyObject_GC_Del",
     "PyObject_GC_UnTrack",

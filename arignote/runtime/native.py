@@ -1,4 +1,4 @@
-"""The runtime's own native module: put together from the files of this folder, compiled at first use, never unloaded."""
+"""The runtime's own native module: put together from this folder's files, compiled at first use, never unloaded."""
 
 from __future__ import annotations
 
@@ -94,11 +94,11 @@ def _compile(text: str) -> bytes:
 _numbers = itertools.count()
 
 
-def _load(text: str, names: Sequence[str]) -> Any:
+def _load(text: str, names: Sequence[str], keep: bool = True) -> Any:
     """Loads a module for ever; maps the exported names to addresses."""
     import llvmlite.binding as llvm
 
-    builder = llvm.JITLibraryBuilder().add_object_img(_object_code(text))
+    builder = llvm.JITLibraryBuilder().add_object_img(_object_code(text) if keep else _compile(text))
     for name in names:
         builder.export_symbol(name)
     loaded = builder.link(_linker(), f"runtime{next(_numbers)}")
@@ -133,10 +133,10 @@ def _initialise(loaded: Any) -> None:
     os.register_at_fork(after_in_child=lambda: (reset_pool(), unlock_buffers()))
 
 
-def compile_small(text: str, name: str) -> int:
-    """The address of a function of a small module, which stays loaded for ever."""
+def compile_small(text: str, name: str, keep: bool = True) -> int:
+    """The address of a function of a small module, which stays loaded for ever; `keep` allows keeping it on disk."""
     with _loading:
-        return _load(text, [name])[name]
+        return _load(text, [name], keep)[name]
 
 
 def address(name: str) -> int:

@@ -2,8 +2,8 @@
 
     object = { header; i64 vectorcall; i64 state; ptr dict; ptr weak references }
 
-It is made with the C API's `PyType_FromSpec`: a class statement cannot give a class a vectorcall, and `__call__` costs more.
-Its Python methods are set afterwards. Like a function it binds as a method, and knows its own attributes.
+It is made with the C API's `PyType_FromSpec`: a class statement cannot give a class a vectorcall, and `__call__`
+costs more. Its Python methods are set afterwards. Like a function it binds as a method, and knows its own attributes.
 """
 
 from __future__ import annotations

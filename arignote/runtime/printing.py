@@ -1,7 +1,8 @@
 """Printing from compiled code: through Python's own `print`, at run time and in program order.
 
-A template is a tuple of strings and single-leaf structures, as in `arignote.ops.effects`: the whole text, with the end of
-the line. Compiled code passes its site and the address of the values in 8-byte slots (an array: buffer, address, sizes).
+A template is a tuple of strings and single-leaf structures, as in `arignote.ops.effects`: the whole text, with the
+end of the line. Compiled code passes its site and the address of the values in 8-byte slots (an array: buffer,
+address, sizes).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, c
 
 
 def print_site(template: Template) -> int:
-    """The number under which compiled code prints this template: the same in every process, so code may be kept on disk."""
+    """The number of this template in compiled code: the same in every process, so that code may be kept on disk."""
     digest = hashlib.sha256(pickle.dumps(template, protocol=4)).digest()
     number = int.from_bytes(digest[:8], "little") >> 1
     _templates[number] = template

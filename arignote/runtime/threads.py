@@ -1,9 +1,9 @@
 """One pool of native threads for parallel loops. No Python runs in its threads.
 
-`ag_parallel_for(fn, env, n, grain)` runs `fn(env, begin, end)` over chunks of 0..n on the calling thread and the pool's.
-One loop uses the pool at a time: a nested loop, or a loop of another Python thread meanwhile, runs on its own thread
-alone. Threads start when first needed and sleep on a condition variable between loops, after a short spin that catches
-loops in quick succession. A forked child starts with an empty pool.
+`ag_parallel_for(fn, env, n, grain)` runs `fn(env, begin, end)` over chunks of 0..n on the calling thread and the
+pool's. One loop uses the pool at a time: a nested loop, or a loop of another Python thread meanwhile, runs on its own
+thread alone. Threads start when first needed and sleep on a condition variable between loops, after a short spin that
+catches loops in quick succession. A forked child starts with an empty pool.
 """
 
 from __future__ import annotations
