@@ -1,0 +1,255 @@
+"""What is known while one procedure is written: the cursor, equal sizes, lazy values that wait, error sites.
+
+Everything that is learned inside a region (a side of a branch, a loop body) is forgotten when the region ends, because the
+code that established it does not run on every path: `with context.region(): ...` keeps a log and takes it back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from arignote.ir.errors import RESERVED_SITES, ErrorSite
+from arignote.ir.graph import Function, Span
+from arignote.ir.structure import PythonScalarOf
+from arignote.lower.lazy import Lazy
+from arignote.lower.loop_ir import INT64, Const, Operand, Program, Var
+from arignote.lower.loop_ir_build import ProcedureBuilder
+from arignote.lower.memory import Take
+from arignote.lower.values import ONE, AnyValue, Stored, is_constant, size_key
+
+if TYPE_CHECKING:
+    from arignote.ir.graph import Node
+
+INTEGER = PythonScalarOf("int64")
+MOST_ARGUMENTS = 8
+
+
+def print_number(template: tuple[Any, ...]) -> int:
+    """The number under which compiled code names a template to `ag_print`."""
+    digest = hashlib.sha256(pickle.dumps(template, protocol=4)).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
+
+
+class Unit:
+    """What all procedures of a program share: the program, its error sites, templates of prints, names."""
+
+    def __init__(self) -> None:
+        self.program = Program()
+        self.sites: list[ErrorSite] = list(RESERVED_SITES)
+        self.prints: list[tuple[Any, ...]] = []
+        self._site_numbers: dict[tuple[Any, ...], int] = {}
+        self.procedures: dict[Function, str] = {}
+        self.waiting: list[Function] = []
+
+    def site(self, exception: type[BaseException], message: tuple[Any, ...], span: Span | None) -> int:
+        """The number of an error site; equal sites are one."""
+        key = (exception, message, span)
+        number = self._site_numbers.get(key)
+        if number is None:
+            number = self._site_numbers[key] = len(self.sites)
+            self.sites.append(ErrorSite(exception, message, span))
+        return number
+
+    def print_template(self, template: tuple[Any, ...]) -> int:
+        """The number of a print's template: made from its contents, so that it is the same in every process."""
+        if template not in self.prints:
+            self.prints.append(template)
+        return print_number(template)
+
+    def procedure(self, function: Function) -> str:
+        """The name of the procedure of a function; it is written later when it is new."""
+        name = self.procedures.get(function)
+        if name is None:
+            name = self.procedures[function] = f"{function.name}.{len(self.procedures) + 1}"
+            self.waiting.append(function)
+        return name
+
+
+class Context:
+    """The state of one procedure under construction."""
+
+    def __init__(self, unit: Unit, name: str) -> None:
+        self.unit = unit
+        self.build = ProcedureBuilder(name)
+        self.span: Span | None = None
+        self.pending: dict[tuple[Any, ...], list[Lazy]] = {}
+        self._representative: dict[tuple[str, int], Operand] = {}
+        self._products: dict[tuple[Any, ...], Operand] = {}
+        self.not_one: set[int] = set()
+        """Size variables known not to be 1 by their types; a fact about the variable, so it holds wherever it is used."""
+        self.fresh: set[int] = set()
+        """Buffers allocated here: no parameter is among them."""
+        self._counts: dict[int, bool] = {}
+        self._log: list[tuple[dict[Any, Any], Any, Any]] | None = None
+        self._forced: list[Lazy] | None = None
+
+    # Regions
+
+    @contextmanager
+    def region(self) -> Iterator[None]:
+        """What is learned inside is forgotten at the end."""
+        outer = self._log, self._forced, self.pending
+        self._log, self._forced, self.pending = [], [], {}
+        try:
+            yield
+        finally:
+            for table, key, old in reversed(self._log):
+                if old is None:
+                    del table[key]
+                else:
+                    table[key] = old
+            for lazy in self._forced:
+                lazy.forced = None
+            self._log, self._forced, self.pending = outer
+
+    def _learn(self, table: dict[Any, Any], key: Any, value: Any) -> None:
+        if self._log is not None:
+            self._log.append((table, key, table.get(key)))
+        table[key] = value
+
+    def set_forced(self, lazy: Lazy, value: AnyValue) -> None:
+        """The lazy value has been computed, for the rest of this region."""
+        lazy.forced = value
+        if self._forced is not None:
+            self._forced.append(lazy)
+
+    # Sizes
+
+    def canonical(self, size: Operand) -> Operand:
+        """The representative of all sizes known to equal this one."""
+        found = self._representative.get(size_key(size))
+        while found is not None:
+            size = found
+            found = self._representative.get(size_key(size))
+        return size
+
+    def same(self, a: Operand, b: Operand) -> bool:
+        """Whether two sizes are known to be equal."""
+        return a is b or size_key(self.canonical(a)) == size_key(self.canonical(b))
+
+    def same_shape(self, a: tuple[Operand, ...], b: tuple[Operand, ...]) -> bool:
+        return len(a) == len(b) and all(map(self.same, a, b))
+
+    def now_equal(self, a: Operand, b: Operand) -> None:
+        """Two sizes have been checked to be equal. Constants represent, otherwise what came first."""
+        a, b = self.canonical(a), self.canonical(b)
+        if isinstance(b, Const) or (isinstance(a, Var) and isinstance(b, Var) and b.id < a.id):
+            a, b = b, a
+        if size_key(a) != size_key(b) and isinstance(b, Var):
+            self._learn(self._representative, size_key(b), a)
+
+    def never_one(self, size: Operand) -> bool:
+        """Whether a size is known not to be 1."""
+        if isinstance(size, Const):
+            return size.value != 1
+        return size.id in self.not_one
+
+    def is_count(self, size: Operand) -> bool:
+        """Whether a given size is known not to be negative."""
+        return size.value >= 0 if isinstance(size, Const) else size.id in self._counts
+
+    def now_count(self, size: Operand) -> None:
+        """A size has been checked not to be negative."""
+        if isinstance(size, Var):
+            self._learn(self._counts, size.id, True)
+
+    def shape_key(self, sizes: tuple[Operand, ...]) -> tuple[Any, ...]:
+        """Equal for shapes known to be equal."""
+        return tuple([size_key(self.canonical(size)) for size in sizes])
+
+    def times(self, a: Operand, b: Operand) -> Operand:
+        """Product of two sizes; asked twice, the same variable."""
+        if isinstance(a, Const) or isinstance(b, Const):
+            constant, other = (a, b) if isinstance(a, Const) else (b, a)
+            if isinstance(other, Const) or constant.value in (0, 1):  # type: ignore[union-attr]
+                return self.build.index_multiply(a, b)
+        key = tuple(sorted((size_key(a), size_key(b))))
+        found = self._products.get(key)
+        if found is None:
+            found = self.build.index_multiply(a, b)
+            self._learn(self._products, key, found)
+        return found
+
+    def product(self, sizes: tuple[Operand, ...]) -> Operand:
+        """Number of elements; the same association as strides have."""
+        total: Operand = ONE
+        for size in reversed(sizes):
+            total = self.times(total, size)
+        return total
+
+    def strides(self, sizes: tuple[Operand, ...]) -> tuple[Operand, ...]:
+        """Strides of a C-contiguous array."""
+        result: list[Operand] = []
+        stride: Operand = ONE
+        for size in reversed(sizes):
+            result.append(stride)
+            stride = self.times(stride, size)
+        return tuple(reversed(result))
+
+    def is_contiguous(self, sizes: tuple[Operand, ...], strides: tuple[Operand, ...]) -> bool:
+        """Whether strides are known to be those of C order. Strides of axes of size 1 do not matter."""
+        expected: Operand = ONE
+        for size, stride in zip(reversed(sizes), reversed(strides)):
+            if is_constant(size, 1):
+                continue
+            if size_key(stride) != size_key(expected):
+                return False
+            expected = self.times(expected, size)
+        return True
+
+    # Memory
+
+    def allocate(self, dtype: str, sizes: tuple[Operand, ...]) -> Stored:
+        """A fresh contiguous array."""
+        buffer, pointer = self.build.alloc(dtype, self.product(sizes))
+        self.fresh.add(buffer.id)
+        return Stored(dtype, buffer, pointer, sizes, self.strides(sizes), contiguous=True, fresh=True)
+
+    def take(self, array: Stored) -> Stored:
+        """The reference to the array's buffer, handed over: when nothing else uses the buffer later, it is unique."""
+        buffer, pointer = self.build.var("buffer"), self.build.var(array.pointer.type)
+        self.build.append(Take(buffer, pointer, array.buffer, array.pointer))
+        return Stored(array.dtype, buffer, pointer, array.sizes, array.strides, array.contiguous)
+
+    # Errors
+
+    def raise_if(self, condition: Operand, exception: type[BaseException], message: tuple[Any, ...],
+                 *args: Operand) -> None:  # fmt: skip
+        """Raise where the condition holds. `message` has INTEGER where an operand of `args` is shown; known numbers
+        become text."""
+        if is_constant(condition, False):
+            return
+        pieces, shown = known_as_text(message, args)
+        self.build.raise_if(condition, self.unit.site(exception, pieces, self.span), shown)
+
+
+def known_as_text(message: tuple[Any, ...], args: tuple[Operand, ...]) -> tuple[tuple[Any, ...], list[Operand]]:
+    """The message with constants written out, and the operands that remain; beyond what a site can carry, `?`."""
+    pieces: list[Any] = []
+    shown: list[Operand] = []
+    given = iter(args)
+    for piece in message:
+        if not isinstance(piece, str):
+            operand = next(given)
+            if isinstance(operand, Const):
+                piece = str(operand.value)
+            elif len(shown) == MOST_ARGUMENTS:
+                piece = "?"
+            else:
+                shown.append(operand)
+        if pieces and isinstance(piece, str) and isinstance(pieces[-1], str):
+            pieces[-1] += piece
+        else:
+            pieces.append(piece)
+    return tuple(pieces), shown
+
+
+def span_of(function: Function, node: Node) -> Span | None:
+    """The first place at which the node was written."""
+    spans = function.spans.get(node)
+    return min(spans, key=lambda s: (s.file, s.line, s.column)) if spans else None
+

@@ -1,0 +1,282 @@
+"""Lowering of functions as values, calls, branches, loops, tuples and effects.
+
+The bodies of branches and loops are written in place; what they capture is read where it is. A call of a known function is
+a call of its procedure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from arignote.ir.graph import Apply, Function, Node
+from arignote.ir.sizes import sizes
+from arignote.ir.types import Array, Closure, Scalar, Tuple, Type, dims_of
+from arignote.lower import fusion
+from arignote.lower.boxes import is_recursive
+from arignote.lower.components import components
+from arignote.lower.context import Context
+from arignote.lower.flatten import flatten, rebuild, settled, types_of
+from arignote.lower.frame import Frame, rule
+from arignote.lower.loop_ir import BUFFER, FLOATS, INT32, INT64, Const, Operand, Var, pointer_to
+from arignote.lower.values import UNIT, ZERO, AnyValue, BoxValue, ClosureValue, ListValue, Stored, TupleValue
+
+
+def run_body(context: Context, function: Function, arguments: list[AnyValue]) -> AnyValue:
+    """Write the body of a function here."""
+    return Frame(context, function, arguments).run()
+
+
+def opened(context: Context, value: AnyValue) -> ClosureValue:
+    """The closure with its captures at hand."""
+    if isinstance(value, BoxValue):
+        from arignote.lower.records import read_box
+
+        return read_box(context, value)
+    assert isinstance(value, ClosureValue), value
+    return value
+
+
+@rule("closure")
+def _closure(frame: Frame, node: Apply) -> AnyValue:
+    return ClosureValue(node["function"], tuple([frame.value(x) for x in node.inputs]))
+
+
+@rule("tuple")
+def _tuple(frame: Frame, node: Apply) -> AnyValue:
+    return TupleValue(tuple([frame.value(x) for x in node.inputs])) if node.inputs else UNIT
+
+
+@rule("item")
+def _item(frame: Frame, node: Apply) -> AnyValue:
+    value = frame.value(node.inputs[0])
+    assert isinstance(value, TupleValue), value
+    return value.items[node["index"]]
+
+
+@rule("undefined")
+def _undefined(frame: Frame, node: Apply) -> AnyValue:
+    return undefined(frame.context, node["type"])
+
+
+def undefined(context: Context, type_: Type) -> AnyValue:
+    """Some value of a type, which nothing depends on."""
+    build = context.build
+    match type_:
+        case Scalar():
+            return Const(False if type_.dtype == "bool" else 0, type_.dtype)
+        case Array():
+            shape = tuple([Const(max(dim, 0), INT64) for dim in type_.dims])
+            pointer = build.let("null", dtype=pointer_to(type_.dtype))
+            return Stored(type_.dtype, build.let("null", dtype=BUFFER), pointer, shape, context.strides(shape), True)
+        case Tuple():
+            return TupleValue(tuple([undefined(context, item) for item in type_.items])) if type_.items else UNIT
+        case Closure():
+            if is_recursive(type_):
+                return BoxValue(type_.function, type_.captured, build.let("null", dtype=BUFFER))
+            return ClosureValue(type_.function, tuple([undefined(context, item) for item in type_.capture_types]))
+    buffers = tuple([build.let("null", dtype=BUFFER) for _ in components(type_.element)])  # type: ignore[attr-defined]
+    return ListValue(type_.element, ZERO, ZERO, buffers)  # type: ignore[attr-defined]
+
+
+# Calls ---------------------------------------------------------------------------------------------------------------
+
+
+@rule("call")
+def _call(frame: Frame, node: Apply) -> AnyValue:
+    context = frame.context
+    callee = opened(context, frame.value(node.inputs[0]))
+    function = callee.function
+    given = [*callee.captures, *[frame.value(x) for x in node.inputs[1:]]]
+    args: list[Operand] = []
+    for value, parameter in zip(given, function.parameters, strict=True):
+        args += flatten(context, value, parameter.type)
+    name = context.unit.procedure(function)
+    results = context.build.call(name, args, types_of(function.result_type))
+    return rebuild(context, function.result_type, iter(results))
+
+
+# Branches ------------------------------------------------------------------------------------------------------------
+
+
+@rule("cond")
+def _cond(frame: Frame, node: Apply) -> AnyValue:
+    context, build = frame.context, frame.context.build
+    condition = frame.scalar(node.inputs[0])
+    sides = [opened(context, frame.value(x)) for x in node.inputs[1:]]
+    if isinstance(condition, Const):
+        side = sides[0 if condition.value else 1]
+        return run_body(context, side.function, list(side.captures))
+    captured = [[settled(context, value) for value in side.captures] for side in sides]
+    with build.branch(condition) as branch:
+        with context.region():
+            branch.yields(*_side(context, sides[0].function, captured[0], node.type))
+        branch.otherwise()
+        with context.region():
+            branch.yields(*_side(context, sides[1].function, captured[1], node.type))
+    return rebuild(context, node.type, iter(branch.results))
+
+
+def _side(context: Context, function: Function, arguments: list[AnyValue], type_: Type) -> list[Operand]:
+    return flatten(context, run_body(context, function, arguments), type_)
+
+
+# Loops ---------------------------------------------------------------------------------------------------------------
+
+
+@rule("for_loop")
+def _for_loop(frame: Frame, node: Apply) -> AnyValue:
+    context, build = frame.context, frame.context.build
+    count = frame.scalar(node.inputs[0])
+    body = _settled_closure(frame, node.inputs[1])
+    carry = Carry(frame, body, node.inputs[2:], skip=1)
+    with build.loop(count, carry.initial) as loop:
+        with context.region():
+            context.now_count(loop.index)
+            values = carry.values(context, iter(loop.carried))
+            result = run_body(context, body.function, [*body.captures, loop.index, *values])
+            loop.yields(*carry.flat(context, result))
+    return carry.result(context, iter(loop.results))
+
+
+@rule("while_loop")
+def _while_loop(frame: Frame, node: Apply) -> AnyValue:
+    context, build = frame.context, frame.context.build
+    condition, body = _settled_closure(frame, node.inputs[0]), _settled_closure(frame, node.inputs[1])
+    carry = Carry(frame, body, node.inputs[2:], skip=0)
+    with build.while_loop(carry.initial) as loop:
+        with context.region():
+            values = carry.values(context, iter(loop.carried))
+            test = run_body(context, condition.function, [*condition.captures, *values])
+            loop.test(flatten(context, test, condition.function.result_type)[0])
+        with context.region():
+            values = carry.values(context, iter(loop.carried))
+            result = run_body(context, body.function, [*body.captures, *values])
+            loop.yields(*carry.flat(context, result))
+    return carry.result(context, iter(loop.results))
+
+
+def _settled_closure(frame: Frame, node: Node) -> ClosureValue:
+    value = settled(frame.context, opened(frame.context, frame.value(node)))
+    assert isinstance(value, ClosureValue)
+    return value
+
+
+class Carry:
+    """What a loop carries. Sizes of arrays that no iteration changes are not carried: the body sees those from outside."""
+
+    def __init__(self, frame: Frame, body: ClosureValue, init: tuple[Node, ...], skip: int) -> None:
+        context, function = frame.context, body.function
+        parameters = function.parameters[len(body.captures) + skip :]
+        self.types = [parameter.type for parameter in parameters]
+        before = [frame.value(x) for x in init]
+        fixed = _fixed_axes(function, parameters)
+        self.fixed: list[dict[int, Operand]] = []
+        self.initial: list[Operand] = []
+        for value, type_, axes in zip(before, self.types, fixed):
+            flat = flatten(context, value, type_)
+            sizes = flat[2:] if isinstance(type_, Array) else []
+            unknown = [axis for axis, dim in enumerate(dims_of(type_)) if dim < 0]
+            known = {axis: size for axis, size in zip(unknown, sizes) if axis in axes}
+            self.fixed.append(known)
+            self.initial += self._without(flat, type_, known)
+
+    def _without(self, flat: list[Operand], type_: Type, known: dict[int, Operand]) -> list[Operand]:
+        if not known:
+            return flat
+        unknown = [axis for axis, dim in enumerate(dims_of(type_)) if dim < 0]
+        return [*flat[:2], *[size for axis, size in zip(unknown, flat[2:]) if axis not in known]]
+
+    def values(self, context: Context, operands: Iterator[Operand]) -> list[AnyValue]:
+        """The carried values from the operands of an iteration."""
+        found: list[AnyValue] = []
+        for type_, known in zip(self.types, self.fixed):
+            if not known:
+                found.append(rebuild(context, type_, operands))
+                continue
+            flat = [next(operands), next(operands)]
+            for axis, dim in enumerate(dims_of(type_)):
+                if dim < 0:
+                    flat.append(known[axis] if axis in known else next(operands))
+            found.append(rebuild(context, type_, iter(flat)))
+        return found
+
+    def flat(self, context: Context, result: AnyValue) -> list[Operand]:
+        """The operands that an iteration hands on."""
+        items = result.items if isinstance(result, TupleValue) else ()
+        operands: list[Operand] = []
+        for value, type_, known in zip(items, self.types, self.fixed):
+            operands += self._without(flatten(context, value, type_), type_, known)
+        return operands
+
+    def result(self, context: Context, operands: Iterator[Operand]) -> AnyValue:
+        """The loop's value."""
+        return TupleValue(tuple(self.values(context, operands))) if self.types else UNIT
+
+
+def _fixed_axes(function: Function, parameters: tuple[Any, ...]) -> list[set[int]]:
+    """For each carried array the axes whose size the body leaves as it is."""
+    result = function.result
+    if not (isinstance(result, Apply) and result.op.name == "tuple"):
+        return [set() for _ in parameters]
+    return [
+        {axis for axis, size in enumerate(sizes(item)) if size == (parameter, axis)}
+        if isinstance(parameter.type, Array) else set()
+        for parameter, item in zip(parameters, result.inputs)
+    ]  # fmt: skip
+
+
+# Effects -------------------------------------------------------------------------------------------------------------
+
+
+@rule("token", "after")
+def _token(frame: Frame, node: Apply) -> AnyValue:
+    """Operands that can fail were checked when they were lowered, before this."""
+    return UNIT
+
+
+@rule("raise_if")
+def _raise_if(frame: Frame, node: Apply) -> AnyValue:
+    context = frame.context
+    condition = frame.scalar(node.inputs[1])
+    if isinstance(condition, Const) and not condition.value:
+        return UNIT
+    args = [frame.scalar(x) for x in node.inputs[2:]]
+    site = context.unit.site(node["exception"], node["message"], context.span)
+    context.build.raise_if(condition, site, args)
+    return UNIT
+
+
+@rule("print")
+def _print(frame: Frame, node: Apply) -> AnyValue:
+    """The operands go into a block of eight-byte slots: a scalar one slot, an array its buffer, address and sizes."""
+    context, build = frame.context, frame.context.build
+    words: list[Operand] = []
+    arrays: list[Stored] = []
+    for child in node.inputs[1:]:
+        if isinstance(child.type, Array):
+            array = fusion.contiguous(context, frame.value(child))
+            arrays.append(array)
+            words += [array.pointer, array.pointer, *array.sizes]
+        else:
+            words.append(frame.scalar(child))
+    buffer, block = build.alloc(INT64, max(len(words), 1))
+    for place, word in enumerate(words):
+        _store_word(context, block, place, word)
+    number = context.unit.print_template(node["template"])
+    build.extern("ag_print", [Const(number, INT64), block], (), can_fail=True)
+    for array in arrays:  # only their addresses went to the call, so they are kept alive until after it
+        build.unique(array.buffer)
+    return UNIT
+
+
+def _store_word(context: Context, block: Var, place: int, word: Operand) -> None:
+    """Put one operand into an eight-byte slot."""
+    build = context.build
+    if word.type.startswith("ptr"):
+        build.store(build.let("reinterpret", block, dtype=pointer_to(word.type)), place, word)
+    elif word.type in FLOATS:
+        bits = build.let("reinterpret", word, dtype=INT64 if word.type == "float64" else INT32)
+        build.store(block, place, build.cast(bits, INT64))
+    else:
+        build.store(block, place, build.cast(word, INT64))

@@ -1,0 +1,343 @@
+"""Lowering of indexing: reading parts, replacing parts, gathers and scatters.
+
+An update consumes its operand: the reference is taken over, and when it is the only one (asked at run time) the memory is
+written in place; otherwise it is copied first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from arignote.ir.graph import Apply, Node
+from arignote.ir.types import dims_of, dtype_of
+from arignote.lower import fusion
+from arignote.lower.arrays import broadcast, broadcast_sizes, shape_message, sizes_of, view
+from arignote.lower.context import INTEGER, Context
+from arignote.lower.frame import Frame, rule
+from arignote.lower.lazy import AxisMap, Gather, Lazy, direct, from_end, picked_position
+from arignote.lower.loop_ir import BOOL, Const, Operand
+from arignote.lower.nests import Nest
+from arignote.lower.reductions import accumulator
+from arignote.lower.values import ZERO, AnyValue, Stored
+from arignote.ops.index import in_range
+
+
+# index, update_index -------------------------------------------------------------------------------------------------
+
+
+def _positions(frame: Frame, node: Apply, indices: tuple[Node, ...], sizes: tuple[Operand, ...]) -> list[Operand]:
+    """Checked positions for the indexed axes."""
+    context = frame.context
+    found: list[Operand] = []
+    for axis, given in zip(node["axes"], indices):
+        index, size = frame.scalar(given), sizes[axis]
+        if node.can_fail:
+            check_index(context, index, size, axis)
+        found.append(from_end(Nest(context), index, size))
+    return found
+
+
+def check_index(context: Context, index: Operand, size: Operand, axis: int) -> None:
+    """Out of bounds where not -size <= index < size: as one unsigned comparison would say it."""
+    build = context.build
+    if isinstance(index, Const) and isinstance(size, Const):
+        outside: Operand = Const(not -size.value <= index.value < size.value, BOOL)
+    elif isinstance(index, Const) and index.value >= 0:
+        outside = build.let("less_equal", size, index)
+    elif isinstance(index, Const):
+        outside = build.let("less", size, Const(-index.value, "int64"))
+    else:
+        below = build.let("less", index, build.let("negative", size))
+        outside = build.let("logical_or", below, build.let("greater_equal", index, size))
+    message = ("index ", INTEGER, f" is out of bounds for axis {axis} with size ", INTEGER)
+    context.raise_if(outside, IndexError, message, index, size)
+
+
+def _part(context: Context, array: AnyValue, axes: tuple[int, ...], positions: list[Operand]) -> AnyValue:
+    """The view at fixed positions of some axes."""
+    sizes = sizes_of(array)
+    fixed = dict(zip(axes, positions))
+    kept = [axis for axis in range(len(sizes)) if axis not in fixed]
+    maps: list[AxisMap] = [
+        (None, fixed[a], ZERO) if a in fixed else direct(kept.index(a)) for a in range(len(sizes))
+    ]  # fmt: skip
+    return view(context, array, tuple([sizes[axis] for axis in kept]), tuple(maps))
+
+
+@rule("index")
+def _index(frame: Frame, node: Apply) -> AnyValue:
+    context, value = frame.context, frame.value(node.inputs[0])
+    positions = _positions(frame, node, node.inputs[1:], sizes_of(value))
+    if dims_of(node.type):
+        if frame.is_costly(value):
+            value = fusion.stored(context, value)
+        return _part(context, value, node["axes"], positions)
+    at = tuple([positions[node["axes"].index(axis)] for axis in range(len(sizes_of(value)))])
+    if isinstance(value, Lazy) and (value.cost > 4 or value.uses > 1):
+        value = fusion.stored(context, value)
+    return element_now(context, value, at)
+
+
+def element_now(context: Context, value: AnyValue, at: tuple[Operand, ...]) -> Operand:
+    """One element, by straight-line code; what it depends on is put in memory first."""
+    plan = fusion.Plan(context, sizes_of(value), None)
+    plan.prepare([value])
+    return Nest(context).value(value, at)
+
+
+@rule("update_index")
+def _update_index(frame: Frame, node: Apply) -> AnyValue:
+    context = frame.context
+    array = frame.stored(node.inputs[0])
+    positions = _positions(frame, node, node.inputs[2:], array.sizes)
+    value = frame.value(node.inputs[1])
+    if dims_of(node.inputs[1].type):
+        wanted = tuple([size for axis, size in enumerate(array.sizes) if axis not in node["axes"]])
+        value = _fitted(frame, value, wanted)
+        value = apart(context, value, array)
+        target = writable(context, array)
+        place = _part(context, target, node["axes"], positions)
+        fusion.store(context, value, place, node["accumulate"])  # type: ignore[arg-type]
+        return target
+    element = frame.scalar(node.inputs[1])
+    target = writable(context, array)
+    nest = Nest(context)
+    offset = nest.offset(target, tuple([positions[node["axes"].index(axis)] for axis in range(len(array.sizes))]))
+    if node["accumulate"]:
+        old = context.build.load(target.pointer, offset)
+        element = context.build.let("logical_or" if array.dtype == "bool" else "add", old, element)
+    context.build.store(target.pointer, offset, element)
+    return target
+
+
+def _fitted(frame: Frame, value: AnyValue, wanted: tuple[Operand, ...]) -> AnyValue:
+    """The value, checked to have the shape of the place that it is written to."""
+    context = frame.context
+    for given, size in zip(sizes_of(value), wanted, strict=True):
+        if not context.same(given, size):
+            first, sizes = shape_message(sizes_of(value))
+            second, more = shape_message(wanted)
+            message = ("could not broadcast input array from shape ", *first, " into shape ", *second)
+            context.raise_if(context.build.let("not_equal", given, size), ValueError, message, *sizes, *more)
+            context.now_equal(given, size)
+    return value
+
+
+def apart(context: Context, value: AnyValue, array: Stored) -> AnyValue:
+    """The value, put in memory first where it reads the array that is about to be written."""
+    if isinstance(value, Stored):
+        return fusion.copy(context, value) if value.buffer is array.buffer else value
+    if isinstance(value, Lazy):
+        plan = fusion.Plan(context, value.sizes, None)
+        plan.prepare([value])
+        plan.scan([value])
+        if any(leaf.buffer is array.buffer for leaf in plan.leaves):
+            return fusion.stored(context, value)
+    return value
+
+
+def writable(context: Context, array: Stored) -> Stored:
+    """The array's contents in memory that nobody else sees: its own where it is the only reference, else a copy."""
+    build = context.build
+    if not array.contiguous:
+        return fusion.copy(context, array)
+    taken = context.take(array)
+    with build.branch(build.unique(taken.buffer)) as branch:
+        branch.yields(taken.buffer, taken.pointer)
+        branch.otherwise()
+        with context.region():
+            fresh = fusion.copy(context, taken)
+        branch.yields(fresh.buffer, fresh.pointer)
+    buffer, pointer = branch.results
+    return Stored(array.dtype, buffer, pointer, array.sizes, array.strides, contiguous=True)
+
+
+# slice, update_slice -------------------------------------------------------------------------------------------------
+
+
+def _bounds(frame: Frame, node: Apply, operands: tuple[Node, ...], dims: tuple[int, ...] | None,
+            sizes: tuple[Operand, ...]) -> tuple[tuple[Operand, ...], tuple[AxisMap, ...]]:  # fmt: skip
+    """Sizes and axis map of a region given by start, count and step."""
+    context = frame.context
+    result, maps = list(sizes), [direct(axis) for axis in range(len(sizes))]
+    for position, axis in enumerate(node["axes"]):
+        start, count, step = [frame.scalar(x) for x in operands[3 * position : 3 * position + 3]]
+        if dims is not None and dims[axis] >= 0:
+            count = Const(dims[axis], "int64")
+        elif not context.is_count(count):
+            count = context.build.let("maximum", count, ZERO)
+            context.now_count(count)
+        result[axis] = count
+        maps[axis] = (axis, start, step)
+    return tuple(result), tuple(maps)
+
+
+@rule("slice")
+def _slice(frame: Frame, node: Apply) -> AnyValue:
+    value = frame.value(node.inputs[0])
+    sizes, maps = _bounds(frame, node, node.inputs[1:], node["dims"], sizes_of(value))
+    return view(frame.context, value, sizes, maps)
+
+
+@rule("update_slice")
+def _update_slice(frame: Frame, node: Apply) -> AnyValue:
+    context = frame.context
+    array = frame.stored(node.inputs[0])
+    sizes, maps = _bounds(frame, node, node.inputs[2:], None, array.sizes)
+    value = _fitted(frame, frame.value(node.inputs[1]), sizes)
+    value = apart(context, value, array)
+    target = writable(context, array)
+    place = view(context, target, sizes, maps)
+    fusion.store(context, value, place, node["accumulate"])  # type: ignore[arg-type]
+    return target
+
+
+# gather, scatter -----------------------------------------------------------------------------------------------------
+
+
+def _picks(frame: Frame, node: Apply, indices: tuple[Node, ...],
+           array: Stored) -> tuple[tuple[AnyValue, ...], tuple[Operand, ...]]:  # fmt: skip
+    """Index arrays of one shape, checked to be in range, and that shape."""
+    context = frame.context
+    dims = [dims_of(x.type) for x in indices]
+    values = [frame.value(x) for x in indices]
+    shape = broadcast_sizes(context, [sizes_of(v) for v in values], max(dims, key=len), _index_failure)
+    picks: list[AnyValue] = []
+    for position, (node_, value) in enumerate(zip(indices, values)):
+        axis = node["axis"] + position
+        if not in_range(node_, _size_key(node, axis)):
+            value = fusion.stored(context, value)
+            _check_indices(context, value, array.sizes[axis], axis)
+        elif frame.is_costly(value):
+            value = fusion.stored(context, value)
+        picks.append(broadcast(context, value, shape))
+    return tuple(picks), shape
+
+
+def _size_key(node: Apply, axis: int) -> Any:
+    from arignote.ir.sizes import sizes
+
+    return sizes(node.inputs[0])[axis]
+
+
+def _index_failure(context: Context, condition: Operand, shapes: list[tuple[Operand, ...]]) -> None:
+    message: list[Any] = ["shape mismatch: indexing arrays could not be broadcast together with shapes "]
+    args: list[Operand] = []
+    for shape in shapes:
+        pieces, sizes = shape_message(shape)
+        message += [*pieces, " "]
+        args += sizes
+    context.raise_if(condition, IndexError, tuple(message), *args)
+
+
+def _check_indices(context: Context, picks: Stored, size: Operand, axis: int) -> None:
+    """One pass over an index array; only where it fails, another one for the first index that is out of range."""
+    build = context.build
+    nest = Nest(context, picks.sizes)
+    least, most = accumulator("min", "int64"), accumulator("max", "int64")
+    with build.kernel() as kernel:
+        ends = _every_element(nest, picks, [*least.initial, *most.initial], lambda carried, value: [
+            build.let("minimum", carried[0], value), build.let("maximum", carried[1], value)])  # fmt: skip
+        kernel.statement.reads = (picks.pointer,)
+        kernel.yields(*ends)
+    low, high = kernel.results
+    # An empty index array leaves the identities: the least is then above the most.
+    some = build.let("less_equal", low, high)
+    outside = build.let("logical_or", build.let("less", low, build.let("negative", size)),
+                        build.let("greater_equal", high, size))  # fmt: skip
+    bad = build.let("logical_and", some, outside)
+    with build.branch(bad) as branch:
+        first = _first_outside(context, picks, size)
+        branch.yields(first)
+        branch.otherwise()
+        branch.yields(ZERO)
+    message = ("index ", INTEGER, f" is out of bounds for axis {axis} with size ", INTEGER)
+    context.raise_if(bad, IndexError, message, branch.results[0], size)
+
+
+def _first_outside(context: Context, picks: Stored, size: Operand) -> Operand:
+    build = context.build
+    nest = Nest(context, picks.sizes)
+
+    def step(carried: list[Operand], value: Operand) -> list[Operand]:
+        outside = build.let("logical_or", build.let("less", value, build.let("negative", size)),
+                            build.let("greater_equal", value, size))  # fmt: skip
+        first = build.let("logical_and", outside, build.let("logical_not", carried[0]))
+        return [build.let("logical_or", carried[0], outside), build.let("select", first, value, carried[1])]
+
+    return _every_element(nest, picks, [Const(False, BOOL), ZERO], step)[1]
+
+
+def _every_element(nest: Nest, array: Stored, initial: list[Operand], step: Any) -> list[Operand]:
+    """Loops over all elements of an array in C order, carrying values."""
+    build = nest.build
+    indices: list[Operand] = []
+    types = [value.type for value in initial]
+
+    def loops(level: int, carried: list[Operand]) -> list[Operand]:
+        if level == len(array.sizes):
+            return step(carried, build.load(array.pointer, nest.offset(array, indices)))
+        last = level == len(array.sizes) - 1
+        with build.loop(array.sizes[level], carried, types=types, vector=last, reduction=last) as loop:
+            indices.append(loop.index)
+            loop.yields(*loops(level + 1, list(loop.carried)))
+            indices.pop()
+        return list(loop.results)
+
+    return loops(0, initial)
+
+
+@rule("gather")
+def _gather(frame: Frame, node: Apply) -> AnyValue:
+    array, axis = frame.stored(node.inputs[0]), node["axis"]
+    picks, shape = _picks(frame, node, node.inputs[1:], array)
+    sizes = (*array.sizes[:axis], *shape, *array.sizes[axis + len(picks) :])
+    return Gather(array, picks, axis, sizes)
+
+
+@rule("scatter")
+def _scatter(frame: Frame, node: Apply) -> AnyValue:
+    context, axis = frame.context, node["axis"]
+    array = frame.stored(node.inputs[0])
+    picks, shape = _picks(frame, node, node.inputs[2:], array)
+    wanted = (*array.sizes[:axis], *shape, *array.sizes[axis + len(picks) :])
+    value = _fitted(frame, frame.value(node.inputs[1]), wanted)
+    value = apart(context, value, array)
+    picks = tuple([fusion.stored(context, pick) if frame.is_costly(pick) else pick for pick in picks])
+    picks = tuple([apart(context, pick, array) for pick in picks])
+    target = writable(context, array)
+    _write_scatter(context, target, value, picks, axis, wanted, node["accumulate"])
+    return target
+
+
+def _write_scatter(context: Context, target: Stored, value: AnyValue, picks: tuple[AnyValue, ...], axis: int,
+                   sizes: tuple[Operand, ...], accumulate: bool) -> None:  # fmt: skip
+    """Element by element in C order, so that of repeated positions the last one wins."""
+    build = context.build
+    plan = fusion.Plan(context, sizes, None)
+    plan.prepare([value, *picks])
+    nest = Nest(context, sizes)
+    indices: list[Operand] = []
+    width = len(sizes) - (len(target.sizes) - len(picks))
+    free = axis + width < len(sizes)
+
+    def loops(level: int) -> None:
+        if level == len(sizes):
+            element = nest.value(value, tuple(indices))
+            place = nest.offset(target, picked_position(nest, target, picks, axis, tuple(indices)))
+            if accumulate:
+                old = build.load(target.pointer, place)
+                element = build.let("logical_or" if target.dtype == "bool" else "add", old, element)
+            build.store(target.pointer, place, element)
+            return
+        last = level == len(sizes) - 1
+        with build.loop(sizes[level], vector=last and free) as loop, nest.scope():
+            indices.append(loop.index)
+            loops(level + 1)
+            indices.pop()
+
+    with build.kernel() as kernel:
+        loops(0)
+        kernel.statement.reads = tuple(nest.reads.values())
+        kernel.statement.writes = (target.pointer,)
+

@@ -1,0 +1,218 @@
+"""Values that are not computed yet, and how to compute one element of them.
+
+    Splat(scalar)              the same scalar everywhere
+    Elementwise(op, inputs)    every input is an operand or has the value's own shape
+    Mapped(source, axes)       each axis of the source is read at start + step * (one of the indices)
+    Iota(start)                the index itself
+    Gather(source, indices)    elements of an array in memory, picked by index arrays that are known to be in range
+    Reduction(op, source, axes)
+
+`element` writes the scalar code for one element at given indices, through a `Nest` (`nests.py`), which remembers what it
+has computed in the loops that are open.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from arignote.lower.loop_ir import INT64, Const, Operand
+from arignote.lower.values import ONE, ZERO, AnyValue, Stored, Value, is_constant
+
+if TYPE_CHECKING:
+    from arignote.lower.nests import Nest
+
+CHEAP = frozenset(
+    """add subtract multiply negative absolute maximum minimum fmax fmin equal not_equal less less_equal greater
+    greater_equal logical_and logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor invert isnan isinf
+    isfinite signbit select cast left_shift right_shift copysign floor ceil trunc round""".split()
+)
+EXPENSIVE = 8
+"""A value that costs this much or more is not computed twice."""
+DEEPEST = 40
+"""Chains of lazy values are cut here, which bounds both the recursion and the size of a loop body."""
+COSTS = {"divide": 4, "sqrt": 4, "sign": 2}
+
+AxisMap = tuple[int | None, Operand, Operand]
+"""(axis of the result or None, start, step)."""
+
+
+class Lazy(Value):
+    """An array or scalar to be computed when it is needed.
+
+    forced: the array in memory or the operand, once it has been computed
+    uses:   how many uses in the graph are still to come
+    needed: whether some use needs it in memory
+    """
+
+    __slots__ = ("dtype", "sizes", "forced", "uses", "needed", "cost", "depth")
+
+    def __init__(self, dtype: str, sizes: tuple[Operand, ...], cost: int, inputs: tuple[AnyValue, ...]) -> None:
+        self.dtype, self.sizes = dtype, sizes
+        self.forced: AnyValue | None = None
+        self.uses, self.needed = 0, False
+        self.cost, self.depth = cost, 1
+        for value in inputs:
+            if isinstance(value, Lazy) and value.forced is None:
+                self.cost = min(self.cost + value.cost, 1000)
+                self.depth = max(self.depth, value.depth + 1)
+            elif isinstance(value, Stored):
+                self.cost += 1
+
+    def children(self) -> tuple[AnyValue, ...]:
+        """The values that an element is computed from."""
+        raise NotImplementedError
+
+    def element(self, nest: Nest, indices: tuple[Operand, ...]) -> Operand:
+        """Write the code for one element."""
+        raise NotImplementedError
+
+
+class Splat(Lazy):
+    """One scalar everywhere."""
+
+    __slots__ = ("scalar",)
+
+    def __init__(self, dtype: str, sizes: tuple[Operand, ...], scalar: Operand) -> None:
+        super().__init__(dtype, sizes, 0, ())
+        self.scalar = scalar
+
+    def children(self) -> tuple[AnyValue, ...]:
+        return ()
+
+    def element(self, nest: Nest, indices: tuple[Operand, ...]) -> Operand:
+        return self.scalar
+
+
+class Elementwise(Lazy):
+    """A scalar operation on the elements at the same position."""
+
+    __slots__ = ("op", "inputs")
+
+    def __init__(self, op: str, dtype: str, sizes: tuple[Operand, ...], inputs: tuple[AnyValue, ...]) -> None:
+        super().__init__(dtype, sizes, 1 if op in CHEAP else COSTS.get(op, 20), inputs)
+        self.op, self.inputs = op, inputs
+
+    def children(self) -> tuple[AnyValue, ...]:
+        return self.inputs
+
+    def element(self, nest: Nest, indices: tuple[Operand, ...]) -> Operand:
+        return scalar_operation(nest, self.op, self.dtype, [nest.value(x, indices) for x in self.inputs])
+
+
+def scalar_operation(nest: Nest, op: str, dtype: str, args: list[Operand]) -> Operand:
+    """One operation of the graph on scalars."""
+    if op == "cast":
+        return nest.build.cast(args[0], dtype)
+    if op == "stop_gradient":
+        return args[0]
+    return nest.build.let(op, *args)
+
+
+class Mapped(Lazy):
+    """A lazy value seen through an affine map of its axes."""
+
+    __slots__ = ("source", "axes", "repeats")
+
+    def __init__(self, source: Lazy, sizes: tuple[Operand, ...], axes: tuple[AxisMap, ...]) -> None:
+        super().__init__(source.dtype, sizes, 0, (source,))
+        self.source, self.axes = source, axes
+        read = {axis for axis, _, step in axes if axis is not None and not is_constant(step, 0)}
+        self.repeats = any(axis not in read and not is_constant(size, 1) for axis, size in enumerate(sizes))
+
+    def children(self) -> tuple[AnyValue, ...]:
+        return (self.source,)
+
+    def element(self, nest: Nest, indices: tuple[Operand, ...]) -> Operand:
+        build = nest.build
+        return nest.value(self.source, tuple([
+            start if axis is None else build.index_add(start, build.index_multiply(indices[axis], step))
+            for axis, start, step in self.axes
+        ]))  # fmt: skip
+
+
+class Iota(Lazy):
+    """0, 1, 2 ..."""
+
+    __slots__ = ()
+
+    def __init__(self, dtype: str, count: Operand) -> None:
+        super().__init__(dtype, (count,), 1, ())
+
+    def children(self) -> tuple[AnyValue, ...]:
+        return ()
+
+    def element(self, nest: Nest, indices: tuple[Operand, ...]) -> Operand:
+        return nest.build.cast(indices[0], self.dtype)
+
+
+class Gather(Lazy):
+    """Elements of `source`, whose axes `axis`, `axis + 1`, ... are picked by index arrays of one shape."""
+
+    __slots__ = ("source", "indices", "axis")
+
+    def __init__(self, source: Stored, indices: tuple[AnyValue, ...], axis: int, sizes: tuple[Operand, ...]) -> None:
+        super().__init__(source.dtype, sizes, 4, indices)
+        self.source, self.indices, self.axis = source, indices, axis
+
+    def children(self) -> tuple[AnyValue, ...]:
+        return (self.source, *self.indices)
+
+    def element(self, nest: Nest, indices: tuple[Operand, ...]) -> Operand:
+        return nest.load(self.source, picked_position(nest, self.source, self.indices, self.axis, indices))
+
+
+def picked_position(nest: Nest, source: Stored, picks: tuple[AnyValue, ...], axis: int,
+                    indices: tuple[Operand, ...]) -> tuple[Operand, ...]:  # fmt: skip
+    """Where in `source` the element of a gather (or scatter) lies."""
+    rank = len(source.sizes) - len(picks)
+    width = len(indices) - rank
+    inner = indices[axis : axis + width]
+    found = [from_end(nest, nest.value(pick, inner), source.sizes[axis + k]) for k, pick in enumerate(picks)]
+    return (*indices[:axis], *found, *indices[axis + width :])
+
+
+def from_end(nest: Nest, index: Operand, size: Operand) -> Operand:
+    """An index that may count from the end, as a position."""
+    if isinstance(index, Const):
+        return index if index.value >= 0 else nest.build.index_add(index, size)
+    negative = nest.build.let("less", index, ZERO)
+    return nest.build.let("add", index, nest.build.let("select", negative, size, ZERO))
+
+
+class Reduction(Lazy):
+    """`op` over some axes of the source. `positions` says that the result is where, not what (argmax, argmin)."""
+
+    __slots__ = ("op", "source", "axes")
+
+    def __init__(self, op: str, source: AnyValue, axes: tuple[int, ...], dtype: str) -> None:
+        all_sizes = source.sizes  # type: ignore[union-attr]
+        sizes = tuple([size for axis, size in enumerate(all_sizes) if axis not in axes])
+        super().__init__(dtype, sizes, 100, (source,))
+        self.op, self.source, self.axes = op, source, axes
+
+    @property
+    def space(self) -> tuple[Operand, ...]:
+        """The sizes that the reduction runs over."""
+        return self.source.sizes  # type: ignore[union-attr, return-value]
+
+    @property
+    def runs_inside(self) -> bool:
+        """Whether the innermost axis is reduced, so that each result is one loop that accumulates in a register."""
+        return len(self.space) - 1 in self.axes
+
+    def children(self) -> tuple[AnyValue, ...]:
+        return (self.source,)
+
+    def element(self, nest: Nest, indices: tuple[Operand, ...]) -> Operand:
+        from arignote.lower.reductions import element_of_reduction
+
+        return element_of_reduction(nest, self, indices)
+
+
+def direct(axis: int) -> AxisMap:
+    """The axis as it is."""
+    return (axis, ZERO, ONE)
+
+
+def index_constant(value: int) -> Const:
+    return Const(value, INT64)

@@ -1,0 +1,110 @@
+"""Lowering of matrix products: floating point to BLAS, straight into the result; integers as loops.
+
+`ag_gemm_f64(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row)` (and `_f32`) computes C = A B for matrices given by
+their strides in elements, so that a transposed view is not copied. C is overwritten, with zeros where k is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from arignote.ir.graph import Apply
+from arignote.ir.types import dims_of, dtype_of
+from arignote.lower.arrays import broadcast, broadcast_sizes, shape_message
+from arignote.lower.context import INTEGER, Context
+from arignote.lower.frame import Frame, rule
+from arignote.lower.loop_ir import Const, Operand, Var
+from arignote.lower.values import ZERO, AnyValue, Stored, is_constant
+
+GEMM = {"float64": "ag_gemm_f64", "float32": "ag_gemm_f32"}
+
+
+@rule("matmul")
+def _matmul(frame: Frame, node: Apply) -> AnyValue:
+    context = frame.context
+    a, b = (frame.stored(x) for x in node.inputs)
+    inner = _check_inner(context, a.sizes[-1], b.sizes[-2])
+    rank = len(a.sizes)
+    batch = broadcast_sizes(context, [a.sizes[:-2], b.sizes[:-2]], dims_of(node.type)[:-2], _batch_failure(a, b))
+    result = context.allocate(dtype_of(node.type), (*batch, a.sizes[-2], b.sizes[-1]))
+    a, b = (_spread(context, x, batch) for x in (a, b))
+
+    def stacks(axis: int, at: tuple[Operand, Operand, Operand]) -> None:
+        if axis == rank - 2:
+            _product(context, a, b, result, at, inner)
+            return
+        if is_constant(batch[axis], 1):
+            stacks(axis + 1, at)
+            return
+        build = context.build
+        with build.loop(batch[axis]) as loop:
+            moved = [build.index_add(o, build.index_multiply(loop.index, x.strides[axis]))
+                     for o, x in zip(at, (a, b, result))]  # fmt: skip
+            stacks(axis + 1, tuple(moved))  # type: ignore[arg-type]
+
+    stacks(0, (ZERO, ZERO, ZERO))
+    return result
+
+
+def _check_inner(context: Context, left: Operand, right: Operand) -> Operand:
+    """The size that is summed over; both operands must have it."""
+    if not context.same(left, right):
+        message = ("matmul: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature "
+                   "(n?,k),(k,m?)->(n?,m?) (size ", INTEGER, " is different from ", INTEGER, ")")  # fmt: skip
+        context.raise_if(context.build.let("not_equal", left, right), ValueError, message, right, left)
+        context.now_equal(left, right)
+    return context.canonical(left)
+
+
+def _batch_failure(a: Stored, b: Stored) -> Callable[[Context, Operand, Any], None]:
+    def fail(context: Context, condition: Operand, shapes: Any) -> None:
+        first, sizes = shape_message(a.sizes)
+        second, more = shape_message(b.sizes)
+        message = ("operands could not be broadcast together with remapped shapes [original->remapped]: ",
+                   *first, " ", *second)  # fmt: skip
+        context.raise_if(condition, ValueError, message, *sizes, *more)
+
+    return fail
+
+
+def _spread(context: Context, x: Stored, batch: tuple[Operand, ...]) -> Stored:
+    """The stack of matrices broadcast to this stack."""
+    if not batch:
+        return x
+    wide = broadcast(context, x, (*batch, *x.sizes[-2:]))
+    assert isinstance(wide, Stored)
+    return wide
+
+
+def _product(context: Context, a: Stored, b: Stored, c: Stored, at: tuple[Operand, Operand, Operand],
+             inner: Operand) -> None:  # fmt: skip
+    """One matrix product, at these distances from the first elements."""
+    build = context.build
+    pointers = [x.pointer if is_constant(o, 0) else build.let("pointer_offset", x.pointer, o)
+                for x, o in zip((a, b, c), at)]  # fmt: skip
+    m, n = c.sizes[-2:]
+    if a.dtype in GEMM:
+        build.extern(GEMM[a.dtype], [m, n, inner, pointers[0], *a.strides[-2:], pointers[1], *b.strides[-2:],
+                                     pointers[2], c.strides[-2]])  # fmt: skip
+    else:
+        _loops(context, a, b, c, pointers, inner)
+
+
+def _loops(context: Context, a: Stored, b: Stored, c: Stored, pointers: list[Var], inner: Operand) -> None:
+    """Rows of the result accumulate in memory: the innermost loop runs along rows of b and c."""
+    build = context.build
+    m, n = c.sizes[-2:]
+
+    def at(pointer: Var, array: Stored, row: Operand, column: Operand) -> Operand:
+        return build.index_add(build.index_multiply(row, array.strides[-2]), build.index_multiply(column, array.strides[-1]))
+
+    with build.kernel(pointers[:2], pointers[2:]), build.loop(m) as row:
+        with build.loop(n, vector=True) as fill:
+            build.store(pointers[2], at(pointers[2], c, row.index, fill.index), Const(0, c.dtype))
+        with build.loop(inner) as middle:
+            factor = build.load(pointers[0], at(pointers[0], a, row.index, middle.index))
+            with build.loop(n, vector=True) as column:
+                place = at(pointers[2], c, row.index, column.index)
+                term = build.let("multiply", factor, build.load(pointers[1], at(pointers[1], b, middle.index, column.index)))
+                build.store(pointers[2], place, build.let("add", build.load(pointers[2], place), term))

@@ -1,0 +1,107 @@
+"""Lowering: an optimised graph becomes a loop-IR program.
+
+    lower(function) -> Lowered(program, sites, prints)
+
+Each function that is called becomes a procedure; the bodies of branches and loops are written in place. Values stay lazy
+until they are needed (`lazy.py`, `fusion.py`), so that whole expressions become single loop nests. Afterwards references
+are counted (`memory.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from arignote.ir.errors import ErrorSite
+from arignote.ir.graph import Function
+from arignote.ir.types import Array, Tuple, Type
+from arignote.lower import control, index_rules, linear_rules, shape_rules
+from arignote.lower.context import Context, Unit
+from arignote.lower.control import run_body
+from arignote.lower.flatten import flatten, rebuild, types_of
+from arignote.lower.index_rules import writable
+from arignote.lower.loop_ir import Operand, Program
+from arignote.lower.memory import insert_ownership
+from arignote.lower.values import AnyValue, Stored
+
+RULE_FILES = (control, index_rules, linear_rules, shape_rules)
+"""The files whose rules `frame.RULES` holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A program in loop IR. `sites` are numbered by RaiseIf, `prints` are the templates that `ag_print` is given
+    numbers of (`context.print_number`)."""
+
+    program: Program
+    sites: tuple[ErrorSite, ...]
+    prints: tuple[tuple[Any, ...], ...]
+
+
+def lower(function: Function) -> Lowered:
+    """Lower a function and all that it calls. Its parameters and results follow the native calling convention."""
+    unit = Unit()
+    _entry(unit, function)
+    while unit.waiting:
+        _procedure(unit, unit.waiting.pop())
+    return Lowered(unit.program, tuple(unit.sites), tuple(unit.prints))
+
+
+def _entry(unit: Unit, function: Function) -> None:
+    """The entry: all sizes are passed, and results own memory that nothing else refers to."""
+    context = Context(unit, function.name)
+    arguments = _parameters(context, function, all_sizes=True)
+    result = run_body(context, function, arguments)
+    operands = _own_results(context, flatten(context, result, function.result_type, all_sizes=True), function.result_type)
+    _finish(unit, context, operands)
+
+
+def _procedure(unit: Unit, function: Function) -> None:
+    context = Context(unit, unit.procedures[function])
+    arguments = _parameters(context, function, all_sizes=False)
+    result = run_body(context, function, arguments)
+    _finish(unit, context, flatten(context, result, function.result_type))
+
+
+def _parameters(context: Context, function: Function, all_sizes: bool) -> list[AnyValue]:
+    found: list[AnyValue] = []
+    for parameter in function.parameters:
+        operands = [context.build.parameter(type_) for type_ in types_of(parameter.type, all_sizes)]
+        found.append(rebuild(context, parameter.type, iter(operands), all_sizes))
+    return found
+
+
+def _finish(unit: Unit, context: Context, operands: list[Operand]) -> None:
+    procedure = context.build.finish(*operands)
+    insert_ownership(procedure)
+    unit.program.add(procedure)
+
+
+def _own_results(context: Context, operands: list[Operand], type_: Type) -> list[Operand]:
+    """A result that another result, or a parameter, may share memory with is copied."""
+    result: list[Operand] = []
+    rest = list(operands)
+    for leaf in _leaves(type_):
+        if isinstance(leaf, Array):
+            width = 2 + leaf.rank
+            result += _own_array(context, leaf, rest[:width])
+        else:
+            width = len(types_of(leaf, True))
+            result += rest[:width]
+        rest = rest[width:]
+    return result
+
+
+def _leaves(type_: Type) -> list[Type]:
+    return [leaf for item in type_.items for leaf in _leaves(item)] if isinstance(type_, Tuple) else [type_]
+
+
+def _own_array(context: Context, leaf: Array, operands: list[Operand]) -> list[Operand]:
+    buffer, pointer, *sizes = operands
+    shape = tuple(sizes)
+    array = Stored(leaf.dtype, buffer, pointer, shape, context.strides(shape), contiguous=True)  # type: ignore[arg-type]
+    if buffer.id in context.fresh:  # type: ignore[union-attr]
+        context.fresh.discard(buffer.id)  # type: ignore[union-attr]
+        return operands
+    own = writable(context, array)
+    return [own.buffer, own.pointer, *sizes]

@@ -1,0 +1,336 @@
+"""Ownership: where references to buffers are taken, handed over and given back.
+
+The lowering writes code as if memory were collected. This pass then walks every procedure backwards, once, and makes the
+counts precise, in the manner of Perceus (Reinking, Xie, de Moura, Leijen, 2021), on structured control flow:
+
+- A buffer variable that a statement defines owns one reference. Parameters are borrowed.
+- Values yielded by a region, initial values of a loop, results, buffers stored into memory and `Take` consume a reference:
+  it is handed over where it was the last use, otherwise `Retain` comes before. Everything else borrows, and is followed by
+  `Release` where it was the last use.
+- A buffer that dies in only one side of a branch is released at the beginning of the other.
+- Inside a loop, what comes from outside is borrowed.
+- A statement that can leave the procedure names the buffers that are alive there.
+
+A pointer keeps its buffer alive: the pointer defined right after a buffer belongs to it, and derived pointers belong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from arignote.lower.loop_ir import (
+    BUFFER,
+    Alloc,
+    Call,
+    Const,
+    Extern,
+    For,
+    If,
+    Kernel,
+    Let,
+    Load,
+    Operand,
+    Procedure,
+    RaiseIf,
+    Release,
+    Retain,
+    Statement,
+    Store,
+    Unique,
+    Var,
+    While,
+    is_pointer,
+)
+
+ZERO = Const(0, "int64")
+
+
+@dataclass(slots=True, eq=False)
+class Take:
+    """Between the lowering and this pass: `buffer` is the reference that `source` held, or a new one if `source` is used
+    later; `pointer` is `source_pointer` under the new owner."""
+
+    buffer: Var
+    pointer: Var
+    source: Var
+    source_pointer: Var
+
+
+def insert_ownership(procedure: Procedure) -> None:
+    """Insert Retain and Release, and the `live` lists of everything that can fail."""
+    _Ownership(procedure).run()
+
+
+def _is_buffer(operand: Operand) -> bool:
+    return isinstance(operand, Var) and operand.type == BUFFER
+
+
+class _Ownership:
+    def __init__(self, procedure: Procedure) -> None:
+        self.procedure = procedure
+        self.owner: dict[int, Var] = {}
+        self.alias: dict[int, Var] = {}
+        self.borrowed: set[int] = {var.id for var in procedure.parameters if var.type == BUFFER}
+        self.captured: dict[int, dict[int, Var]] = {}
+        self._pair(procedure.parameters)
+
+    def run(self) -> None:
+        self._survey(self.procedure.body)
+        results = self.procedure.results
+        body, _ = self._rewrite(self.procedure.body, {}, {}, results)
+        self.procedure.body[:] = body
+        self.procedure.results = self._named(results)
+
+    # First walk: which buffer a pointer belongs to, and which buffers from outside a loop uses.
+
+    def _pair(self, variables: Iterable[Var]) -> None:
+        last: Var | None = None
+        for var in variables:
+            if is_pointer(var.type) and last is not None:
+                self.owner[var.id] = last
+            last = var if var.type == BUFFER else None
+
+    def _survey(self, body: list[Statement]) -> dict[int, Var]:
+        """Buffers used in the body, those defined in it included."""
+        used: dict[int, Var] = {}
+        for statement in body:
+            for operand in self._operands(statement):
+                self._use(operand, used)
+            self._survey_one(statement, used)
+        return used
+
+    def _survey_one(self, statement: Statement, used: dict[int, Var]) -> None:
+        match statement:
+            case Let():
+                if statement.args and isinstance(statement.args[0], Var) and is_pointer(statement.var.type):
+                    source = statement.args[0]
+                    owner = source if source.type == BUFFER else self.owner.get(source.id)
+                    if owner is not None:
+                        self.owner[statement.var.id] = owner
+                elif statement.var.type == BUFFER:
+                    self.borrowed.add(statement.var.id)
+            case Alloc():
+                self.owner[statement.pointer.id] = statement.buffer
+            case Take():
+                self.owner[statement.pointer.id] = statement.buffer
+                self.alias[statement.buffer.id] = self._alias(statement.source)
+            case For() | While():
+                self._pair(statement.carried)
+                inner: dict[int, Var] = {}
+                if isinstance(statement, While):
+                    inner.update(self._survey(statement.test_body))
+                inner.update(self._survey(statement.body))
+                for operand in statement.yields:
+                    self._use(operand, inner)
+                self.captured[id(statement)] = inner
+                used.update(inner)
+                self._pair(statement.results)
+            case If():
+                for side, yields in ((statement.then_body, statement.then_yields),
+                                     (statement.else_body, statement.else_yields)):  # fmt: skip
+                    used.update(self._survey(side))
+                    for operand in yields:
+                        self._use(operand, used)
+                self._pair(statement.results)
+            case Call() | Extern():
+                self._pair(statement.results)
+
+    def _operands(self, statement: Statement) -> tuple[Operand, ...]:
+        """What a statement itself reads, without what its bodies read."""
+        match statement:
+            case Let() | Call() | Extern():
+                return statement.args
+            case Load():
+                return (statement.pointer,)
+            case Store():
+                return (statement.pointer, statement.value)
+            case Unique():
+                return (statement.buffer,)
+            case Take():
+                return (statement.source,)
+            case For() | While():
+                return statement.initial
+            case Kernel():
+                return (*statement.reads, *statement.writes)
+        return ()
+
+    def _use(self, operand: Operand, used: dict[int, Var]) -> None:
+        if isinstance(operand, Var):
+            owner = operand if operand.type == BUFFER else self.owner.get(operand.id)
+            if owner is not None and owner.id not in self.borrowed:
+                used[owner.id] = owner
+
+    def _alias(self, buffer: Var) -> Var:
+        return self.alias.get(buffer.id, buffer)
+
+    def _named(self, operands: tuple[Operand, ...]) -> tuple[Operand, ...]:
+        return tuple([self._alias(x) if isinstance(x, Var) and x.type == BUFFER else x for x in operands])
+
+    # Second walk, backwards.
+
+    def _rewrite(self, body: list[Statement], after: dict[int, Var], outside: dict[int, Var],
+                 yields: tuple[Operand, ...]) -> tuple[list[Statement], dict[int, Var]]:  # fmt: skip
+        """The body with references counted, and what is alive where it begins.
+
+        after:   owned buffers alive after the body, which it may consume
+        outside: owned buffers of enclosing loops, which it may not
+        """
+        live = dict(after)
+        backwards: list[Statement] = []
+        self._consume(yields, live, outside, backwards)
+        for statement in reversed(body):
+            self._statement(statement, live, outside, backwards)
+        backwards.reverse()
+        return backwards, live
+
+    def _statement(self, statement: Statement, live: dict[int, Var], outside: dict[int, Var],
+                   out: list[Statement]) -> None:  # fmt: skip
+        match statement:
+            case If():
+                self._branch(statement, live, outside, out)
+            case For() | While():
+                self._loop(statement, live, outside, out)
+            case Take():
+                self._take(statement, live, outside, out)
+            case _:
+                self._plain(statement, live, outside, out)
+
+    def _drop_unused(self, defined: Iterable[Var], live: dict[int, Var], out: list[Statement]) -> None:
+        """Definitions: release at once what nobody uses."""
+        for var in defined:
+            if var.type == BUFFER and var.id not in self.borrowed and live.pop(var.id, None) is None:
+                out.append(Release(self._alias(var)))
+
+    def _borrow(self, operands: Iterable[Operand], live: dict[int, Var], outside: dict[int, Var],
+                out: list[Statement]) -> None:  # fmt: skip
+        """Uses that borrow: after the last one the buffer is released."""
+        used: dict[int, Var] = {}
+        for operand in operands:
+            self._use(operand, used)
+        for number, var in used.items():
+            if number not in live and number not in outside:
+                out.append(Release(self._alias(var)))
+                live[number] = var
+
+    def _consume(self, operands: Iterable[Operand], live: dict[int, Var], outside: dict[int, Var],
+                 out: list[Statement]) -> None:  # fmt: skip
+        """Uses that hand a reference over; `Retain` where it cannot be handed over."""
+        for operand in operands:
+            if not isinstance(operand, Var) or operand.type != BUFFER:
+                continue
+            number = operand.id
+            if number in live or number in outside or number in self.borrowed:
+                out.append(Retain(self._alias(operand)))
+            else:
+                live[number] = operand
+
+    def _alive(self, live: dict[int, Var], outside: dict[int, Var]) -> tuple[Var, ...]:
+        return tuple([self._alias(var) for var in (*outside.values(), *live.values())])
+
+    def _plain(self, statement: Statement, live: dict[int, Var], outside: dict[int, Var],
+               out: list[Statement]) -> None:  # fmt: skip
+        match statement:
+            case Let() | Unique() | Kernel():
+                self._borrow(self._operands(statement), live, outside, out)
+                if isinstance(statement, Unique) and isinstance(statement.buffer, Var):
+                    statement.buffer = self._alias(statement.buffer)
+                elif isinstance(statement, Let):
+                    statement.args = self._named(statement.args)
+            case Load():
+                if statement.var.type == BUFFER:
+                    self._drop_unused((statement.var,), live, out)
+                    self._borrow((statement.pointer,), live, outside, out)
+                    out.append(Retain(statement.var))
+                else:
+                    self._borrow((statement.pointer,), live, outside, out)
+            case Store():
+                self._borrow((statement.pointer,), live, outside, out)
+                out.append(statement)
+                self._consume((statement.value,), live, outside, out)
+                statement.value = self._named((statement.value,))[0]
+                return
+            case Alloc():
+                self._drop_unused((statement.buffer,), live, out)
+                statement.live = self._alive(live, outside)
+            case RaiseIf():
+                statement.live = self._alive(live, outside)
+            case Call() | Extern():
+                self._drop_unused(statement.results, live, out)
+                self._borrow(statement.args, live, outside, out)
+                statement.live = self._alive(live, outside)
+                statement.args = self._named(statement.args)
+        out.append(statement)
+
+    def _take(self, statement: Take, live: dict[int, Var], outside: dict[int, Var], out: list[Statement]) -> None:
+        self._drop_unused((statement.buffer,), live, out)
+        out.append(Let(statement.pointer, "pointer_offset", (statement.source_pointer, ZERO)))
+        self._consume((statement.source,), live, outside, out)
+
+    def _branch(self, statement: If, live: dict[int, Var], outside: dict[int, Var], out: list[Statement]) -> None:
+        self._drop_unused(statement.results, live, out)
+        sides = [self._rewrite(body, live, outside, yields) for body, yields in
+                 ((statement.then_body, statement.then_yields), (statement.else_body, statement.else_yields))]  # fmt: skip
+        before: dict[int, Var] = {}
+        for _, alive in sides:
+            before.update(alive)
+        for body, alive in sides:
+            dead = [Release(self._alias(var)) for number, var in before.items() if number not in alive]
+            body[:0] = dead
+        statement.then_body[:], statement.else_body[:] = sides[0][0], sides[1][0]
+        statement.then_yields, statement.else_yields = map(self._named, (statement.then_yields, statement.else_yields))
+        live.clear()
+        live.update(before)
+        out.append(statement)
+
+    def _loop(self, statement: For | While, live: dict[int, Var], outside: dict[int, Var],
+              out: list[Statement]) -> None:  # fmt: skip
+        self._drop_unused(statement.results, live, out)
+        captured = self.captured[id(statement)]
+        defined = self._defined_inside(statement)
+        used = [var for number, var in captured.items() if number not in defined]
+        self._borrow(used, live, outside, out)
+        around = {**outside, **live}
+        self._loop_bodies(statement, around)
+        out.append(statement)
+        self._consume(statement.initial, live, outside, out)
+        statement.initial = self._named(statement.initial)
+        statement.yields = self._named(statement.yields)
+
+    def _loop_bodies(self, statement: For | While, around: dict[int, Var]) -> None:
+        """Bodies: carried buffers belong to each iteration, everything else is borrowed."""
+        carried = {var.id: var for var in statement.carried if var.type == BUFFER}
+        body, alive = self._rewrite(statement.body, {}, around, statement.yields)
+        statement.body[:] = [Release(var) for number, var in carried.items() if number not in alive] + body
+        if isinstance(statement, While):
+            # Until the test is made, whatever is carried stays alive: it is the body's or the result's.
+            test, _ = self._rewrite(statement.test_body, {}, {**around, **carried}, ())
+            statement.test_body[:] = test
+
+    def _defined_inside(self, statement: For | While) -> set[int]:
+        """Numbers of the buffers that a loop defines; gathered once per loop while its bodies are walked."""
+        found = {var.id for var in statement.carried}
+        stack: list[Statement] = [*statement.body]
+        if isinstance(statement, While):
+            stack += statement.test_body
+        while stack:
+            inner = stack.pop()
+            match inner:
+                case Alloc() | Take():
+                    found.add(inner.buffer.id)
+                case Load():
+                    found.add(inner.var.id)
+                case Call() | Extern():
+                    found.update(var.id for var in inner.results)
+                case If():
+                    found.update(var.id for var in inner.results)
+                    stack += inner.then_body
+                    stack += inner.else_body
+                case For():
+                    found.update(var.id for var in (*inner.carried, *inner.results))
+                    stack += inner.body
+                case While():
+                    found.update(var.id for var in (*inner.carried, *inner.results))
+                    stack += inner.body
+                    stack += inner.test_body
+        return found

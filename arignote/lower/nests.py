@@ -1,0 +1,286 @@
+"""Loop nests: from lazy values to loops over memory.
+
+`Nest` is one kernel: some outputs (stores into memory) and some reductions over one iteration space. It is planned in
+`fusion.py`; here its loops are written. Inside, `value` gives one element of any value, computing each thing once per
+iteration: what is known in an outer loop is known in the inner ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from arignote.lower.lazy import Lazy, Reduction
+from arignote.lower.loop_ir import Operand, Var
+from arignote.lower.loop_ir_build import LoopRegion
+from arignote.lower.reductions import Accumulator, accumulator_of
+from arignote.lower.values import ONE, ZERO, AnyValue, Stored, is_constant, size_key
+
+if TYPE_CHECKING:
+    from arignote.lower.context import Context
+
+BLOCK = 4096
+"""Longest run of additions into one accumulator: long sums are sums of block sums, which bounds the rounding error."""
+GRAIN = 32768
+"""Fewest elements that are worth a thread."""
+
+
+@dataclass(slots=True, eq=False)
+class Write:
+    """`destination[i] = value[i]` (or `+=`) for all i."""
+
+    value: AnyValue
+    destination: Stored
+    accumulate: bool = False
+
+
+class Nest:
+    """One loop nest under construction. Without `sizes` it computes single elements in straight-line code."""
+
+    def __init__(self, context: Context, sizes: tuple[Operand, ...] = ()) -> None:
+        self.context, self.build, self.sizes = context, context.build, sizes
+        self.known: list[dict[tuple[int, ...] | tuple, Operand]] = [{}]
+        self.reads: dict[int, Var] = {}
+        self.writes: dict[int, Var] = {}
+
+    # Elements
+
+    def value(self, value: AnyValue, indices: tuple[Operand, ...]) -> Operand:
+        """One element of a value at these indices."""
+        if isinstance(value, Lazy):
+            if value.forced is not None:
+                value = value.forced
+            else:
+                key = (id(value), *map(size_key, indices))
+                found = self._find(key)
+                if found is None:
+                    found = self.known[-1][key] = value.element(self, indices)
+                return found
+        if isinstance(value, Stored):
+            return self.load(value, indices)
+        return value  # type: ignore[return-value]
+
+    def _find(self, key: tuple) -> Operand | None:
+        for table in reversed(self.known):
+            found = table.get(key)
+            if found is not None:
+                return found
+        return None
+
+    def load(self, array: Stored, indices: tuple[Operand, ...]) -> Operand:
+        """One element of an array in memory."""
+        key = (array.pointer.id, "load", *map(size_key, indices), *map(size_key, array.strides))
+        found = self._find(key)
+        if found is None:
+            self.reads[array.pointer.id] = array.pointer
+            found = self.known[-1][key] = self.build.load(array.pointer, self.offset(array, indices))
+        return found
+
+    def offset(self, array: Stored, indices: Sequence[Operand]) -> Operand:
+        """Distance of an element from the first, in elements."""
+        total: Operand = ZERO
+        for index, stride in zip(indices, array.strides, strict=True):
+            if not is_constant(index, 0):
+                total = self.build.index_add(total, self.build.index_multiply(index, stride))
+        return total
+
+    def store(self, write: Write, indices: tuple[Operand, ...]) -> None:
+        """One element of an output."""
+        array = write.destination
+        value = self.value(write.value, indices)
+        place = self.offset(array, indices)
+        self.writes[array.pointer.id] = array.pointer
+        if write.accumulate:
+            old = self.build.load(array.pointer, place)
+            value = self.build.let("logical_or" if array.dtype == "bool" else "add", old, value)
+        self.build.store(array.pointer, place, value)
+
+    def scope(self) -> Scope:
+        """Inside, what is computed is forgotten at the end: the body of a loop."""
+        return Scope(self)
+
+
+class Scope:
+    """A loop body, in which values are known that are not known after it."""
+
+    __slots__ = ("nest",)
+
+    def __init__(self, nest: Nest) -> None:
+        self.nest = nest
+
+    def __enter__(self) -> None:
+        self.nest.known.append({})
+
+    def __exit__(self, *_: object) -> None:
+        self.nest.known.pop()
+
+
+class KernelWriter:
+    """Writes the loops of one nest as a kernel.
+
+    groups: consecutive axes that are one loop (their arrays are contiguous), in the order of the loops
+    reduced: how many of the last groups are reduced; their accumulators are carried in registers
+    """
+
+    def __init__(self, nest: Nest, writes: list[Write], reductions: list[tuple[Reduction, Stored | None]],
+                 groups: list[tuple[int, ...]], reduced: int, independent: bool = True) -> None:  # fmt: skip
+        self.nest, self.writes, self.reductions = nest, writes, reductions
+        self.groups, self.kept = groups, len(groups) - reduced
+        self.independent = independent
+        self.accumulators: list[Accumulator] = [accumulator_of(r) for r, _ in reductions]
+        self.indices: list[Operand] = [ZERO] * len(nest.sizes)
+
+    def write(self) -> list[Operand]:
+        """Write the kernel; the values of reductions to scalars."""
+        nest, build = self.nest, self.nest.build
+        counts = [nest.context.product(tuple([nest.sizes[axis] for axis in group])) for group in self.groups]
+        grain = self._grain(counts)
+        with build.kernel() as kernel:
+            scalars = self._kept_loops(0, counts, grain)
+            kernel.statement.reads = tuple([var for key, var in nest.reads.items() if key not in nest.writes])
+            kernel.statement.writes = tuple(nest.writes.values())
+            kernel.yields(*scalars)
+        return list(kernel.results)
+
+    def _grain(self, counts: list[Operand]) -> Operand | None:
+        """Outer iterations worth a thread, when the outermost loop may be split."""
+        if not self.independent or self.kept == 0:
+            return None
+        build = self.nest.build
+        inner: Operand = ONE
+        for count in counts[1:]:
+            inner = build.index_multiply(inner, count)
+        if is_constant(inner, 1):
+            return build.index_add(GRAIN, 0)
+        at_least_one = build.let("maximum", inner, ONE)
+        return build.let("add", build.let("floor_divide", build.index_add(GRAIN, 0), at_least_one), ONE)
+
+    def _kept_loops(self, level: int, counts: list[Operand], grain: Operand | None) -> list[Operand]:
+        if level == self.kept:
+            return self._reduce(counts)
+        innermost = level == len(self.groups) - 1
+        parallel = level == 0 and grain is not None
+        with self.nest.build.loop(counts[level], vector=innermost and self.independent, parallel=parallel,
+                                  grain=grain if parallel else None) as loop, self.nest.scope():  # fmt: skip
+            self.indices[self.groups[level][-1]] = loop.index
+            self._kept_loops(level + 1, counts, None)
+        self.indices[self.groups[level][-1]] = ZERO
+        return []
+
+    def _reduce(self, counts: list[Operand]) -> list[Operand]:
+        """The reduced loops, and what is done with their results. Without reductions: the stores."""
+        if not self.reductions:
+            self._stores()
+            return []
+        initial = [value for accumulator in self.accumulators for value in accumulator.initial]
+        totals = self._reduced_loops(self.kept, counts, initial)
+        scalars: list[Operand] = []
+        for accumulator, (reduction, destination) in zip(self.accumulators, self.reductions):
+            mine, totals = totals[: accumulator.width], totals[accumulator.width :]
+            result = accumulator.result(mine)
+            if destination is None:
+                scalars.append(result)
+            else:
+                kept = tuple([i for axis, i in enumerate(self.indices) if axis not in reduction.axes])
+                self.nest.store(Write(result, destination), kept)
+        return scalars
+
+    def _reduced_loops(self, level: int, counts: list[Operand], carried: list[Operand]) -> list[Operand]:
+        if level == len(self.groups):
+            self._stores()
+            return self._accumulate(carried)
+        axis = self.groups[level][-1]
+        innermost = level == len(self.groups) - 1
+        if innermost and self._needs_blocks(counts[level]):
+            return self._blocks(axis, counts[level], carried)
+        types = [value.type for value in carried]
+        with self.nest.build.loop(counts[level], carried, types=types, vector=innermost, reduction=innermost) as loop, \
+                self.nest.scope():  # fmt: skip
+            self.indices[axis] = loop.index
+            loop.yields(*self._reduced_loops(level + 1, counts, list(loop.carried)))
+        self.indices[axis] = ZERO
+        return list(loop.results)
+
+    def _needs_blocks(self, count: Operand) -> bool:
+        long = not (not isinstance(count, Var) and count.value <= BLOCK)
+        return long and any(accumulator.rounds for accumulator in self.accumulators)
+
+    def _blocks(self, axis: int, count: Operand, carried: list[Operand]) -> list[Operand]:
+        """The innermost loop in blocks, each with accumulators of its own."""
+        build = self.nest.build
+        types = [value.type for value in carried]
+        blocks = build.let("floor_divide", build.index_add(count, BLOCK - 1), build.index_add(BLOCK, 0))
+        with build.loop(blocks, carried, types=types) as outer, self.nest.scope():
+            base = build.index_multiply(outer.index, BLOCK)
+            here = build.let("minimum", build.let("subtract", count, base), build.index_add(BLOCK, 0))
+            initial = [value for accumulator in self.accumulators for value in accumulator.initial]
+            inner = self._block(axis, here, base, initial, types)
+            outer.yields(*self._combine(list(outer.carried), list(inner.results)))
+        self.indices[axis] = ZERO
+        return list(outer.results)
+
+    def _block(self, axis: int, count: Operand, base: Operand, initial: list[Operand], types: list[str]) -> LoopRegion:
+        build = self.nest.build
+        with build.loop(count, initial, types=types, vector=True, reduction=True) as loop, self.nest.scope():
+            self.indices[axis] = build.index_add(base, loop.index)
+            self._stores()
+            loop.yields(*self._accumulate(list(loop.carried)))
+        return loop
+
+    def _combine(self, left: list[Operand], right: list[Operand]) -> list[Operand]:
+        result: list[Operand] = []
+        for accumulator in self.accumulators:
+            width = accumulator.width
+            result += accumulator.combine(self.nest.build, left[:width], right[:width])
+            left, right = left[width:], right[width:]
+        return result
+
+    def _accumulate(self, carried: list[Operand]) -> list[Operand]:
+        """One step of every reduction."""
+        result: list[Operand] = []
+        for accumulator, (reduction, _) in zip(self.accumulators, self.reductions):
+            mine, carried = carried[: accumulator.width], carried[accumulator.width :]
+            value = self.nest.value(reduction.source, tuple(self.indices))
+            position = self.indices[reduction.axes[-1]] if accumulator.width == 2 else ZERO
+            result += accumulator.step(self.nest.build, mine, value, position)
+        return result
+
+    def _stores(self) -> None:
+        for write in self.writes:
+            self.nest.store(write, tuple(self.indices))
+
+
+def row_accumulation(nest: Nest, writes: list[Write], reductions: list[tuple[Reduction, Stored]]) -> None:
+    """Reductions that keep the innermost axis: whole rows of the result accumulate in memory, in the order of the operand."""
+    build, context = nest.build, nest.context
+    axes = reductions[0][0].axes
+    total = context.product(reductions[0][1].sizes)
+    indices: list[Operand] = [ZERO] * len(nest.sizes)
+    accumulators = [accumulator_of(reduction) for reduction, _ in reductions]
+
+    def loops(level: int) -> None:
+        if level < len(nest.sizes):
+            last = level == len(nest.sizes) - 1
+            with build.loop(nest.sizes[level], vector=last) as loop, nest.scope():
+                indices[level] = loop.index
+                loops(level + 1)
+            return
+        for write in writes:
+            nest.store(write, tuple(indices))
+        kept = tuple([i for axis, i in enumerate(indices) if axis not in axes])
+        for accumulator, (reduction, destination) in zip(accumulators, reductions):
+            value = nest.value(reduction.source, tuple(indices))
+            place = nest.offset(destination, kept)
+            old = build.load(destination.pointer, place)
+            build.store(destination.pointer, place, accumulator.step(build, [old], value, ZERO)[0])
+
+    with build.kernel() as kernel:
+        for accumulator, (_, destination) in zip(accumulators, reductions):
+            nest.writes[destination.pointer.id] = destination.pointer
+            with build.loop(total, vector=True) as fill:
+                build.store(destination.pointer, fill.index, accumulator.initial[0])
+        loops(0)
+        kernel.statement.reads = tuple([var for key, var in nest.reads.items() if key not in nest.writes])
+        kernel.statement.writes = tuple(nest.writes.values())
+

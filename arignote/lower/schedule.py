@@ -1,0 +1,93 @@
+"""The order in which the nodes of a function are evaluated.
+
+Operands first, and of the operands the token first: so the chain of effects and pinned failures is walked in program order
+before anything that only a result needs. Where an update replaces an array that others still read, the readers come first
+if they do not depend on the update, so that it can be made in place.
+"""
+
+from __future__ import annotations
+
+from arignote.ir.graph import Apply, Node
+from arignote.ir.types import TOKEN, Closure, Type
+
+UPDATES = frozenset({"update_index", "update_slice", "scatter", "list_push", "list_set", "list_pop"})
+MOST_VISITED = 200
+"""How far a reader is followed to see whether it depends on an update."""
+
+
+def _rank(type_: Type) -> int:
+    """Operands are visited in this order: tokens, data, closures."""
+    if type_ is TOKEN:
+        return 0
+    return 2 if isinstance(type_, Closure) else 1
+
+
+def ordered_inputs(node: Apply) -> list[Node]:
+    """The operands in the order in which they are evaluated."""
+    if any(child.type is TOKEN for child in node.inputs):
+        return sorted(node.inputs, key=lambda child: _rank(child.type))
+    return list(node.inputs)
+
+
+def depth_first(root: Node, first: dict[Node, list[Node]]) -> list[Node]:
+    """Everything below the root, operands first; `first` names what else must come before a node."""
+    order: list[Node] = []
+    state: dict[Node, int] = {}
+    stack: list[tuple[Node, bool]] = [(root, False)]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            if state[node] == 1:
+                state[node] = 2
+                order.append(node)
+        elif node not in state:
+            state[node] = 1
+            stack.append((node, True))
+            below = ordered_inputs(node) if isinstance(node, Apply) else []
+            if node in first:
+                below = [*below, *first[node]]
+            stack.extend((child, False) for child in reversed(below) if child not in state)
+    return order
+
+
+def schedule(root: Node) -> list[Node]:
+    """All nodes below the root in the order of evaluation."""
+    order = depth_first(root, {})
+    updates = [node for node in order if isinstance(node, Apply) and node.op.name in UPDATES]
+    if not updates:
+        return order
+    first = _readers_first(order, updates)
+    return depth_first(root, first) if first else order
+
+
+def _readers_first(order: list[Node], updates: list[Node]) -> dict[Node, list[Node]]:
+    """For each update the readers of the old value that come after it and do not depend on it."""
+    position = {node: number for number, node in enumerate(order)}
+    updated: dict[Node, list[Node]] = {node.inputs[0]: [] for node in updates}  # type: ignore[attr-defined]
+    for node in order:
+        if isinstance(node, Apply):
+            for child in node.inputs:
+                if child in updated:
+                    updated[child].append(node)
+    found: dict[Node, list[Node]] = {}
+    for update in updates:
+        place = position[update]
+        late = [r for r in updated[update.inputs[0]] if position[r] > place and r.op.name not in UPDATES  # type: ignore[attr-defined]
+                and not _depends(r, update, position)]  # fmt: skip
+        if late:
+            found[update] = late
+    return found
+
+
+def _depends(reader: Node, update: Node, position: dict[Node, int]) -> bool:
+    """Whether the reader needs the update. Only nodes that come after it can; beyond a bound the answer is yes."""
+    place, visited, stack = position[update], {reader}, [reader]
+    while stack:
+        node = stack.pop()
+        if node is update or len(visited) > MOST_VISITED:
+            return True
+        for child in node.inputs if isinstance(node, Apply) else ():
+            if position[child] >= place and child not in visited:
+                visited.add(child)
+                stack.append(child)
+    return False

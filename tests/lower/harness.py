@@ -1,0 +1,124 @@
+"""Lower a graph, run it by the loop-IR interpreter, and compare with the graph interpreter: values, errors, leaks."""
+
+from typing import Any
+
+import numpy as np
+
+from arignote.ir.evaluate import evaluate as evaluate_graph
+from arignote.ir.graph import Function, Node, Parameter
+from arignote.ir.structure import Structure
+from arignote.ir.types import TOKEN, Array, Scalar, Tuple, Type
+from arignote.lower.loop_ir import Alloc, Extern, Kernel, Program, Statement, walk
+from arignote.lower.loop_ir_check import check
+from arignote.lower.loop_ir_evaluate import Evaluation, Pointer, SiteRaised, call
+from arignote.lower.lower import Lowered, lower
+from arignote.ops.emit import Emit
+
+SYMBOLS: dict[str, Any] = {}
+
+
+def gemm(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row):
+    """The interpreter's matrix product."""
+    for i in range(m):
+        for j in range(n):
+            total = a.data.dtype.type(0) if k else 0.0
+            for p in range(k):
+                total += a.data[a.offset + i * a_row + p * a_column] * b.data[b.offset + p * b_row + j * b_column]
+            c.data[c.offset + i * c_row + j] = total
+
+
+SYMBOLS["ag_gemm_f64"] = SYMBOLS["ag_gemm_f32"] = gemm
+
+
+def flat_arguments(values: list[Any], types: list[Type]) -> list[Any]:
+    """Arguments in the native convention; arrays are NumPy's memory."""
+    flat: list[Any] = []
+    for value, type_ in zip(values, types):
+        if isinstance(type_, Array):
+            data = np.ascontiguousarray(value)
+            flat += [None, Pointer(data.reshape(-1).copy()), *data.shape]
+        else:
+            flat.append(value)
+    return flat
+
+
+def read_results(type_: Type, flat: list[Any], buffers: list[Any]) -> Any:
+    """The results as the graph interpreter gives them; the buffers that they own are noted."""
+    if isinstance(type_, Tuple):
+        return tuple(read_results(item, flat, buffers) for item in type_.items)
+    if isinstance(type_, Scalar):
+        return flat.pop(0)
+    if isinstance(type_, Array):
+        buffer, pointer = flat.pop(0), flat.pop(0)
+        shape = [int(flat.pop(0)) for _ in type_.dims]
+        count = int(np.prod(shape))
+        buffers.append(buffer)
+        return pointer.data[pointer.offset : pointer.offset + count].reshape(shape)
+    assert type_ is TOKEN, type_
+    return None
+
+
+def run(lowered: Lowered, function: Function, *arguments: Any) -> Any:
+    """Run and check that nothing leaks, whether it succeeds or raises."""
+    check(lowered.program)
+    evaluation = Evaluation(lowered.program, SYMBOLS | {"ag_print": lambda *args: ()})
+    types = [parameter.type for parameter in function.parameters]
+    try:
+        results = call(evaluation, lowered.program.entry, flat_arguments(list(arguments), types))
+    except SiteRaised as raised:
+        assert evaluation.live_buffers() == 0, "leak on the way of an error"
+        site = lowered.sites[raised.site]
+        args = iter(raised.args_at_site)
+        text = "".join(piece if isinstance(piece, str) else str(next(args)) for piece in site.message)
+        raise site.exception(text) from None
+    buffers: list[Any] = []
+    value = read_results(function.result_type, list(results), buffers)
+    assert all(buffer is not None and buffer.references == 1 for buffer in buffers), "results must own their memory"
+    assert evaluation.live_buffers() == len(buffers), "leak"
+    return value
+
+
+def same(left: Any, right: Any, tolerance: float) -> None:
+    """Compare two trees of leaves."""
+    if isinstance(left, tuple):
+        assert len(left) == len(right)
+        for a, b in zip(left, right):
+            same(a, b, tolerance)
+    elif left is not None:
+        left, right = np.asarray(left), np.asarray(right)
+        assert left.shape == right.shape and left.dtype == right.dtype, (left, right)
+        np.testing.assert_allclose(left, right, rtol=tolerance, atol=tolerance)
+
+
+def agree(function: Function, *arguments: Any, tolerance: float = 1e-12) -> Lowered:
+    """Lowered code and the graph give the same, or raise the same."""
+    lowered = lower(function)
+    try:
+        wanted = evaluate_graph(function, *[np.array(a) if isinstance(a, np.ndarray) else a for a in arguments])
+    except Exception as error:  # noqa: BLE001 - whatever NumPy raises is what must be raised
+        try:
+            run(lowered, function, *arguments)
+        except type(error) as found:
+            assert str(found).strip() == str(error).strip()
+            return lowered
+        raise AssertionError(f"expected {error!r}") from error
+    same(run(lowered, function, *arguments), wanted, tolerance)
+    return lowered
+
+
+def main(emit: Emit, parameters: list[Parameter], *results: Node, token: Node | None = None) -> Function:
+    """A top-level function: its result begins with a token."""
+    return emit.function("main", parameters, emit.tuple([token or emit.op("token"), *results]))
+
+
+def count(program: Program, kind: type[Statement]) -> int:
+    """How many statements of a kind there are in a program."""
+    return sum(isinstance(each, kind) for p in program.procedures.values() for each in walk(p.body))
+
+
+def counts(lowered: Lowered) -> tuple[int, int]:
+    """(kernels, allocations)."""
+    return count(lowered.program, Kernel), count(lowered.program, Alloc)
+
+
+__all__ = ["Array", "Emit", "Extern", "Parameter", "Scalar", "Structure", "agree", "count", "counts", "main", "run"]
