@@ -58,7 +58,10 @@ class Writer:
         return repr(self.draw(st.sampled_from([-1.5, -0.7, 0.25, 0.9, 1.3, 2.1])))
 
     def scalar(self, scope: Scope, depth: int = 2) -> str:
-        """A bounded expression of a float."""
+        """A bounded expression of a float.
+
+        Where two paths meet (a conditional expression, max) both give a NumPy float, so that the type is one.
+        """
         if depth == 0 or self.draw(st.booleans()):
             return self.pick(scope.scalars) if self.draw(st.integers(0, 3)) else self.constant()
         kind = self.draw(st.integers(0, 5))
@@ -68,11 +71,11 @@ class Writer:
         if kind == 1:
             return self.pick(REDUCTIONS).format(self.array(scope, 0), self.array(scope, 0))
         if kind == 2:
-            return f"({x} if {self.condition(scope)} else {y})"
+            return f"(np.sin({x}) if {self.condition(scope)} else np.cos({y}))"
         if kind == 3 and scope.functions:
             return f"{self.pick(scope.functions)}({x}, {y})"
         if kind == 4:
-            return self.pick(("max({0}, {1})", "min({0}, {1})")).format(x, y)
+            return self.pick(("max(np.sin({0}), np.cos({1}))", "min(np.cos({0}), np.cos({1}))")).format(x, y)
         return self.pick(BINARY).format(x, y)
 
     def array(self, scope: Scope, depth: int = 2) -> str:
@@ -161,7 +164,7 @@ class Writer:
     def while_loop(self, scope: Scope) -> list[str]:
         count = self.name("k")
         limit = self.pick(("n", "4", "n + 1"))
-        condition = f"{count} < {limit}" + self.pick(("", f" and {self.condition(scope)}"))
+        condition = f"{count} < {limit}" + self.pick(("", f" and ({self.condition(scope)})"))
         return [f"{count} = 0", f"while {condition}:", f"    {count} += 1", *self.inner(scope, True)]
 
     def local_function(self, scope: Scope) -> tuple[list[str], Scope]:
@@ -189,7 +192,7 @@ class Writer:
 
     def program(self) -> str:
         """The whole text."""
-        # NumPy's scalars behave as Python's floats do here, but types must agree on all paths: start from NumPy's.
+        # Every number that is assigned is a NumPy float, so that a name has one type on all paths.
         lines = ["a = np.tanh(a) * 1.5", "b = np.tanh(b) * 1.5"]
         scope = Scope()
         for _ in range(self.draw(st.integers(1, 5))):
