@@ -30,8 +30,8 @@ from .vector_values import (
     vector_of,
 )
 
-UNROLLED_COST = 24
-UNMASKED_COST = 12
+MASKED_COST = 12
+ACCUMULATORS = 4
 
 
 def emit_vector_loop(function: FunctionText, statement: For, plan: VectorPlan) -> None:
@@ -51,7 +51,7 @@ def emit_vector_loop(function: FunctionText, statement: For, plan: VectorPlan) -
             accumulators = main_loop(function, statement, plan, middle, copies, accumulators)
         begin = middle
     if begin != end:
-        accumulators = masked_loop(function, statement, plan, begin, end, accumulators)
+        accumulators = masked_loop(function, statement, plan, begin, end, accumulators, copies == 1)
     for var, initial, reduction, vector in zip(
         statement.results, statement.initial, plan.reductions, accumulators, strict=True
     ):
@@ -63,12 +63,13 @@ def emit_vector_loop(function: FunctionText, statement: For, plan: VectorPlan) -
 
 
 def unrolling(function: FunctionText, plan: VectorPlan) -> int:
-    """How many vectors of iterations the loop without masks does at a time; 0 for no such loop."""
-    if plan.cost > UNROLLED_COST:
+    """How many vectors of iterations the loop without masks does at a time; 0 for no such loop.
+
+    More than one only pays where accumulating would wait for the sum before.
+    """
+    if plan.cost > MASKED_COST:
         return 0 if function.module.masks else 1
-    if plan.reductions:
-        return 8 if plan.cost <= 3 else 4
-    return 4 if plan.cost <= 6 else 2
+    return ACCUMULATORS if plan.reductions else 1
 
 
 def identity_vector(function: FunctionText, plan: VectorPlan, position: int) -> str:
@@ -125,11 +126,11 @@ def combine(function: FunctionText, statement: For, plan: VectorPlan, position: 
 
 
 def masked_loop(
-    function: FunctionText, statement: For, plan: VectorPlan, begin: str, end: str, start: list[str]
+    function: FunctionText, statement: For, plan: VectorPlan, begin: str, end: str, start: list[str], once: bool
 ) -> list[str]:
-    """The loop under a mask of the lanes that are left."""
+    """The loop under a mask of the lanes that are left; `once` when there is less than one vector of them."""
     function.fused = plan.fused
-    frame = LoopFrame(function, begin, end, function.width)
+    frame = LoopFrame(function, begin, end, function.width, once)
     function.mask = mask = first_lanes(function, frame.index, end)
     function.values[statement.index.id] = Progression(frame.index, "1")
     names = [frame.carry() for _ in start]

@@ -164,12 +164,12 @@ class FormulaBody:
         )
         return self.emit(f"call {type} {reference}({', '.join(f'{type} {arg.text}' for arg in args)})", args[0].type)
 
-    def call(self, formula: str, *args: Lanes) -> Lanes:
-        """Calls another formula of the library."""
+    def call(self, formula: str, *args: Lanes, apart: bool = False) -> Lanes:
+        """Calls another formula of the library; `apart`, as a function of its own, for what is rarely needed."""
         from .math_library import formula_reference
 
         type = args[0].type
-        reference = formula_reference(self.module, formula, type, self.width)
+        reference = formula_reference(self.module, formula, type, self.width, apart)
         passed = ", ".join(f"{self.llvm(arg.type)} {arg.text}" for arg in args)
         return self.emit(f"call {self.llvm(type)} {reference}({passed})", type)
 
@@ -273,11 +273,13 @@ class FormulaBody:
 Formula = Callable[..., Lanes]
 
 
-def define_formula(module: ModuleText, name: str, formula: Formula, arity: int, type: Type, width: int) -> str:
-    """The text of a formula as a function that is inlined wherever it is used."""
+def define_formula(
+    module: ModuleText, name: str, formula: Formula, arity: int, type: Type, width: int, attributes: str
+) -> str:
+    """The text of a formula as a function, with attributes that say whether it is inlined wherever it is used."""
     body = FormulaBody(module, type, width)
     args = [Lanes(body, f"%x{i}", type) for i in range(arity)]
     result = formula(body, *args)
     parameters = ", ".join(f"{body.llvm(type)} {arg.text}" for arg in args)
-    head = f"define internal {body.llvm(result.type)} @{name}({parameters}) alwaysinline nounwind {{\nentry:\n"
+    head = f"define internal {body.llvm(result.type)} @{name}({parameters}) nounwind {attributes} {{\nentry:\n"
     return f"{head}{chr(10).join(body.lines)}\n  ret {body.llvm(result.type)} {result.text}\n}}\n"

@@ -75,6 +75,7 @@ class CompiledModule:
 def optimised(text: str) -> llvm.ModuleRef:
     """The module of a text after the passes."""
     module = llvm.parse_assembly(text)
+    module.verify()  # takes a hundredth of the time, and LLVM aborts the process where it meets what is not well formed
     builder, manager = passes()
     manager.run(module, builder)
     return module

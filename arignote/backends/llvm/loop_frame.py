@@ -6,10 +6,10 @@ from .function_text import FunctionText, Lines
 
 
 class LoopFrame:
-    """The blocks of a loop that tests at its end, behind a test that it runs at all."""
+    """The blocks of a loop that tests at its end, behind a test that it runs at all; `once` is known to run at most once."""
 
-    def __init__(self, function: FunctionText, begin: str, end: str, step: int = 1) -> None:
-        self.function, self.begin, self.end, self.step = function, begin, end, step
+    def __init__(self, function: FunctionText, begin: str, end: str, step: int = 1, once: bool = False) -> None:
+        self.function, self.begin, self.end, self.step, self.once = function, begin, end, step, once
         self.done = function.label()
         self.guard_block: str | None = None
         runs_surely = begin[0] != "%" and end[0] != "%" and int(begin) < int(end)
@@ -41,13 +41,12 @@ class LoopFrame:
     def finish(self, carried: list[tuple[str, str, str, str]]) -> list[str]:
         """Ends the loop; `carried` has (name, type, initial, next). Gives their values after the loop."""
         function = self.function
-        following = function.let(f"add nuw nsw i64 {self.index}, {self.step}")
-        again = function.let(f"icmp slt i64 {following}, {self.end}")
         latch = function.block
-        function.branch(again, self.header, self.done)
+        if self.once:
+            self._end_of_single_iteration(carried)
+        else:
+            self._end_of_iteration(carried)
         function.close()
-        for name, type, first, later in [(self.index, "i64", self.begin, following), *carried]:
-            self.phis.append(f"  {name} = phi {type} [{first}, %{self.preheader_block}], [{later}, %{latch}]")
         function.begin(self.done)
         if self.guard_block is None:
             return [self._after(later, f"phi {type} [{later}, %{latch}]") for _, type, _, later in carried]
@@ -55,6 +54,19 @@ class LoopFrame:
             function.let(f"phi {type} [{first}, %{self.guard_block}], [{later}, %{latch}]")
             for _, type, first, later in carried
         ]
+
+    def _end_of_iteration(self, carried: list[tuple[str, str, str, str]]) -> None:
+        function, latch = self.function, self.function.block
+        following = function.let(f"add nuw nsw i64 {self.index}, {self.step}")
+        again = function.let(f"icmp slt i64 {following}, {self.end}")
+        function.branch(again, self.header, self.done)
+        for name, type, first, later in [(self.index, "i64", self.begin, following), *carried]:
+            self.phis.append(f"  {name} = phi {type} [{first}, %{self.preheader_block}], [{later}, %{latch}]")
+
+    def _end_of_single_iteration(self, carried: list[tuple[str, str, str, str]]) -> None:
+        self.function.jump(self.done)
+        for name, type, first, _ in [(self.index, "i64", self.begin, ""), *carried]:
+            self.phis.append(f"  {name} = phi {type} [{first}, %{self.preheader_block}]")
 
     def _after(self, value: str, phi: str) -> str:
         """A value of the loop as one after the loop, whose scope is that of its surroundings."""

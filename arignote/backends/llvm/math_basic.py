@@ -57,8 +57,13 @@ def fmod(f: FormulaBody, a: Lanes, b: Lanes) -> Lanes:
     # Also false for what is not a number; subnormal divisors could make the fma inexact.
     divisor = f.absolute(b)
     easy = (size < f.choose(2.0**52, 2.0**23)) & (divisor > f.choose(2.0**-960, 2.0**-100)) & (divisor < float("inf"))
-    repaired = f.rarely(~easy, fixed, lambda: f.each_lane("fmod" if f.double else "fmodf", a, b))
+    repaired = f.rarely(~easy, fixed, lambda: f.call("fmod_far", a, b, apart=True))
     return f.copysign(repaired, a)
+
+
+def fmod_far(f: FormulaBody, a: Lanes, b: Lanes) -> Lanes:
+    """C's fmod by the C library."""
+    return f.each_lane("fmod" if f.double else "fmodf", a, b)
 
 
 def floor_divide(f: FormulaBody, a: Lanes, b: Lanes) -> Lanes:
@@ -262,6 +267,7 @@ def power_integer(f: FormulaBody, base: Lanes, exponent: Lanes) -> Lanes:
 
 
 LIBRARY = {
+    "fmod_far": (fmod_far, 2),
     "floor_divide": (floor_divide, 2),
     "remainder": (remainder, 2),
     "minimum": (minimum, 2),

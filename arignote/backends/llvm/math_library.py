@@ -21,20 +21,22 @@ FORMULAS: dict[str, dict[str, str]] = {
     "bool": math_basic.BOOL,
 }
 
-_expanded: dict[tuple[str, Type, int], ModuleText] = {}
+_expanded: dict[tuple[str, Type, int, bool], ModuleText] = {}
 
 
-def formula_reference(module: ModuleText, name: str, type: Type, width: int) -> str:
+def formula_reference(module: ModuleText, name: str, type: Type, width: int, apart: bool = False) -> str:
     """The reference to a formula for a type and width; what it needs becomes part of the module."""
-    symbol = f"ag_{name}_{suffix(type, width)}"
+    symbol = f"ag_{name}_{suffix(type, width)}{'_apart' if apart else ''}"
     if symbol in module.definitions:
         return f"@{symbol}"
-    key = (name, type, width)
+    key = (name, type, width, apart)
     part = _expanded.get(key)
     if part is None:
         formula, arity = LIBRARY[name]
         part = ModuleText(module.vector_bytes, module.masks)
-        part.definitions[symbol] = define_formula(part, symbol, formula, arity, type, width)
+        part.definitions[symbol] = define_formula(
+            part, symbol, formula, arity, type, width, "noinline cold" if apart else "alwaysinline"
+        )
         _expanded[key] = part
     module.declarations.update(part.declarations)
     module.definitions.update(part.definitions)

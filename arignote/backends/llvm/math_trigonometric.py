@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from .formula import FormulaBody, Lanes
+from .formula import Formula, FormulaBody, Lanes
 from .math_exponential import nearest
 
 HALF_PI_64 = (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33)
@@ -84,9 +84,16 @@ def cosine(f: FormulaBody, x: Lanes, low: Lanes) -> Lanes:
 def beyond(f: FormulaBody, x: Lanes, usual: Lanes, name: str) -> Lanes:
     """Repairs the lanes whose argument is too large for the reduction."""
     huge = f.absolute(x) >= f.choose(2.0**30, 2.0**16)
-    if f.double:
-        return f.rarely(huge, usual, lambda: f.each_lane(name, x))
-    return f.rarely(huge, usual, lambda: f.convert(f.call(name, f.convert(x, "float64")), "float32"))
+    return f.rarely(huge, usual, lambda: f.call(f"{name}_far", x, apart=True))
+
+
+def far(name: str) -> Formula:
+    """A trigonometric function of a very large argument."""
+
+    def formula(f: FormulaBody, x: Lanes) -> Lanes:
+        return f.each_lane(name, x) if f.double else f.convert(f.call(name, f.convert(x, "float64")), "float32")
+
+    return formula
 
 
 def sin(f: FormulaBody, x: Lanes) -> Lanes:
@@ -203,6 +210,9 @@ LIBRARY = {
     "sin": (sin, 1),
     "cos": (cos, 1),
     "tan": (tan, 1),
+    "sin_far": (far("sin"), 1),
+    "cos_far": (far("cos"), 1),
+    "tan_far": (far("tan"), 1),
     "arctan": (arctan, 1),
     "arctan2": (arctan2, 2),
     "arcsin": (arcsin, 1),
