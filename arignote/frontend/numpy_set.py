@@ -1,0 +1,263 @@
+"""Writing into arrays: x[index] = value, x[index] += value, x += value. Arrays are values in the graph, so a write gives the
+cell a new node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from arignote.frontend import numpy_size as s
+from arignote.frontend.numpy_create import to_dtype
+from arignote.frontend.numpy_index import Plan, gathering, index_shape, plan_index, read, sliced, triples
+from arignote.frontend.numpy_linalg import matmul_of
+from arignote.frontend.numpy_operand import as_node, cast, piece, rank_of, refuse_shape, shape_pieces
+from arignote.frontend.numpy_slice import Slice
+from arignote.frontend.numpy_ufunc import operand
+from arignote.frontend.promotion import kind_of, result_dtype
+from arignote.frontend.values import ArrayValue, Value
+from arignote.ir.errors import TypeInferenceError
+from arignote.ir.graph import Constant, Node
+from arignote.ir.structure import ANY
+from arignote.ir.types import dims_of, dtype_of
+
+if TYPE_CHECKING:
+    from arignote.frontend.context import Context
+
+
+def setitem(c: Context, cell: ArrayValue, index: Value, value: Value, accumulate_op: str | None = None) -> None:
+    """cell[index] = value, or the augmented form by the operation of this name."""
+    x = c.node(cell)
+    plan = plan_index(c, x, index)
+    result = _augmented(c, plan, value, accumulate_op) if accumulate_op else replaced(c, plan, _as_entry(c, plan, value))
+    if plan.new_axes:
+        result = c.emit("squeeze", result, axes=plan.new_axes)
+    c.write(cell, result)
+
+
+def _as_entry(c: Context, plan: Plan, value: Value) -> Node:
+    return to_dtype(c, as_node(c, value), dtype_of(plan.x.type))
+
+
+def replaced(c: Context, plan: Plan, value: Node, accumulate: bool = False) -> Node:
+    """The array with the entries that the plan names replaced by, or increased by, the value."""
+    if plan.is_advanced:
+        assert not accumulate
+        return _replaced_advanced(c, plan, value)
+    return _replaced_basic(c, plan, value, accumulate)
+
+
+# Shapes ------------------------------------------------------------------------------------------------------------
+
+
+def fitted(c: Context, value: Node, region: Sequence[Node], failure: Sequence[Any] | None = None) -> Node:
+    """The value broadcast to the shape of the region that it replaces."""
+    value = _without_leading_ones(c, value, region)
+    given = s.shape(c, value)
+    pieces = failure or ["could not broadcast input array from shape ", *shape_pieces(given), " into shape ",
+                         *shape_pieces(region)]  # fmt: skip
+    if len(given) > len(region):
+        refuse_shape(c, _text(pieces))
+    for have, wanted in zip(reversed(given), reversed(region), strict=False):
+        _check_broadcast(c, have, wanted, pieces)
+    same = len(given) == len(region) and all(a is b for a, b in zip(given, region, strict=True))
+    if same or not region:
+        return value
+    return c.emit("broadcast_to", value, *region, dims=s.dims(region))
+
+
+def _text(pieces: Sequence[Any]) -> str:
+    return "".join(p if isinstance(p, str) else "n" for p in pieces)
+
+
+def _without_leading_ones(c: Context, value: Node, region: Sequence[Node]) -> Node:
+    extra = rank_of(value) - len(region)
+    if extra > 0 and all(dim == 1 for dim in dims_of(value.type)[:extra]):
+        return c.emit("squeeze", value, axes=tuple(range(extra)))
+    return value
+
+
+def _check_broadcast(c: Context, have: Node, wanted: Node, pieces: Sequence[Any]) -> None:
+    if s.known(have) == 1 or have is wanted:
+        return
+    different = s.compare(c, "not_equal", have, wanted)
+    if isinstance(different, Constant):
+        if different.value:
+            refuse_shape(c, _text(pieces))
+        return
+    if s.dim_of(have) == ANY:
+        different = c.emit("logical_and", different, c.emit("not_equal", have, s.ONE))
+    c.raise_if(different, ValueError, *pieces)
+
+
+def region_of(c: Context, plan: Plan) -> list[Node]:
+    """The shape of what integers and slices pick, with all axes kept (1 for an integer)."""
+    counts = s.shape(c, plan.x)
+    for axis, found in plan.slices.items():
+        counts[axis] = found.count
+    for axis in plan.numbers:
+        counts[axis] = s.ONE
+    return counts
+
+
+# Integers and slices -----------------------------------------------------------------------------------------------
+
+
+def _replaced_basic(c: Context, plan: Plan, value: Node, accumulate: bool) -> Node:
+    x = plan.x
+    counts = region_of(c, plan)
+    region = [count for axis, count in enumerate(counts) if axis not in plan.numbers]
+    value = fitted(c, value, region)
+    if not plan.numbers and not plan.slices:
+        return c.emit("add", x, value) if accumulate else value
+    if not plan.slices:
+        axes = tuple(sorted(plan.numbers))
+        numbers = [plan.numbers[axis] for axis in axes]
+        return c.emit("update_index", x, value, *numbers, axes=axes, accumulate=accumulate)
+    slices = dict(plan.slices)
+    if plan.numbers:
+        for axis, number in plan.numbers.items():
+            slices[axis] = Slice(_checked_index(c, number, s.size(c, x, axis), axis), s.ONE, s.ONE)
+        value = c.emit("expand_dims", value, axes=tuple(sorted(plan.numbers)))
+    return c.emit("update_slice", x, value, *triples(slices), axes=tuple(sorted(slices)), accumulate=accumulate)
+
+
+def _checked_index(c: Context, i: Node, size: Node, axis: int) -> Node:
+    """An integer index as a position from the start; fails out of bounds."""
+    text = ("index ", piece(i), " is out of bounds for axis ", str(axis), " with size ", piece(size))
+    low = s.compare(c, "less", i, s.subtract(c, s.ZERO, size))
+    high = s.compare(c, "greater_equal", i, size)
+    for outside in (low, high):
+        if isinstance(outside, Constant) and outside.value:
+            c.raise_now(IndexError, *text)
+        c.raise_if(outside, IndexError, *text)
+    return s.select(c, s.compare(c, "less", i, s.ZERO), s.add(c, i, size), i)
+
+
+# Index arrays and masks --------------------------------------------------------------------------------------------
+
+
+def _replaced_advanced(c: Context, plan: Plan, value: Node) -> Node:
+    by_mask = _by_selection(c, plan, value)
+    if by_mask is not None:
+        return by_mask
+    inner = sliced(c, plan.x, plan.slices)
+    found = gathering(c, plan, inner)
+    sizes = s.shape(c, found.x)
+    picked = index_shape(c, found.indices)
+    region = [*sizes[: found.axis], *picked, *sizes[found.axis + len(found.indices) :]]
+    value = fitted(c, value, region, _mask_failure(c, plan, value, picked))
+    result = c.emit("scatter", found.x, value, *found.indices, axis=found.axis, accumulate=False)
+    if found.order is not None:
+        result = c.emit("transpose", result, permutation=tuple(int(axis) for axis in np.argsort(found.order)))
+    if not plan.slices:
+        return result
+    axes = tuple(sorted(plan.slices))
+    return c.emit("update_slice", plan.x, result, *triples(plan.slices), axes=axes, accumulate=False)
+
+
+def _only_mask(plan: Plan) -> Node | None:
+    """The mask, if it is all that the index says and stands for the first axes."""
+    if len(plan.masks) == 1 and 0 in plan.masks and not (plan.arrays or plan.numbers or plan.slices):
+        return plan.masks[0]
+    return None
+
+
+def _by_selection(c: Context, plan: Plan, value: Node) -> Node | None:
+    """x[mask] = value where the value does not depend on how many entries the mask picks: a choice for each entry."""
+    mask = _only_mask(plan)
+    if mask is None or rank_of(value) > rank_of(plan.x) - rank_of(mask):
+        return None
+    return selected(c, plan, mask, fitted(c, value, s.shape(c, plan.x)[rank_of(mask) :]) if rank_of(value) else value)
+
+
+def selected(c: Context, plan: Plan, mask: Node, value: Node) -> Node:
+    rest = tuple(range(rank_of(mask), rank_of(plan.x)))
+    return c.emit("select", c.emit("expand_dims", mask, axes=rest) if rest else mask, value, plan.x)
+
+
+def _mask_failure(c: Context, plan: Plan, value: Node, picked: Sequence[Node]) -> list[Any] | None:
+    """NumPy's words where one value for each true entry is given."""
+    mask = _only_mask(plan)
+    if mask is None or rank_of(mask) != rank_of(plan.x) or rank_of(value) != 1:
+        return None
+    return ["NumPy boolean array indexing assignment cannot assign ", piece(s.size(c, value, 0)),
+            " input values to the ", piece(picked[0]), " output values where the mask is true"]  # fmt: skip
+
+
+# Augmented assignment ----------------------------------------------------------------------------------------------
+
+
+def in_dtype_of(c: Context, name: str, x: Node, value: Value, target_dtype: str) -> Node:
+    """The operation on x and the value, cast back to the dtype that it is written into."""
+    result = c.elementwise(name, c.array(x), operand(c, value))
+    node = c.node(result)
+    found = dtype_of(node.type)
+    if not np.can_cast(found, target_dtype, "same_kind"):
+        c.error(
+            f"Cannot cast ufunc '{name}' output from dtype('{found}') to dtype('{target_dtype}') with casting rule "
+            "'same_kind'", TypeInferenceError, "write x = x ... to make a new array, or cast the operand")  # fmt: skip
+    return cast(c, node, target_dtype)
+
+
+def _augmented(c: Context, plan: Plan, value: Value, name: str) -> Node:
+    dtype = dtype_of(plan.x.type)
+    mask = _only_mask(plan)
+    if name in ("add", "subtract") and not plan.is_advanced and dtype != "bool":
+        addend = as_node(c, operand(c, value))
+        if dtype_of(addend.type) == dtype or _is_weak(c, value, dtype):
+            addend = c.node(value, dtype) if _is_weak(c, value, dtype) else addend
+            return replaced(c, plan, addend if name == "add" else c.emit("negative", addend), accumulate=True)
+    if mask is not None and name in ("add", "subtract", "multiply"):
+        addend = as_node(c, operand(c, value))
+        if rank_of(addend) <= rank_of(plan.x) - rank_of(mask):
+            new = in_dtype_of(c, name, plan.x, value, dtype)
+            check_result_shape(c, plan.x, new)
+            return selected(c, plan, mask, new)
+    old = read(c, plan)
+    new = in_dtype_of(c, name, old, value, dtype)
+    check_result_shape(c, old, new)
+    return replaced(c, plan, new)
+
+
+def _is_weak(c: Context, value: Value, dtype: str) -> bool:
+    """A Python number that takes the dtype of the array."""
+    value = operand(c, value)
+    return not isinstance(value, ArrayValue) and result_dtype(kind_of(c, value), (dtype, False)) == dtype
+
+
+def check_result_shape(c: Context, target: Node, result: Node) -> None:
+    """What is computed in place must have the shape of what it is written into."""
+    have, wanted = s.shape(c, target), s.shape(c, result)
+    pieces = ["non-broadcastable output operand with shape ", *shape_pieces(have), " doesn't match the broadcast shape ",
+              *shape_pieces(wanted)]  # fmt: skip
+    if len(have) != len(wanted):
+        refuse_shape(c, _text(pieces))
+    for a, b in zip(have, wanted, strict=True):
+        if a is b:
+            continue
+        different = s.compare(c, "not_equal", a, b)
+        if isinstance(different, Constant) and different.value:
+            refuse_shape(c, _text(pieces))
+        c.raise_if(different, ValueError, *pieces)
+
+
+def inplace(c: Context, name: str, cell: ArrayValue, value: Value) -> None:
+    """cell op= value by the operation (or "matmul") of this name."""
+    x = c.node(cell)
+    if name == "matmul":
+        result = cast(c, matmul_of(c, cell, value), dtype_of(x.type))
+    else:
+        result = in_dtype_of(c, name, x, value, dtype_of(x.type))
+    check_result_shape(c, x, result)
+    if s.shape(c, x) and dims_of(x.type) != dims_of(result.type):
+        result = c.emit("reshape", result, *s.shape(c, x), dims=dims_of(x.type))
+    c.write(cell, result)
+
+
+def copy_into(c: Context, cell: ArrayValue, value: Value) -> None:
+    """np.copyto, x.fill, x[...] = value."""
+    x = c.node(cell)
+    node = to_dtype(c, as_node(c, value), dtype_of(x.type))
+    c.write(cell, fitted(c, node, s.shape(c, x)))

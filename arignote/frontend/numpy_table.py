@@ -1,0 +1,46 @@
+"""What the compiler knows of NumPy: handlers by function object, by method name and by attribute name.
+
+The modules of the families register themselves in `numpy_binding`; this one joins them.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from arignote.frontend import (
+    numpy_create,
+    numpy_dtype,
+    numpy_einsum,
+    numpy_join,
+    numpy_linalg,
+    numpy_method,
+    numpy_reduce,
+    numpy_shape,
+    numpy_ufunc,
+)
+from arignote.frontend.numpy_binding import ATTRIBUTES, FUNCTIONS, METHODS, Handler
+from arignote.frontend.numpy_index import getitem
+from arignote.frontend.numpy_linalg import matmul_of
+from arignote.frontend.numpy_set import inplace, setitem
+
+FAMILIES = (
+    numpy_create, numpy_dtype, numpy_einsum, numpy_join, numpy_linalg, numpy_method, numpy_reduce, numpy_shape, numpy_ufunc,
+)  # fmt: skip
+
+
+def lookup(function: Any) -> Handler | None:
+    """The handler of a function of NumPy or scipy.special, or None."""
+    try:
+        found = FUNCTIONS.get(function)
+    except TypeError:  # a callable object that cannot be hashed is none of NumPy's functions
+        return None
+    if found is None and "scipy.special" in sys.modules:
+        from arignote.frontend import numpy_scipy
+
+        assert numpy_scipy.special is not None
+        found = FUNCTIONS.get(function)
+    return found
+
+
+__all__ = ["ATTRIBUTES", "FUNCTIONS", "METHODS", "getitem", "inplace", "lookup", "matmul_of", "setitem"]
