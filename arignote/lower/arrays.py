@@ -10,6 +10,7 @@ from arignote.lower.lazy import DEEPEST, AxisMap, Elementwise, Lazy, Mapped, Spl
 from arignote.lower.loop_ir import Const, Operand
 from arignote.lower.nests import Nest
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored, is_constant
+from arignote.lower.views import strided_view
 
 if TYPE_CHECKING:
     from arignote.lower.context import Context
@@ -144,31 +145,13 @@ def view(context: Context, value: AnyValue, sizes: tuple[Operand, ...], axes: tu
     if isinstance(value, Splat):
         return Splat(value.dtype, sizes, value.scalar) if sizes else value.scalar
     if isinstance(value, Stored):
-        return _strided_view(context, value, sizes, axes)
+        return strided_view(context, value, sizes, axes)
     assert isinstance(value, Lazy)
     if value.depth >= DEEPEST or not sizes:
         return view(context, fusion.stored(context, value), sizes, axes)
     mapped = Mapped(value, sizes, axes)
     mapped.uses = 1
     return mapped
-
-
-def _strided_view(context: Context, value: Stored, sizes: tuple[Operand, ...], axes: tuple[AxisMap, ...]) -> Stored:
-    build = context.build
-    strides: list[Operand] = [ZERO] * len(sizes)
-    offset: Operand = ZERO
-    for (axis, start, step), stride in zip(axes, value.strides, strict=True):
-        offset = build.index_add(offset, build.index_multiply(start, stride))
-        if axis is not None:
-            strides[axis] = build.index_add(strides[axis], build.index_multiply(step, stride))
-    pointer = value.pointer if is_constant(offset, 0) else build.let("pointer_offset", value.pointer, offset)
-    normal = _normalised(context, sizes, strides)
-    return Stored(value.dtype, value.buffer, pointer, sizes, normal, context.is_contiguous(sizes, normal))
-
-
-def _normalised(context: Context, sizes: tuple[Operand, ...], strides: list[Operand]) -> tuple[Operand, ...]:
-    """Where an axis has size 1 its stride does not matter: 0."""
-    return tuple([ZERO if is_constant(size, 1) else stride for size, stride in zip(sizes, strides)])
 
 
 def reshaped(context: Context, value: AnyValue, sizes: tuple[Operand, ...]) -> AnyValue:

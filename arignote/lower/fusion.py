@@ -20,6 +20,7 @@ from arignote.lower.lazy import EXPENSIVE, Gather, Iota, Lazy, Mapped, Reduction
 from arignote.lower.loop_ir import Operand
 from arignote.lower.nests import KernelWriter, Nest, Write, row_accumulation
 from arignote.lower.values import AnyValue, Stored, is_constant
+from arignote.lower.views import strided_view
 
 if TYPE_CHECKING:
     from arignote.lower.context import Context
@@ -89,6 +90,12 @@ class Plan:
             if not isinstance(value, Lazy) or value.forced is not None or (value, here) in seen:
                 continue
             seen.add((value, here))
+            if isinstance(value, Mapped):
+                resolved = self._resolve(value, may_force)
+                if resolved is None:
+                    return False
+                stack += resolved
+                continue
             is_root = any(value is root for root in roots)
             if not is_root and self._must_be_ready(value, here):
                 if not may_force:
@@ -97,6 +104,27 @@ class Plan:
                 continue
             stack += self._below(value, here)
         return True
+
+    def _resolve(self, value: Mapped, may_force: bool) -> list[tuple[AnyValue, bool]] | None:
+        """What is seen through maps: where it has to be in memory it is put there, and the maps become strides.
+        What is still to be prepared; None where something is missing."""
+        chain, repeats = [value], value.repeats
+        while isinstance(chain[-1].source, Mapped) and chain[-1].source.forced is None:
+            chain.append(chain[-1].source)
+            repeats |= chain[-1].repeats
+        base = chain[-1].source
+        if base.forced is None and (self._must_be_ready(base, False) or repeats and base.cost >= EXPENSIVE):
+            if not may_force:
+                return None
+            _force(self.context, base)
+        if base.forced is None:
+            return [(base, False)]
+        for mapped in reversed(chain):
+            if mapped.forced is None:
+                source = mapped.source.forced
+                assert isinstance(source, Stored)
+                self.context.set_forced(mapped, strided_view(self.context, source, mapped.sizes, mapped.axes))
+        return []
 
     def _must_be_ready(self, value: Lazy, here: bool) -> bool:
         """Whether a value that the nest reads has to be in memory (or a register) before."""
@@ -108,10 +136,7 @@ class Plan:
 
     def _below(self, value: Lazy, here: bool) -> list[tuple[AnyValue, bool]]:
         if isinstance(value, Mapped):
-            child = value.source
-            if child.forced is None and value.repeats and child.cost >= EXPENSIVE:
-                child.needed = True
-            return [(child, False)]
+            return [(value.source, False)]
         if isinstance(value, Reduction):
             return [(value.source, here and self.context.same_shape(value.space, self.space))]
         inside = here and not isinstance(value, Gather)
