@@ -31,10 +31,16 @@ class FunctionValue:
 
 
 class Undefined:
-    """The value of a placeholder. It may be passed on and taken apart; computing with it is an error."""
+    """The value of a placeholder. It may be passed on and taken apart, and its arrays and lists are empty; computing with
+    it is an error."""
+
+    shape = (0,) * 64
 
     def __getitem__(self, index: object) -> Undefined:
         return self
+
+    def __len__(self) -> int:
+        return 0
 
     def __repr__(self) -> str:
         return "undefined"
@@ -138,6 +144,14 @@ def _closure(machine: _Machine, node: Apply, *captures: Any, function: Function)
     return FunctionValue(function, captures)
 
 
+def _captured(machine: _Machine, node: Apply, closure: FunctionValue, index: int) -> Any:
+    return closure.captures[index]
+
+
+def _captured(machine: _Machine, node: Apply, closure: FunctionValue, index: int) -> Any:
+    return closure if isinstance(closure, Undefined) else closure.captures[index]
+
+
 def _call(machine: _Machine, node: Apply, callee: FunctionValue, *arguments: Any) -> Any:
     return machine.call(callee, *arguments)
 
@@ -195,6 +209,6 @@ def _written(structure: Structure, value: Any) -> str:
 
 
 _STRUCTURAL: dict[str, Callable[..., Any]] = {
-    "closure": _closure, "call": _call, "cond": _cond, "while_loop": _while_loop, "for_loop": _for_loop,
+    "closure": _closure, "captured": _captured, "call": _call, "cond": _cond, "while_loop": _while_loop, "for_loop": _for_loop,
     "undefined": _undefined, "token": _token, "after": _token, "print": _print, "raise_if": _raise_if,
 }  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from arignote.ir.graph import Function
+from arignote.opt.prune import prune
 from arignote.opt.simplify import simplify
 
 
@@ -20,6 +21,9 @@ class OptimiserPass:
 
 PASSES: tuple[OptimiserPass, ...] = (
     OptimiserPass("simplify", simplify, "calls are inlined and every rule applied, so that derivatives collapse"),
+    OptimiserPass("prune", prune, "values that nobody reads are no longer passed, captured, carried or returned"),
+    OptimiserPass("simplify again", simplify, "with fewer uses more is inlined, and constants passed are known inside"),
+    OptimiserPass("prune again", prune, "what the simplification left unused"),
 )
 
 

@@ -110,13 +110,16 @@ class Translation:
             return self.functions.get(value, value)
         return self.type(value) if isinstance(value, Type) else value
 
+    def result_type(self, function: Function) -> Type:
+        return self.type(function.result_type)
+
     def parameters(self, function: Function) -> tuple[Parameter, ...]:
         """The parameters of the new function; those whose types stay are shared."""
-        found = []
-        for parameter in function.parameters:
-            type_ = self.type(parameter.type)
-            found.append(parameter if type_ is parameter.type else Parameter(parameter.name, type_))
-        return tuple(found)
+        return tuple(map(self.parameter, function.parameters))
+
+    def parameter(self, parameter: Parameter) -> Parameter:
+        type_ = self.type(parameter.type)
+        return parameter if type_ is parameter.type else Parameter(parameter.name, type_)
 
 
 Body = Callable[[Translation, Function, Function], tuple[Node, dict[Node, frozenset[Span]]]]
@@ -124,9 +127,9 @@ Body = Callable[[Translation, Function, Function], tuple[Node, dict[Node, frozen
 parameters and result type already."""
 
 
-def rebuild(root: Function, body: Body) -> Function:
+def rebuild(root: Function, body: Body, translation: Translation | None = None) -> Function:
     """The program with the result of every function rebuilt by `body`, callees first."""
-    translation = Translation()
+    translation = translation or Translation()
     for group, recursive in components(root):
         if recursive:
             for old in group:
@@ -134,7 +137,7 @@ def rebuild(root: Function, body: Body) -> Function:
         for old in group:
             new = translation.functions.get(old) or Function(old.name, ())
             new.parameters = translation.parameters(old)
-            new.declare(translation.type(old.result_type))
+            new.declare(translation.result_type(old))
             if not recursive:
                 translation.functions[old] = _rebuilt(translation, old, new, body)
         if recursive:

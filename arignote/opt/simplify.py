@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from arignote.ir.graph import Apply, Function, Node, Span, TypeRuleError, nodes_of
+from arignote.opt import loops
 from arignote.opt.inline import INLINE, Inlining
 from arignote.opt.program import NOWHERE, Translation, rebuild
 from arignote.opt.rewrite import Rewriter, Rule, index_rules
 from arignote.opt.rules import RULES
 
 
-def simplify(root: Function, rules: tuple[Rule, ...] = (INLINE, *RULES)) -> Function:
+ALL_RULES: tuple[Rule, ...] = (INLINE, *RULES, *loops.RULES)
+
+
+def simplify(root: Function, rules: tuple[Rule, ...] = ALL_RULES) -> Function:
     """The program in normal form for the rules."""
     inlining = Inlining.of(root)
     rewriter = Rewriter(index_rules(rules), inlining)
