@@ -20,7 +20,6 @@ from ...lower.loop_ir import (
     Unique,
     Var,
 )
-from .blas import provide
 from .function_text import FunctionText, Lines
 from .runtime_text import define_release, define_retain
 from .text import element_bytes, llvm_type, memory_type, pointee
@@ -215,9 +214,7 @@ def emit_extern(function: FunctionText, statement: Extern) -> None:
         call_with_status(function, reference, statement.args, statement.results, statement.live)
         return
     result = memory_type(statement.results[0].type) if statement.results else "void"
-    reference = provide(function.module, statement.symbol) or function.module.symbol(
-        statement.symbol, result, ", ".join(parameters)
-    )
+    reference = function.module.symbol(statement.symbol, result, ", ".join(parameters))
     call = f"call {result} {reference}({', '.join(passed(function, arg) for arg in statement.args)})"
     if not statement.results:
         function.put(call)

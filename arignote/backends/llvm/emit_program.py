@@ -73,5 +73,4 @@ def emit_program(program: Program, vector_bytes: int = 64, masks: bool = True) -
     entry = program.entry.name
     for name, procedure in program.procedures.items():
         emit_procedure(module, procedure, name in recursive, name == entry)
-    module.functions.append('!0 = !{!"branch_weights", i32 1, i32 4000}\n')
     return module

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import ctypes
-import importlib
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
 import llvmlite.binding as llvm
 
-from ...lower.loop_ir import Program
+from ...lower.loop_ir import Program, Type
+from .blas import product_module, product_symbols, product_type
 from .emit_program import emit_program
+from .libraries import address_of
+from .text import ModuleText
 
 
 @cache
@@ -56,7 +57,7 @@ def passes() -> tuple[llvm.PassBuilder, llvm.ModulePassManager]:
 class CompiledModule:
     """Machine code in this process; it is freed with this object."""
 
-    entry: str
+    exported: tuple[str, ...]
     llvm_ir: str
     object_code: bytes
     imported: tuple[str, ...]
@@ -64,8 +65,8 @@ class CompiledModule:
     _tracker: llvm.ResourceTracker | None = None
 
     def address(self, name: str | None = None) -> int:
-        """The address of a visible function; the entry procedure's by default."""
-        return self._tracker[name or self.entry]  # type: ignore[index]
+        """The address of a visible function; the first one's by default, which is the entry's."""
+        return self._tracker[name or self.exported[0]]  # type: ignore[index]
 
     def assembly(self) -> str:
         """The machine code as assembly text."""
@@ -81,67 +82,69 @@ def optimised(text: str) -> llvm.ModuleRef:
     return module
 
 
-def capsule_address(module: str, name: str) -> int:
-    """The address of a C function that a Cython module exports."""
-    capsule = importlib.import_module(module).__pyx_capi__[name]
-    api = ctypes.pythonapi
-    api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    api.PyCapsule_GetPointer.restype = ctypes.c_void_p
-    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
-    return api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule))
-
-
-@cache
-def library() -> ctypes.CDLL:
-    """The process's own symbols, libm among them."""
-    return ctypes.CDLL(None)
-
-
-def process_symbol(name: str) -> int:
-    """The address of a C function of the process."""
-    try:
-        return ctypes.cast(getattr(library(), name), ctypes.c_void_p).value or 0
-    except AttributeError:
-        if name == "ag_digamma":
-            return capsule_address("scipy.special.cython_special", "__pyx_fuse_1psi")
-        raise LookupError(f"no symbol {name!r} is given, nor is it known in this process") from None
-
-
 _numbers = itertools.count()
 
 
-def link(entry: str, object_code: bytes, imported: Mapping[str, int]) -> llvm.ResourceTracker:
+def link(exported: Sequence[str], object_code: bytes, imported: Mapping[str, int]) -> llvm.ResourceTracker:
     """Loads object code, with the symbols that it imports bound to addresses."""
-    builder = llvm.JITLibraryBuilder().add_object_img(object_code).export_symbol(entry)
+    builder = llvm.JITLibraryBuilder().add_object_img(object_code)
+    for name in exported:
+        builder.export_symbol(name)
     for name, address in imported.items():
         builder.import_symbol(name, address)
     return builder.link(engine(), f"arignote{next(_numbers)}")
 
 
+def bind(name: str, symbols: Mapping[str, int]) -> int:
+    """The address of an imported function: given, one of our matrix products, or of a library."""
+    if name in symbols:
+        return symbols[name]
+    type = product_type(name)
+    return address_of(name) if type is None else matrix_products(type).address(name)
+
+
+@cache
+def matrix_products(type: Type) -> CompiledModule:
+    """The matrix products of a type."""
+    return compile_text(product_module(type, *vector_form()), product_symbols(type), {})
+
+
 def load_object(
-    entry: str, object_code: bytes, imported: tuple[str, ...], symbols: Mapping[str, int], llvm_ir: str = ""
+    exported: Sequence[str],
+    object_code: bytes,
+    imported: Sequence[str],
+    symbols: Mapping[str, int],
+    llvm_ir: str = "",
 ) -> CompiledModule:
     """A module from object code that was compiled before."""
-    bound = {name: symbols.get(name) or process_symbol(name) for name in imported}
-    return CompiledModule(entry, llvm_ir, object_code, imported, {}, link(entry, object_code, bound))
+    bound = {name: bind(name, symbols) for name in imported}
+    return CompiledModule(
+        tuple(exported), llvm_ir, object_code, tuple(imported), {}, link(exported, object_code, bound)
+    )
 
 
-def compile_program(program: Program, symbols: Mapping[str, int]) -> CompiledModule:
-    """Compiles a program and binds the C functions that it uses."""
-    started = time.perf_counter()
-    text = emit_program(program, *vector_form())
-    rendered = text.render()
+def compile_text(text: ModuleText, exported: Sequence[str], symbols: Mapping[str, int]) -> CompiledModule:
+    """Compiles the text of a module and binds the C functions that it uses."""
     emitted = time.perf_counter()
+    rendered = text.render()
     module = optimised(rendered)
     inlined = time.perf_counter()
     object_code = target_machine().emit_object(module)
     generated = time.perf_counter()
-    compiled = load_object(program.entry.name, object_code, tuple(sorted(text.imported)), symbols, rendered)
-    linked = time.perf_counter()
+    compiled = load_object(exported, object_code, sorted(text.imported), symbols, rendered)
     compiled.timings = {
-        "emit": emitted - started,
         "optimise": inlined - emitted,
         "codegen": generated - inlined,
-        "link": linked - generated,
+        "link": time.perf_counter() - generated,
     }
+    return compiled
+
+
+def compile_program(program: Program, symbols: Mapping[str, int]) -> CompiledModule:
+    """Compiles a program; its first procedure is the one whose address the module gives."""
+    started = time.perf_counter()
+    text = emit_program(program, *vector_form())
+    emitted = time.perf_counter()
+    compiled = compile_text(text, (program.entry.name,), symbols)
+    compiled.timings = {"emit": emitted - started} | compiled.timings
     return compiled

@@ -16,6 +16,8 @@ MEMORY_TYPES = SCALAR_TYPES | {"bool": "i8"}
 SUFFIXES = {"bool": "i1", "int32": "i32", "int64": "i64", "float32": "f32", "float64": "f64"}
 BYTES = {"bool": 1, "int32": 4, "int64": 8, "float32": 4, "float64": 8}
 
+RARE_BRANCH = '!0 = !{!"branch_weights", i32 1, i32 4000}\n'
+
 
 def llvm_type(type: Type, width: int = 0) -> str:
     """The LLVM type of a value: a scalar, or with a width the vector of its lanes."""
@@ -106,4 +108,5 @@ class ModuleText:
 
     def render(self) -> str:
         """The whole module."""
-        return "\n".join((*self.declarations.values(), *self.definitions.values(), *self.functions)) + "\n"
+        parts = (*self.declarations.values(), *self.definitions.values(), *self.functions, RARE_BRANCH)
+        return "\n".join(parts)

@@ -1,0 +1,39 @@
+"""Addresses of the C functions that generated code uses: libm's, and those that SciPy's Cython modules export."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+from functools import cache
+
+EXPORTED = {
+    "ag_digamma": ("scipy.special.cython_special", "__pyx_fuse_1psi"),
+    **{f"ag_blas_{name}": ("scipy.linalg.cython_blas", name) for name in ("dgemm", "sgemm", "dgemv", "sgemv")},
+}
+
+
+@cache
+def address_of(symbol: str) -> int:
+    """The address of a C function by its name in generated code."""
+    if symbol in EXPORTED:
+        return capsule_address(*EXPORTED[symbol])
+    try:
+        return ctypes.cast(getattr(process(), symbol), ctypes.c_void_p).value or 0
+    except AttributeError:
+        raise LookupError(f"no symbol {symbol!r} is given, nor is it known in this process") from None
+
+
+@cache
+def process() -> ctypes.CDLL:
+    """The process's own symbols, libm among them."""
+    return ctypes.CDLL(None)
+
+
+def capsule_address(module: str, name: str) -> int:
+    """The address of a C function that a Cython module exports."""
+    capsule = importlib.import_module(module).__pyx_capi__[name]
+    api = ctypes.pythonapi
+    api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    api.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    return api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule))
