@@ -34,12 +34,17 @@ MASKED_COST = 12
 ACCUMULATORS = 4
 
 
-def emit_vector_loop(function: FunctionText, statement: For, plan: VectorPlan) -> None:
-    """A loop over vectors of iterations, and the combination of what its lanes have accumulated."""
+def emit_vector_loop(
+    function: FunctionText, statement: For, plan: VectorPlan, end: str | None = None, offset: str = "0"
+) -> None:
+    """A loop over vectors of iterations, and the combination of what its lanes have accumulated.
+
+    It runs `end` iterations (all of them, by default), the first of which has the index `offset`.
+    """
     outer_emitters, function.emitters = function.emitters, EMITTERS
     function.width = max(function.module.vector_bytes // plan.width_bytes, 2)
     function.width = min(function.width, 64)
-    end = function.text(statement.count)
+    end = function.text(statement.count) if end is None else end
     begin, accumulators = "0", [identity_vector(function, plan, position) for position in range(len(plan.reductions))]
     copies = unrolling(function, plan)
     if copies:
@@ -48,10 +53,10 @@ def emit_vector_loop(function: FunctionText, statement: For, plan: VectorPlan) -
         if end[0] != "%":
             middle = str(int(end) // step * step)
         if middle[0] == "%" or int(middle) > 0:
-            accumulators = main_loop(function, statement, plan, middle, copies, accumulators)
+            accumulators = main_loop(function, statement, plan, middle, copies, accumulators, offset)
         begin = middle
     if begin != end:
-        accumulators = masked_loop(function, statement, plan, begin, end, accumulators, copies == 1)
+        accumulators = masked_loop(function, statement, plan, begin, end, accumulators, copies == 1, offset)
     for var, initial, reduction, vector in zip(
         statement.results, statement.initial, plan.reductions, accumulators, strict=True
     ):
@@ -60,6 +65,11 @@ def emit_vector_loop(function: FunctionText, statement: For, plan: VectorPlan) -
             reduction.op, [function.text(initial), lanes], [var.type, var.type], var.type
         )
     function.width, function.emitters, function.fused = 0, outer_emitters, frozenset()
+
+
+def shifted(function: FunctionText, index: str, offset: str) -> str:
+    """The index of an iteration counted from the offset."""
+    return index if offset == "0" else function.let(f"add nuw nsw i64 {index}, {offset}")
 
 
 def unrolling(function: FunctionText, plan: VectorPlan) -> int:
@@ -85,7 +95,7 @@ def vector_type(function: FunctionText, statement: For, position: int) -> str:
 
 
 def main_loop(
-    function: FunctionText, statement: For, plan: VectorPlan, end: str, copies: int, start: list[str]
+    function: FunctionText, statement: For, plan: VectorPlan, end: str, copies: int, start: list[str], offset: str
 ) -> list[str]:
     """The unrolled loop without masks; each copy has accumulators of its own, which hides the latency of adding."""
     function.mask, function.fused = None, plan.fused
@@ -93,9 +103,9 @@ def main_loop(
     names = [[frame.carry() for _ in range(copies)] for _ in start]
     later: list[list[str]] = [[] for _ in start]
     for copy in range(copies):
-        base = frame.index
+        base = shifted(function, frame.index, offset)
         if copy:
-            base = function.let(f"add nuw nsw i64 {frame.index}, {copy * function.width}")
+            base = function.let(f"add nuw nsw i64 {base}, {copy * function.width}")
         function.values[statement.index.id] = Progression(base, "1")
         for var, copied in zip(statement.carried, names, strict=True):
             function.values[var.id] = Vector(copied[copy])
@@ -126,13 +136,13 @@ def combine(function: FunctionText, statement: For, plan: VectorPlan, position: 
 
 
 def masked_loop(
-    function: FunctionText, statement: For, plan: VectorPlan, begin: str, end: str, start: list[str], once: bool
+    function: FunctionText, statement: For, plan: VectorPlan, begin: str, end: str, start: list[str], once: bool, offset: str
 ) -> list[str]:
     """The loop under a mask of the lanes that are left; `once` when there is less than one vector of them."""
     function.fused = plan.fused
     frame = LoopFrame(function, begin, end, function.width, once)
     function.mask = mask = first_lanes(function, frame.index, end)
-    function.values[statement.index.id] = Progression(frame.index, "1")
+    function.values[statement.index.id] = Progression(shifted(function, frame.index, offset), "1")
     names = [frame.carry() for _ in start]
     for var, name in zip(statement.carried, names, strict=True):
         function.values[var.id] = Vector(name)
