@@ -14,7 +14,6 @@ from arignote.ir.sizes import sizes
 from arignote.ir.types import Array, Closure, Scalar, Tuple, Type, dims_of
 from arignote.lower import fusion
 from arignote.lower.boxes import is_recursive
-from arignote.lower.components import components
 from arignote.lower.context import Context
 from arignote.lower.flatten import flatten, rebuild, settled, types_of
 from arignote.lower.frame import Frame, rule
@@ -75,7 +74,7 @@ def undefined(context: Context, type_: Type) -> AnyValue:
             if is_recursive(type_):
                 return BoxValue(type_.function, type_.captured, build.let("null", dtype=BUFFER))
             return ClosureValue(type_.function, tuple([undefined(context, item) for item in type_.capture_types]))
-    buffers = tuple([build.let("null", dtype=BUFFER) for _ in components(type_.element)])  # type: ignore[attr-defined]
+    buffers = tuple([build.let("null", dtype=BUFFER) for _ in types_of(type_.element)])  # type: ignore[attr-defined]
     return ListValue(type_.element, ZERO, ZERO, buffers)  # type: ignore[attr-defined]
 
 

@@ -3,7 +3,7 @@
     scalar              the operand
     array               buffer, pointer, and the sizes that its type does not know
     tuple, closure      those of the parts
-    list                length, capacity, one buffer per component of an element
+    list                length, capacity, one buffer per operand that an element is flattened to
     recursive closure   one buffer (see `lists.py`)
     token, unit         nothing
 """
@@ -17,7 +17,6 @@ from arignote.ir.structure import MANY
 from arignote.ir.types import Array, Closure, List, Scalar, Tuple, Type
 from arignote.lower import fusion
 from arignote.lower.boxes import box, is_recursive
-from arignote.lower.components import components
 from arignote.lower.lazy import Lazy, Splat
 from arignote.lower.loop_ir import BUFFER, INT64, Const, Operand, pointer_to
 from arignote.lower.values import UNIT, AnyValue, BoxValue, ClosureValue, ListValue, Stored, TupleValue
@@ -40,7 +39,7 @@ def types_of(type_: Type, all_sizes: bool = False) -> list[str]:
                 return [BUFFER]
             return [t for item in type_.capture_types for t in types_of(item, all_sizes)]
         case List():
-            return [INT64, INT64, *[BUFFER for _ in components(type_.element)]]
+            return [INT64, INT64, *[BUFFER for _ in types_of(type_.element)]]
     return []
 
 
@@ -93,7 +92,7 @@ def rebuild(context: Context, type_: Type, operands: Iterator[Operand], all_size
             return ClosureValue(type_.function, tuple(captures))
         case List():
             length, capacity = next(operands), next(operands)
-            buffers = tuple([next(operands) for _ in components(type_.element)])
+            buffers = tuple([next(operands) for _ in types_of(type_.element)])
             return ListValue(type_.element, length, capacity, buffers)  # type: ignore[arg-type]
     return UNIT
 

@@ -117,6 +117,18 @@ def typed(value: Any, type: Type) -> Any:
     return dtype.type(value)
 
 
+def release(buffer: Buffer | None) -> None:
+    """Gives back one reference; the last one gives back those that the buffer holds."""
+    waiting = [buffer]
+    while waiting:
+        buffer = waiting.pop()
+        if isinstance(buffer, Buffer):
+            assert buffer.references > 0, "released too often"
+            buffer.references -= 1
+            if not buffer.references and buffer.data.dtype == object:
+                waiting.extend(buffer.data)
+
+
 class Frame:
     """The variables of one call."""
 
@@ -150,10 +162,7 @@ class Frame:
     def release(self, buffers: Sequence[Operand]) -> None:
         """Gives back one reference of each buffer."""
         for operand in buffers:
-            buffer = self.value(operand)
-            if buffer is not None:
-                assert buffer.references > 0, "released too often"
-                buffer.references -= 1
+            release(self.value(operand))
 
 
 def _let(frame: Frame, statement: Let) -> None:
@@ -194,7 +203,7 @@ def _alloc(frame: Frame, statement: Alloc) -> None:
     if count * dtype.itemsize > frame.run.memory:
         frame.release(statement.live)
         raise SiteRaised(OUT_OF_MEMORY_SITE, (count * dtype.itemsize,))
-    buffer = Buffer(np.zeros(count, dtype))
+    buffer = Buffer(np.full(count, None) if dtype == object else np.zeros(count, dtype))
     frame.run.buffers.append(buffer)
     frame.values[statement.buffer.id] = buffer
     frame.values[statement.pointer.id] = Pointer(buffer.data)

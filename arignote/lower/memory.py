@@ -11,7 +11,9 @@ counts precise, in the manner of Perceus (Reinking, Xie, de Moura, Leijen, 2021)
 - Inside a loop, what comes from outside is borrowed.
 - A statement that can leave the procedure names the buffers that are alive there.
 
-A pointer keeps its buffer alive: the pointer defined right after a buffer belongs to it, and derived pointers belong with it.
+A pointer keeps its buffer alive: the pointer defined (or loaded) right after a buffer belongs to it, and a pointer derived
+from another belongs where that belongs. A buffer loaded from memory is retained; the lowering releases what a store
+overwrites.
 """
 
 from __future__ import annotations
@@ -94,10 +96,14 @@ class _Ownership:
     def _survey(self, body: list[Statement]) -> dict[int, Var]:
         """Buffers used in the body, those defined in it included."""
         used: dict[int, Var] = {}
+        loaded: Var | None = None
         for statement in body:
             for operand in self._operands(statement):
                 self._use(operand, used)
             self._survey_one(statement, used)
+            if isinstance(statement, Load) and is_pointer(statement.var.type) and loaded is not None:
+                self.owner[statement.var.id] = loaded
+            loaded = statement.var if isinstance(statement, Load) and statement.var.type == BUFFER else None
         return used
 
     def _survey_one(self, statement: Statement, used: dict[int, Var]) -> None:

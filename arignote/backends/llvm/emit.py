@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ...lower.loop_ir import (
+    BUFFER,
     OUT_OF_MEMORY_SITE,
     Alloc,
     Call,
@@ -83,7 +84,18 @@ def emit_alloc(function: FunctionText, statement: Alloc) -> None:
     failed = function.let(f"icmp eq ptr {header}, null")
     raise_when(function, failed, OUT_OF_MEMORY_SITE, [total], statement.live)
     function.values[statement.buffer.id] = header
-    function.values[statement.pointer.id] = function.let(f"getelementptr i8, ptr {header}, i64 64")
+    data = function.values[statement.pointer.id] = function.let(f"getelementptr i8, ptr {header}, i64 64")
+    if pointee(statement.pointer.type) == BUFFER:
+        hold_references(function, header, data, count, total)
+
+
+def hold_references(function: FunctionText, header: str, data: str, count: str, total: str) -> None:
+    """Marks a fresh buffer as one that holds references, all null; whoever frees it releases them."""
+    for offset, value in ((16, "1"), (24, count)):
+        place = function.let(f"getelementptr i8, ptr {header}, i64 {offset}")
+        function.put(f"store i64 {value}, ptr {place}")
+    clear = function.module.intrinsic("llvm.memset.p0.i64", "void", "ptr, i8, i64, i1")
+    function.put(f"call void {clear}(ptr {data}, i8 0, i64 {total}, i1 false)")
 
 
 def emit_retain(function: FunctionText, statement: Retain) -> None:

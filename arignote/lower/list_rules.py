@@ -1,0 +1,168 @@
+"""Lowering of lists: one growable buffer per operand that an element is flattened to, all of one capacity.
+
+The buffers of a list are shared or not together, so the first one tells whether the list may be changed in place. Places
+beyond the length hold nothing, or a reference that the next write gives back.
+"""
+
+from __future__ import annotations
+
+from arignote.ir.graph import Apply
+from arignote.ir.types import Type
+from arignote.lower.context import Context
+from arignote.lower.flatten import flatten, rebuild, types_of
+from arignote.lower.frame import Frame, rule
+from arignote.lower.loop_ir import BUFFER, Const, Operand, Var
+from arignote.lower.memory import Take
+from arignote.lower.records import data_of, read_words, write_words
+from arignote.lower.values import ONE, ZERO, AnyValue, ListValue, TupleValue
+
+SMALLEST = 8
+"""The first capacity of a list that grows."""
+
+
+def _list(frame: Frame, node: Apply) -> ListValue:
+    value = frame.value(node.inputs[0])
+    assert isinstance(value, ListValue), value
+    return value
+
+
+def _pointers(context: Context, value: ListValue) -> list[Var]:
+    return [data_of(context, buffer, slot) for buffer, slot in zip(value.buffers, types_of(value.element))]
+
+
+def _taken(context: Context, value: ListValue) -> tuple[ListValue, list[Var]]:
+    """The list with its references handed over, and the addresses of its data."""
+    buffers: list[Var] = []
+    pointers: list[Var] = []
+    for buffer, source in zip(value.buffers, _pointers(context, value)):
+        taken, pointer = context.build.var(BUFFER), context.build.var(source.type)
+        context.build.append(Take(taken, pointer, buffer, source))
+        buffers.append(taken)
+        pointers.append(pointer)
+    return ListValue(value.element, value.length, value.capacity, tuple(buffers)), pointers
+
+
+def _changeable(context: Context, value: ListValue, grows: bool) -> tuple[ListValue, list[Var]]:
+    """The same list in buffers that nobody else sees, with room for one more element if it grows."""
+    build = context.build
+    if not value.buffers:
+        return value, []
+    own, pointers = _taken(context, value)
+    ready: Operand = build.unique(own.buffers[0])
+    has_room = build.let("less", own.length, own.capacity)
+    if grows:
+        ready = build.let("logical_and", ready, has_room)
+    with build.branch(ready) as branch:
+        branch.yields(own.capacity, *_pairs(own.buffers, pointers))
+        branch.otherwise()
+        capacity = _larger(context, own, has_room) if grows else own.length
+        copies = [_copied(context, pointer, own.length, capacity) for pointer in pointers]
+        branch.yields(capacity, *[x for pair in copies for x in pair])
+    capacity, *rest = branch.results
+    return ListValue(value.element, value.length, capacity, tuple(rest[::2])), list(rest[1::2])
+
+
+def _pairs(buffers: tuple[Var, ...], pointers: list[Var]) -> list[Var]:
+    return [x for pair in zip(buffers, pointers) for x in pair]
+
+
+def _larger(context: Context, value: ListValue, has_room: Operand) -> Operand:
+    """Twice the length where there is no room."""
+    build = context.build
+    double = build.let("maximum", build.let("add", value.length, value.length), Const(SMALLEST, "int64"))
+    return build.let("select", has_room, value.capacity, double)
+
+
+def _copied(context: Context, pointer: Var, length: Operand, capacity: Operand) -> tuple[Var, Var]:
+    """A fresh buffer with the first elements of another."""
+    build = context.build
+    slot = pointer.type[4:-1]
+    buffer, target = build.alloc(slot, capacity)
+    with build.loop(length) as loop:
+        build.store(target, loop.index, build.load(pointer, loop.index))
+    return buffer, target
+
+
+def _checked(frame: Frame, index: Operand, length: Operand, message: str) -> Operand:
+    """The position of an index that may count from the end."""
+    context, build = frame.context, frame.context.build
+    position = build.let("select", build.let("less", index, ZERO), build.let("add", index, length), index)
+    outside = build.let("logical_or", build.let("less", position, ZERO), build.let("greater_equal", position, length))
+    context.raise_if(outside, IndexError, (message,))
+    return position
+
+
+@rule("list_new")
+def _new(frame: Frame, node: Apply) -> AnyValue:
+    return new_list(frame.context, node["element"], frame.scalar(node.inputs[0]))
+
+
+def new_list(context: Context, element: Type, wanted: Operand) -> ListValue:
+    """An empty list with room for some elements."""
+    build = context.build
+    capacity = wanted if isinstance(wanted, Const) and wanted.value >= 0 else build.let("maximum", wanted, ZERO)
+    buffers = tuple([build.alloc(slot, capacity)[0] for slot in types_of(element)])
+    return ListValue(element, ZERO, capacity, buffers)
+
+
+@rule("list_length")
+def _length(frame: Frame, node: Apply) -> AnyValue:
+    length = _list(frame, node).length
+    frame.context.now_count(length)
+    return length
+
+
+@rule("list_push")
+def _push(frame: Frame, node: Apply) -> AnyValue:
+    context = frame.context
+    value = _list(frame, node)
+    words = flatten(context, frame.value(node.inputs[1]), value.element)
+    own, pointers = _changeable(context, value, grows=True)
+    write_words(context, pointers, own.length, words, overwrite=True)
+    return ListValue(own.element, context.build.index_add(own.length, ONE), own.capacity, own.buffers)
+
+
+@rule("list_get")
+def _get(frame: Frame, node: Apply) -> AnyValue:
+    context = frame.context
+    value = _list(frame, node)
+    position = _checked(frame, frame.scalar(node.inputs[1]), value.length, "list index out of range")
+    return rebuild(context, value.element, iter(read_words(context, _pointers(context, value), position)))
+
+
+@rule("list_set")
+def _set(frame: Frame, node: Apply) -> AnyValue:
+    context = frame.context
+    value = _list(frame, node)
+    position = _checked(frame, frame.scalar(node.inputs[1]), value.length, "list assignment index out of range")
+    words = flatten(context, frame.value(node.inputs[2]), value.element)
+    own, pointers = _changeable(context, value, grows=False)
+    write_words(context, pointers, position, words, overwrite=True)
+    return own
+
+
+@rule("list_pop")
+def _pop(frame: Frame, node: Apply) -> AnyValue:
+    context, build = frame.context, frame.context.build
+    value = _list(frame, node)
+    context.raise_if(build.let("less_equal", value.length, ZERO), IndexError, ("pop from empty list",))
+    last = build.let("subtract", value.length, ONE)
+    words = read_words(context, _pointers(context, value), last)
+    shorter = ListValue(value.element, last, value.capacity, value.buffers)
+    if any(word.type == BUFFER for word in words):
+        shorter = _emptied(context, shorter, words, last)
+    return TupleValue((shorter, rebuild(context, value.element, iter(words))))
+
+
+def _emptied(context: Context, value: ListValue, words: list[Operand], place: Operand) -> ListValue:
+    """Where nobody else sees the list, the references that left it are taken out, so that they can be unique again."""
+    build = context.build
+    own, pointers = _taken(context, value)
+    with build.branch(build.unique(own.buffers[0])) as branch:
+        for pointer, word in zip(pointers, words):
+            if word.type == BUFFER:
+                build.store(pointer, place, build.let("null", dtype=BUFFER))
+                build.release(word)
+        branch.otherwise()
+    return own
+
