@@ -14,13 +14,14 @@ from arignote.frontend.numpy_operand import (
     check_nonnegative,
     expand_to_rank,
     piece,
+    promote,
     rank_of,
     refuse,
 )
 from arignote.frontend.numpy_reduce import flat
 from arignote.frontend.numpy_ufunc import operand
 from arignote.frontend.promotion import kind_of, result_dtype
-from arignote.frontend.values import ArrayValue, Static, Value, is_python_number
+from arignote.frontend.values import ArrayValue, Static, Value
 from arignote.ir.graph import Constant, Node
 from arignote.ir.structure import ANY
 from arignote.ir.types import Scalar, dtype_of, is_float
@@ -93,10 +94,15 @@ def asarray(c: Context, a: Value, dtype: Dtype = None, order: Known = None, *, d
     return c.array(as_node(c, a, dtype))
 
 
-@numpy_function("copy", method="copy")
-def copy(c: Context, a: Value, order: Known = "K", subok: Refused = False) -> Any:
+@numpy_function(method="copy")
+def copy_method(c: Context, a: Value, order: Known = "C") -> Any:
     node = as_node(c, a)
-    return c.array(node) if isinstance(a, ArrayValue) or is_python_number(a) else node
+    return c.array(node) if isinstance(a, ArrayValue) else node
+
+
+@numpy_function("copy")
+def copy(c: Context, a: Value, order: Known = "K", subok: Refused = False) -> Any:
+    return c.array(as_node(c, a))
 
 
 @numpy_function(method="flatten")
@@ -122,26 +128,23 @@ def arange(c: Context, start: Value, stop: Value = None, step: Value = None, dty
     if stop is None:
         start, stop = Static(0), start
     step = Static(1) if step is None else step
-    values = (start, stop, step)
-    nodes = [as_node(c, value) for value in values]
+    nodes = [as_node(c, value) for value in (start, stop, step)]
     if any(rank_of(node) for node in nodes):
         refuse(c, "only 0-dimensional arguments are supported by np.arange")
     if any(is_float(dtype_of(node.type)) for node in nodes):
-        return _float_range(c, values, nodes, dtype)
-    return _integer_range(c, values, nodes, dtype)
+        return _float_range(c, nodes, dtype)
+    return _integer_range(c, nodes, dtype)
 
 
-def _range_dtype(c: Context, values: tuple[Value, ...], nodes: list[Node], dtype: str | None) -> str:
-    """Python ints stand for int64, floats for float64, unless NumPy numbers stand beside them."""
-    if dtype is not None:
-        return dtype
-    found = result_dtype(*[kind_of(c, value) for value in values])
+def _range_dtype(nodes: list[Node], dtype: str | None) -> str:
+    """Here Python's numbers are not weak."""
+    found = dtype or promote([dtype_of(node.type) for node in nodes])
     return "int64" if found == "bool" else found
 
 
-def _integer_range(c: Context, values: tuple[Value, ...], nodes: list[Node], dtype: str | None) -> Node:
+def _integer_range(c: Context, nodes: list[Node], dtype: str | None) -> Node:
     start, stop, step = [cast(c, node, "int64") for node in nodes]
-    result = _range_dtype(c, values, nodes, dtype)
+    result = _range_dtype(nodes, dtype)
     _check_step(c, s.compare(c, "equal", step, s.ZERO), "division by zero")
     # ceil((stop - start) / step)
     gap = s.subtract(c, start, stop)
@@ -160,9 +163,9 @@ def _check_step(c: Context, vain: Node, message: str) -> None:
     c.raise_if(vain, ZeroDivisionError, message)
 
 
-def _float_range(c: Context, values: tuple[Value, ...], nodes: list[Node], dtype: str | None) -> Node:
+def _float_range(c: Context, nodes: list[Node], dtype: str | None) -> Node:
     """NumPy adds i times the difference of the first two elements, both rounded to the dtype."""
-    result = _range_dtype(c, values, nodes, dtype)
+    result = _range_dtype(nodes, dtype)
     start, stop, step = [cast(c, node, "float64") for node in nodes]
     zero = Constant(0.0, Scalar("float64"))
     _check_step(c, c.emit("equal", step, zero), "float division by zero")
@@ -295,6 +298,8 @@ def diag(c: Context, v: Node, k: Known = 0) -> Any:
 
 @numpy_function("vander")
 def vander(c: Context, x: Node, N: Value = None, increasing: Known = False) -> Node:  # type: ignore[assignment]
+    if rank_of(x) != 1:
+        refuse(c, "x must be a one-dimensional array or sequence.")
     count = s.size(c, x, 0) if N is None else as_size(c, N)
     x = cast(c, x, "int64") if dtype_of(x.type) in ("bool", "int32") else x
     powers = c.emit("iota", count, dtype="int64", dim=s.dim_of(count))

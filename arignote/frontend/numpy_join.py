@@ -271,7 +271,7 @@ def compress(c: Context, condition: Value, a: Value, axis: Known = None, out: Re
 # Padding -----------------------------------------------------------------------------------------------------------
 
 
-@numpy_function("pad")
+@numpy_function("pad", rank0=True)
 def pad(c: Context, array: Node, pad_width: Value, mode: Known = "constant", *, constant_values: Value = None) -> Node:  # type: ignore[assignment]
     if mode != "constant":
         refuse(c, f"np.pad with mode={mode!r} is not supported in compiled code", "only mode='constant' is")
@@ -280,6 +280,8 @@ def pad(c: Context, array: Node, pad_width: Value, mode: Known = "constant", *, 
         if not is_number(constant_values):
             refuse(c, "np.pad with several constant_values is not supported in compiled code")
         fill = cast(c, as_node(c, constant_values), dtype_of(array.type))
+    if not rank_of(array):
+        return array
     widths = _pad_widths(c, pad_width, rank_of(array))
     shape = s.shape(c, array)
     sizes = [s.add(c, s.add(c, low, size), high) for (low, high), size in zip(widths, shape, strict=True)]

@@ -19,10 +19,10 @@ from arignote.frontend.numpy_operand import (
     refuse_shape,
     shape_pieces,
 )
-from arignote.frontend.numpy_reduce import flat, in_mean_dtype, reduced
+from arignote.frontend.numpy_reduce import extremum, flat, in_mean_dtype, reduced
 from arignote.frontend.numpy_shape import moved, permuted, reshaped
 from arignote.frontend.numpy_ufunc import unified
-from arignote.frontend.values import Value
+from arignote.frontend.values import Static, Value
 from arignote.ir.graph import Constant, Node
 from arignote.ir.types import Scalar, dtype_of
 
@@ -257,7 +257,7 @@ def _vector_norm(c: Context, x: Node, ord: Any, axes: tuple[int, ...], keepdims:
         return reduced(c, "sum", cast(c, nonzero, dtype_of(x.type)), axes, keepdims)
     absolute = c.emit("absolute", x)
     if ord == np.inf:
-        return reduced(c, "max", absolute, axes, keepdims)
+        return extremum(c, "maximum", absolute, axes, keepdims, Static(0))
     if ord == -np.inf:
         return reduced(c, "min", absolute, axes, keepdims)
     if ord == 1:
@@ -276,5 +276,8 @@ def _matrix_norm(c: Context, x: Node, ord: Any, row: int, column: int, keepdims:
         refuse(c, "Invalid norm order for matrices.")
     inside, outside = (row, column) if abs(ord) == 1 else (column, row)
     total = reduced(c, "sum", c.emit("absolute", x), (inside,), True)
-    result = reduced(c, "max" if ord > 0 else "min", total, (outside,), True)
+    if ord > 0:
+        result = extremum(c, "maximum", total, (outside,), True, Static(0))
+    else:
+        result = reduced(c, "min", total, (outside,), True)
     return result if keepdims else c.emit("squeeze", result, axes=tuple(sorted((row, column))))

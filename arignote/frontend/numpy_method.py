@@ -164,6 +164,8 @@ for _ufunc, _name in (
 
 def _accumulate_method(ufunc: np.ufunc, whole: str) -> None:
     def accumulate(c: Context, array: Value, axis: Known = 0, dtype: Refused = None, out: Refused = None) -> Value:
+        if not rank_of(as_node(c, array)):
+            refuse(c, "cannot accumulate on a scalar")
         return FUNCTIONS[getattr(np, whole)](c, [array], {"axis": Static(axis)})
 
     FUNCTIONS[ufunc.accumulate] = Declared(accumulate, f"np.{ufunc.__name__}.accumulate", False, False)
@@ -222,7 +224,7 @@ def array_equal(c: Context, a1: Value, a2: Value, equal_nan: Known = False) -> A
     return c.scalar(c.emit("logical_and", equal, same), python=True)
 
 
-@numpy_function("isin")
+@numpy_function("isin", rank0=True)
 def isin(c: Context, element: Value, test_elements: Value, assume_unique: Known = False, invert: Known = False, *,
          kind: Known = None) -> Node:  # fmt: skip
     x, y = operand(c, element), operand(c, test_elements)

@@ -203,7 +203,7 @@ def mean(c: Context, a: Node, axis: Known = None, dtype: Dtype = None, out: Refu
     x = in_mean_dtype(c, a, dtype)
     if not is_float(dtype_of(x.type)):
         refuse(c, "np.mean with an integer dtype is not supported in compiled code")
-    return mean_of(c, x, axes_of(c, x, axis), bool(keepdims))
+    return mean_of(c, x, normal_axes(c, axis, rank_of(x)), bool(keepdims))
 
 
 def variance(c: Context, x: Node, axes: Axes, keepdims: bool, ddof: Any) -> Node:
@@ -230,7 +230,7 @@ def _spread(name: str) -> None:
                correction: Known = None) -> Node:  # fmt: skip
         x = in_mean_dtype(c, a, dtype)
         delta = ddof if correction is None else correction
-        result = variance(c, x, axes_of(c, x, axis), bool(keepdims), delta)
+        result = variance(c, x, normal_axes(c, axis, rank_of(x)), bool(keepdims), delta)
         return c.emit("sqrt", result) if name == "std" else result
 
 
@@ -252,7 +252,7 @@ def average(c: Context, a: Node, axis: Known = None, weights: Node = None, retur
     if returned:
         refuse(c, "np.average(returned=True) is not supported in compiled code")
     x = in_mean_dtype(c, a, None)
-    axes = axes_of(c, x, axis)
+    axes = normal_axes(c, axis, rank_of(x))
     if weights is None:
         return mean_of(c, x, axes, bool(keepdims))
     dtype = "float32" if {dtype_of(x.type), dtype_of(weights.type)} == {"float32"} else "float64"
@@ -352,14 +352,14 @@ def _nan_mean(c: Context, a: Node, axes: Axes, keepdims: bool) -> tuple[Node, No
 @numpy_function("nanmean")
 def nanmean(c: Context, a: Node, axis: Known = None, dtype: Refused = None, out: Refused = None,
             keepdims: Known = False, *, where: Refused = True) -> Node:  # fmt: skip
-    return _nan_mean(c, a, axes_of(c, a, axis), bool(keepdims))[1]
+    return _nan_mean(c, a, normal_axes(c, axis, rank_of(a)), bool(keepdims))[1]
 
 
 def _nan_spread(name: str) -> None:
     @numpy_function(f"nan{name}")
     def spread(c: Context, a: Node, axis: Known = None, dtype: Refused = None, out: Refused = None, ddof: Known = 0,
                keepdims: Known = False, *, where: Refused = True) -> Node:  # fmt: skip
-        axes = axes_of(c, a, axis)
+        axes = normal_axes(c, axis, rank_of(a))
         if not is_float(dtype_of(a.type)):
             result = variance(c, cast(c, a, "float64"), axes, bool(keepdims), ddof)
             return c.emit("sqrt", result) if name == "std" else result
@@ -445,6 +445,8 @@ def diff(c: Context, a: Node, n: Known = 1, axis: Known = -1, prepend: Refused =
 
 @numpy_function("trapezoid")
 def trapezoid(c: Context, y: Node, x: Node = None, dx: Value = None, axis: Known = -1) -> Node:  # type: ignore[assignment]
+    if dtype_of(y.type) == "bool":
+        refuse(c, "np.trapezoid of truth values is not supported in compiled code", "convert them to float first")
     y = in_mean_dtype(c, y, None)
     place = normal_axis(c, axis, rank_of(y))
     count = s.maximum(c, s.subtract(c, s.size(c, y, place), s.ONE), s.ZERO)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import scipy.special
 
 from arignote.frontend.numpy_binding import FUNCTIONS, Declared, Known, Refused
-from arignote.frontend.numpy_operand import as_node
+from arignote.frontend.numpy_operand import as_node, cast, refuse
 from arignote.frontend.numpy_reduce import axes_of, in_mean_dtype, reduced
-from arignote.frontend.numpy_ufunc import constant, float_of, in_float
+from arignote.frontend.numpy_ufunc import constant, in_float
+from arignote.frontend.numpy_ufunc import float_of as numpy_float_of
 from arignote.frontend.values import Value
 from arignote.ir.graph import Node
+from arignote.ir.types import dtype_of
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -28,6 +30,13 @@ def special(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return register
 
 
+def float_of(c: Context, name: str, x: Node) -> Node:
+    """An operand in floating point; of truth values SciPy makes float32 or float64, depending on the function."""
+    if dtype_of(x.type) == "bool":
+        refuse(c, f"scipy.special.{name} of truth values is not supported in compiled code", "convert them to float first")
+    return numpy_float_of(c, name, x)
+
+
 def _unary(name: str, operation: str) -> None:
     @special(name)
     def apply(c: Context, x: Node, /, out: Refused = None) -> Node:
@@ -35,11 +44,10 @@ def _unary(name: str, operation: str) -> None:
 
 
 for _name, _operation in (
-    ("erf", "erf"), ("erfc", "erfc"), ("gammaln", "gammaln"), ("loggamma", "gammaln"), ("digamma", "digamma"),
+    ("erf", "erf"), ("erfc", "erfc"), ("gammaln", "gammaln"), ("digamma", "digamma"),
     ("psi", "digamma"), ("log1p", "log1p"), ("expm1", "expm1"), ("cbrt", "cbrt"), ("exp2", "exp2"),
 ):  # fmt: skip
-    if _name != "loggamma":  # of negative numbers it is complex
-        _unary(_name, _operation)
+    _unary(_name, _operation)
 
 
 @special("expit")
@@ -77,7 +85,10 @@ def xlog1py(c: Context, x: Value, y: Value, /, out: Refused = None) -> Node:
 
 def _times_log(c: Context, name: str, logarithm: str, pole: float, x: Value, y: Value) -> Node:
     """x log(y), and 0 where x is 0, whatever the logarithm is (apart from NaN)."""
-    a, b = in_float(c, name, x, y)
+    nodes = [as_node(c, value) for value in (x, y)]
+    # SciPy's functions do not know weak numbers: float32 only if all operands are.
+    dtype = "float32" if all(dtype_of(node.type) == "float32" for node in nodes) else "float64"
+    a, b = [cast(c, node, dtype) for node in nodes]
     regular = c.emit("logical_and", c.emit("isfinite", b), c.emit("greater", b, constant(pole, b)))
     regular = c.emit("logical_or", regular, c.emit("isnan", b))
     vain = c.emit("logical_and", c.emit("equal", a, constant(0, a)), c.emit("logical_not", regular))
@@ -112,16 +123,24 @@ def logsumexp(c: Context, a: Value, axis: Known = None, b: Value = None, keepdim
               return_sign: Refused = False) -> Node:  # fmt: skip
     x = in_mean_dtype(c, as_node(c, a), None)
     axes = axes_of(c, x, axis)
+    if b is not None:
+        weights, x = in_float(c, "logsumexp", b, c.result(x))
     moved, top = _shifted(c, x, axes)
     terms = c.emit("exp", moved)
     if b is not None:
-        terms = c.emit("multiply", terms, as_node(c, b, "float64") if b is None else in_float(c, "logsumexp", b, a)[0])
+        terms = c.emit("multiply", terms, weights)
     result = c.emit("add", c.emit("log", reduced(c, "sum", terms, axes, True)), top)
     return result if keepdims or not axes else c.emit("squeeze", result, axes=axes)
 
 
+def _refuse_bool(c: Context, x: Node) -> None:
+    if dtype_of(x.type) == "bool":
+        refuse(c, "numpy boolean subtract, the `-` operator, is not supported")
+
+
 @special("softmax")
 def softmax(c: Context, x: Node, axis: Known = None) -> Node:
+    _refuse_bool(c, x)
     x = in_mean_dtype(c, x, None)
     axes = axes_of(c, x, axis)
     terms = c.emit("exp", _shifted(c, x, axes)[0])
@@ -130,6 +149,7 @@ def softmax(c: Context, x: Node, axis: Known = None) -> Node:
 
 @special("log_softmax")
 def log_softmax(c: Context, x: Node, axis: Known = None) -> Node:
+    _refuse_bool(c, x)
     x = in_mean_dtype(c, x, None)
     axes = axes_of(c, x, axis)
     moved, _ = _shifted(c, x, axes)

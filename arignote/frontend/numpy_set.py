@@ -204,7 +204,7 @@ def in_dtype_of(c: Context, name: str, x: Node, value: Value, target_dtype: str)
 def _augmented(c: Context, plan: Plan, value: Value, name: str) -> Node:
     dtype = dtype_of(plan.x.type)
     mask = _only_mask(plan)
-    if name in ("add", "subtract") and not plan.is_advanced and dtype != "bool":
+    if name in ("add", "subtract") and not plan.is_advanced and (plan.numbers or plan.slices) and dtype != "bool":
         addend = as_node(c, operand(c, value))
         if dtype_of(addend.type) == dtype or _is_weak(c, value, dtype):
             addend = c.node(value, dtype) if _is_weak(c, value, dtype) else addend

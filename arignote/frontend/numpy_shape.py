@@ -14,6 +14,7 @@ from arignote.frontend.numpy_operand import (
     as_shape,
     as_size,
     cast,
+    expand_to_rank,
     normal_axes,
     normal_axis,
     piece,
@@ -251,7 +252,7 @@ def broadcast_to(c: Context, array: Node, shape: Value, subok: Refused = False) 
     return c.emit("broadcast_to", array, *sizes, dims=s.dims(sizes)) if sizes else array
 
 
-@numpy_function("broadcast_arrays", shares=True)
+@numpy_function("broadcast_arrays", shares=True, rank0=True)
 def broadcast_arrays(c: Context, *args: Node, subok: Refused = False) -> tuple[Node, ...]:
     return tuple(broadcast_together(c, args))
 
@@ -278,7 +279,10 @@ def reversed_along(c: Context, x: Node, axes: Sequence[int]) -> Node:
 
 
 @numpy_function("flip", shares=True)
-def flip(c: Context, m: Node, axis: Known = None) -> Node:
+def flip(c: Context, m: Node, axis: Known = None) -> Any:
+    if not rank_of(m):
+        normal_axes(c, axis, 0)
+        return c.scalar(m, python=False)
     return reversed_along(c, m, normal_axes(c, axis, rank_of(m)))
 
 
@@ -307,7 +311,7 @@ def rot90(c: Context, m: Node, k: Known = 1, axes: Known = (0, 1)) -> Node:
     return reversed_along(c, swapped(c, m, first, second), (second,)) if turns == 3 else m
 
 
-@numpy_function("roll")
+@numpy_function("roll", rank0=True)
 def roll(c: Context, a: Node, shift: Value, axis: Known = None) -> Node:
     if axis is None:
         return reshaped(c, rolled(c, flat(c, a), as_size(c, shift), 0), s.shape(c, a))
@@ -376,6 +380,8 @@ def _sorting(name: str) -> None:
                 stable: Known = None) -> Node:  # fmt: skip
         if axis is None:
             return c.emit(name, flat(c, a), axis=0)
+        if name == "argsort":
+            a = expand_to_rank(c, a, 1)
         return c.emit(name, a, axis=normal_axis(c, axis, rank_of(a)))
 
     if name == "argsort":

@@ -11,7 +11,7 @@ import numpy as np
 from arignote.frontend.numpy_binding import FUNCTIONS, METHODS, Declared, Known, Refused, Values, numpy_function
 from arignote.frontend.numpy_operand import as_node, cast, refuse, sequence_items
 from arignote.frontend.promotion import BOOL_MEANS, as_dtype, kind_of, result_dtype
-from arignote.frontend.values import Value
+from arignote.frontend.values import Static, Value, is_number
 from arignote.ir.graph import Constant, Node
 from arignote.ir.types import Scalar, dtype_of, is_float
 
@@ -202,7 +202,7 @@ def logical_not(c: Context, x: Node) -> Node:
 
 @unary("conjugate")
 def conjugate(c: Context, x: Node) -> Node:
-    return x
+    return int8(c, "conjugate") if dtype_of(x.type) == "bool" else x
 
 
 @unary("deg2rad")
@@ -320,7 +320,7 @@ def modf(c: Context, x: Node, /) -> tuple[Node, Node]:
 # Functions that are not ufuncs -------------------------------------------------------------------------------------
 
 
-@numpy_function("where")
+@numpy_function("where", rank0=True)
 def where(c: Context, condition: Node, x: Value = None, y: Value = None, /) -> Any:  # type: ignore[assignment]
     test = cast(c, condition, "bool")
     if x is None and y is None:
@@ -349,7 +349,9 @@ def clip(c: Context, a: Value, a_min: Value = None, a_max: Value = None, out: Re
          min: Value = None, max: Value = None) -> Node:  # type: ignore[assignment]  # fmt: skip
     low, high = (a_min if min is None else min), (a_max if max is None else max)
     bounds = [bound for bound in (low, high) if bound is not None and getattr(bound, "object", 0) is not None]
-    dtype, (x, *limits) = unified(c, (a, *bounds))
+    # np.clip makes an array of its first argument, so a Python number is not weak there.
+    first = c.scalar(as_node(c, a), python=False) if is_number(a) else a
+    dtype, (x, *limits) = unified(c, (first, *bounds))
     names = ["maximum"] if low is not None and getattr(low, "object", 0) is not None else []
     names = [*names, "minimum"][: len(limits)] if names else ["minimum"]
     for name, limit in zip(names, limits, strict=False):
@@ -433,18 +435,17 @@ def is_close(c: Context, a: Value, b: Value, rtol: Value | None, atol: Value | N
     return result
 
 
-@numpy_function("real", attribute="real", shares=True)
-def real(c: Context, val: Node) -> Node:
-    return val
+@numpy_function("real", attribute="real")
+def real(c: Context, val: Value) -> Value:
+    return operand(c, val)
 
 
-@numpy_function("select")
+@numpy_function("select", rank0=True)
 def select(c: Context, condlist: Values, choicelist: Values, default: Value = None) -> Node:  # type: ignore[assignment]
     if len(condlist) != len(choicelist):
         refuse(c, "list of cases must be same length as list of conditions")
-    choices = list(choicelist) if default is None else [*choicelist, default]
-    dtype, nodes = unified(c, tuple(choices))
-    result = Constant(0, Scalar(dtype)) if default is None else nodes.pop()
+    _, nodes = unified(c, (*choicelist, Static(0) if default is None else default))
+    result = nodes.pop()
     for condition, node in zip(reversed(condlist), reversed(nodes), strict=True):
         result = c.emit("select", cast(c, as_node(c, condition), "bool"), node, result)
     return result
