@@ -162,6 +162,58 @@ def test_inner_loop_of_vectors(rows: int, columns: int) -> None:
     run_both(program_of((build, ())), [RNG.normal(size=(rows, columns)), np.zeros(columns), rows, columns])
 
 
+@pytest.mark.parametrize("type", ["float32", "float64", "int32", "int64"])
+@pytest.mark.parametrize("better", ["greater", "less"])
+def test_position_of_the_best(type: str, better: str) -> None:
+    """argmax and argmin: the first one wins, and a nan beats everything."""
+    build = ProcedureBuilder("main")
+    x, start, n = build.parameter(pointer_to(type)), build.parameter(type), build.parameter("int64")
+    with build.kernel([x]) as kernel:
+        with build.loop(n, [start, const(0)], vector=True, reduction=True) as loop:
+            value, (best, where) = build.load(x, loop.index), loop.carried
+            wins = build.let(better, value, best)
+            if type.startswith("float"):
+                first_nan = build.let("logical_and", build.let("isnan", value), build.let("logical_not", build.let("isnan", best)))
+                wins = build.let("logical_or", wins, first_nan)
+            loop.yields(build.let("select", wins, value, best), build.let("select", wins, loop.index, where))
+        kernel.yields(*loop.results)
+    program = program_of((build, kernel.results))
+    assert "reduce.smin.v" in compiled(program).llvm_ir
+    for size in SIZES:
+        first = (-100 if better == "greater" else 100) if type.startswith("int") else (-np.inf if better == "greater" else np.inf)
+        data = RNG.integers(-9, 9, size).astype(type)
+        run_both(program, [data, first, size])
+        if type.startswith("float") and size > 7:
+            data[[size // 3, size // 2]] = np.nan
+            assert run_both(program, [data, first, size]).results[1] == size // 3
+
+
+def test_vectors_go_along_rows() -> None:
+    """Of two loops that could run on vectors, the one that reads neighbours does."""
+    build = ProcedureBuilder("main")
+    x, out, m, n = (build.parameter(type) for type in ("ptr[float64]", "ptr[float64]", "int64", "int64"))
+    with build.kernel([x], [out]), build.loop(m, vector=True) as outer:
+        with build.loop(n, [0.0], types=["float64"], vector=True, reduction=True) as inner:
+            place = build.index_add(build.index_multiply(outer.index, n), inner.index)
+            inner.yields(build.let("add", inner.carried[0], build.load(x, place)))
+        build.store(out, outer.index, inner.results[0])
+    program = program_of((build, ()))
+    assert "gather" not in compiled(program).llvm_ir
+    run_both(program, [RNG.normal(size=(13, 29)), np.zeros(13), 13, 29], 1e-13)
+
+
+@pytest.mark.parametrize("n", [0, 1, 3, 16, 100, 1001])
+def test_parallel_loop_of_vectors(n: int) -> None:
+    build = ProcedureBuilder("main")
+    x, y, count = build.parameter("ptr[float32]"), build.parameter("ptr[float32]"), build.parameter("int64")
+    with build.kernel([x], [y]), build.loop(count, vector=True, parallel=True, grain=33) as loop:
+        value = build.load(x, loop.index)
+        build.store(y, loop.index, build.let("add", value, build.let("sqrt", value)))
+    program = program_of((build, ()))
+    assert "<16 x float>" in compiled(program).llvm_ir or "<8 x float>" in compiled(program).llvm_ir
+    run_both(program, [RNG.uniform(size=n).astype("f"), np.zeros(n, "f"), n])
+
+
 def test_scatter_and_reversed_store() -> None:
     build = ProcedureBuilder("main")
     x, where, out, back = (build.parameter(f"ptr[{type}]") for type in ("float32", "int64", "float32", "bool"))

@@ -6,11 +6,9 @@ from collections.abc import Callable
 
 from ...lower.loop_ir import For, Kernel, RaiseIf, Statement, Var, free_variables, walk
 from .emit import leave
-from .emit_loops import scalar_loop
-from .emit_vector import emit_vector_loop
+from .emit_loops import emit_range
 from .function_text import FunctionText
 from .text import llvm_type, memory_type, scalar_text
-from .vector_analysis import plan
 
 
 def emit_kernel(function: FunctionText, kernel: Kernel) -> None:
@@ -120,11 +118,7 @@ def outline_parallel(
     """A parallel kernel runs iterations begin..end; threads reach it through the addresses of its captured values."""
     inner = inner_function(function, kernel, name, captured)
     inner.statements(kernel.body[:-1])
-    vectors = plan(loop) if loop.vector else None
-    if vectors is None:
-        scalar_loop(inner, loop, "%begin", "%end")
-    else:
-        emit_vector_loop(inner, loop, vectors, inner.let("sub nuw nsw i64 %end, %begin"), "%begin")
+    emit_range(inner, loop, "%begin", "%end")
     inner.put("ret void")
     define(function, inner, "void", name, [*parameters(kernel, captured), "i64 %begin", "i64 %end"])
     define_chunk(function, name, captured)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...lower.loop_ir import Const, For, If, Load, Operand, Statement, Store, Var, While, walk
+from ...lower.loop_ir import Const, For, If, Operand, Statement, While, walk
 from .emit_vector import emit_vector_loop
 from .function_text import FunctionText, Lines
 from .loop_frame import LoopFrame
@@ -14,6 +14,15 @@ from .vector_analysis import plan
 UNROLLED_STATEMENTS = 96
 UNROLLED_ITERATIONS = 16
 SHORT_ITERATIONS = 4
+
+
+def emit_range(function: FunctionText, statement: For, begin: str, end: str) -> None:
+    """The iterations begin..end of a loop, on vectors where that is possible."""
+    vectors = plan(statement) if statement.vector else None
+    if vectors is not None:
+        emit_vector_loop(function, statement, vectors, begin, end)
+    else:
+        scalar_loop(function, statement, begin, end)
 
 
 def emit_for(function: FunctionText, statement: For) -> None:

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...lower.loop_ir import For, If, Let, Load, Operand, Statement, Store, Var, While, walk
-from .emit import emit_let, load_scalar
+from ...lower.loop_ir import For, If, Let, Load, Operand, Statement, Store, While
+from .emit import emit_let
 from .function_text import FunctionText, Lines
 from .loop_frame import LoopFrame
 from .table import instruction
-from .text import element_bytes, llvm_type
+from .text import llvm_type
 from .vector_analysis import VectorPlan
 from .vector_memory import emit_vector_load, emit_vector_store
 from .vector_values import (
     Progression,
-    Value,
     Vector,
     any_lane,
     both,
@@ -26,6 +25,7 @@ from .vector_values import (
     horizontal,
     identity,
     progression,
+    splat,
     value_of,
     vector_of,
 )
@@ -35,41 +35,72 @@ ACCUMULATORS = 4
 
 
 def emit_vector_loop(
-    function: FunctionText, statement: For, plan: VectorPlan, end: str | None = None, offset: str = "0"
+    function: FunctionText, statement: For, plan: VectorPlan, begin: str = "0", end: str | None = None
 ) -> None:
-    """A loop over vectors of iterations, and the combination of what its lanes have accumulated.
-
-    It runs `end` iterations (all of them, by default), the first of which has the index `offset`.
-    """
+    """A loop over vectors of iterations begin..end, and the combination of what its lanes have accumulated."""
     outer_emitters, function.emitters = function.emitters, EMITTERS
-    function.width = max(function.module.vector_bytes // plan.width_bytes, 2)
-    function.width = min(function.width, 64)
-    end = function.text(statement.count) if end is None else end
-    begin, accumulators = "0", [identity_vector(function, plan, position) for position in range(len(plan.reductions))]
+    function.width = min(max(function.module.vector_bytes // plan.width_bytes, 2), 64)
+    end = end or function.text(statement.count)
+    accumulators = [starting_lanes(function, statement, plan, place) for place in range(len(plan.reductions))]
     copies = unrolling(function, plan)
     if copies:
-        step = copies * function.width
-        middle = function.scalar_let("bitwise_and", [end, str(-step)], ["int64", "int64"], "int64")
-        if end[0] != "%":
-            middle = str(int(end) // step * step)
-        if middle[0] == "%" or int(middle) > 0:
-            accumulators = main_loop(function, statement, plan, middle, copies, accumulators, offset)
+        middle = whole_vectors(function, begin, end, copies * function.width)
+        if middle != begin:
+            accumulators = main_loop(function, statement, plan, begin, middle, copies, accumulators)
         begin = middle
     if begin != end:
-        accumulators = masked_loop(function, statement, plan, begin, end, accumulators, copies == 1, offset)
-    for var, initial, reduction, vector in zip(
-        statement.results, statement.initial, plan.reductions, accumulators, strict=True
-    ):
-        lanes = function.let(horizontal(function.module, reduction.op, var.type, reduction.kind, vector, function.width))
-        function.values[var.id] = function.scalar_let(
-            reduction.op, [function.text(initial), lanes], [var.type, var.type], var.type
-        )
+        accumulators = masked_loop(function, statement, plan, begin, end, accumulators, copies == 1)
+    results = [result_of_lanes(function, statement, plan, place, accumulators) for place in range(len(accumulators))]
+    for var, result in zip(statement.results, results, strict=True):
+        function.values[var.id] = result
     function.width, function.emitters, function.fused = 0, outer_emitters, frozenset()
 
 
-def shifted(function: FunctionText, index: str, offset: str) -> str:
-    """The index of an iteration counted from the offset."""
-    return index if offset == "0" else function.let(f"add nuw nsw i64 {index}, {offset}")
+def whole_vectors(function: FunctionText, begin: str, end: str, step: int) -> str:
+    """Where the iterations end that fill whole steps."""
+    if begin == "0" and end[0] != "%":
+        return str(max(int(end), 0) // step * step)
+    types = ["int64", "int64"]
+    count = function.scalar_let("subtract", [end, begin], types, "int64")
+    whole = function.scalar_let("bitwise_and", [count, str(-step)], types, "int64")
+    return function.scalar_let("add", [begin, whole], types, "int64")
+
+
+def result_of_lanes(
+    function: FunctionText, statement: For, plan: VectorPlan, place: int, accumulators: list[str]
+) -> str:
+    """The result of a reduction from those of its lanes."""
+    reduction, var = plan.reductions[place], statement.results[place]
+    if reduction.best is not None:
+        return first_position(function, statement, plan, place, accumulators)
+    lanes = function.let(
+        horizontal(function.module, reduction.op, var.type, reduction.kind, accumulators[place], function.width)
+    )
+    if reduction.keeps_initial:
+        return lanes
+    types = [var.type, var.type]
+    return function.scalar_let(reduction.op, [function.text(statement.initial[place]), lanes], types, var.type)
+
+
+def first_position(
+    function: FunctionText, statement: For, plan: VectorPlan, place: int, accumulators: list[str]
+) -> str:
+    """The least position among the lanes that have the best value."""
+    reduction, width = plan.reductions[place], function.width
+    best, type = accumulators[reduction.best], statement.results[reduction.best].type  # type: ignore[index]
+    vector, wide, masks = llvm_type(type, width), llvm_type("int64", width), llvm_type("bool", width)
+    overall = function.let(horizontal(function.module, reduction.op, type, reduction.kind, best, width))
+    compare = "fcmp ueq" if reduction.kind == "float" else "icmp eq"  # nan: only the lanes that are nan may win
+    equal = function.let(f"{compare} {vector} {best}, {splat(function, overall, type)}")
+    if reduction.kind == "float":
+        lane_nan = function.let(f"fcmp uno {vector} {best}, {best}")
+        overall_nan = splat(function, function.let(f"fcmp uno {llvm_type(type)} {overall}, {overall}"), "bool")
+        differ = function.let(f"xor {masks} {lane_nan}, {overall_nan}")
+        agree = function.let(f"xor {masks} {differ}, splat (i1 true)")
+        equal = function.let(f"and {masks} {equal}, {agree}")
+    last = f"splat (i64 {2**63 - 1})"
+    candidates = function.let(f"select {masks} {equal}, {wide} {accumulators[place]}, {wide} {last}")
+    return function.let(horizontal(function.module, "minimum", "int64", "integer", candidates, width))
 
 
 def unrolling(function: FunctionText, plan: VectorPlan) -> int:
@@ -79,13 +110,16 @@ def unrolling(function: FunctionText, plan: VectorPlan) -> int:
     """
     if plan.cost > MASKED_COST:
         return 0 if function.module.masks else 1
+    if any(reduction.keeps_initial for reduction in plan.reductions):
+        return 1
     return ACCUMULATORS if plan.reductions else 1
 
 
-def identity_vector(function: FunctionText, plan: VectorPlan, position: int) -> str:
-    """The accumulator before the first iteration."""
-    reduction = plan.reductions[position]
-    type = reduction.chain[0].var.type
+def starting_lanes(function: FunctionText, statement: For, plan: VectorPlan, place: int) -> str:
+    """An accumulator before the first iteration."""
+    reduction, type = plan.reductions[place], statement.carried[place].type
+    if reduction.keeps_initial:
+        return splat(function, function.text(statement.initial[place]), type)
     return f"splat ({llvm_type(type)} {identity(reduction.op, type, reduction.kind)})"
 
 
@@ -95,17 +129,23 @@ def vector_type(function: FunctionText, statement: For, position: int) -> str:
 
 
 def main_loop(
-    function: FunctionText, statement: For, plan: VectorPlan, end: str, copies: int, start: list[str], offset: str
+    function: FunctionText,
+    statement: For,
+    plan: VectorPlan,
+    begin: str,
+    end: str,
+    copies: int,
+    start: list[str],
 ) -> list[str]:
     """The unrolled loop without masks; each copy has accumulators of its own, which hides the latency of adding."""
     function.mask, function.fused = None, plan.fused
-    frame = LoopFrame(function, "0", end, copies * function.width)
+    frame = LoopFrame(function, begin, end, copies * function.width)
     names = [[frame.carry() for _ in range(copies)] for _ in start]
     later: list[list[str]] = [[] for _ in start]
     for copy in range(copies):
-        base = shifted(function, frame.index, offset)
+        base = frame.index
         if copy:
-            base = function.let(f"add nuw nsw i64 {base}, {copy * function.width}")
+            base = function.let(f"add nuw nsw i64 {frame.index}, {copy * function.width}")
         function.values[statement.index.id] = Progression(base, "1")
         for var, copied in zip(statement.carried, names, strict=True):
             function.values[var.id] = Vector(copied[copy])
@@ -136,13 +176,13 @@ def combine(function: FunctionText, statement: For, plan: VectorPlan, position: 
 
 
 def masked_loop(
-    function: FunctionText, statement: For, plan: VectorPlan, begin: str, end: str, start: list[str], once: bool, offset: str
+    function: FunctionText, statement: For, plan: VectorPlan, begin: str, end: str, start: list[str], once: bool
 ) -> list[str]:
     """The loop under a mask of the lanes that are left; `once` when there is less than one vector of them."""
     function.fused = plan.fused
     frame = LoopFrame(function, begin, end, function.width, once)
     function.mask = mask = first_lanes(function, frame.index, end)
-    function.values[statement.index.id] = Progression(shifted(function, frame.index, offset), "1")
+    function.values[statement.index.id] = Progression(frame.index, "1")
     names = [frame.carry() for _ in start]
     for var, name in zip(statement.carried, names, strict=True):
         function.values[var.id] = Vector(name)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...lower.loop_ir import For, If, Let, Load, Operand, Statement, Store, Var, While, operands, walk
-from .table import SPECIAL, class_of
+from ...lower.loop_ir import Const, For, If, Let, Load, Operand, Statement, Store, Var, While, operands, walk
+from .table import class_of
 from .text import BYTES
 from .vector_values import HORIZONTAL
 
@@ -18,11 +18,17 @@ CHEAP = frozenset(
 
 @dataclass(slots=True)
 class Reduction:
-    """A carried value that only accumulates: the operation, and the accumulating statements from first to last."""
+    """A carried value that only accumulates: the operation, and the accumulating statements from first to last.
+
+    `best`: the carried value is a position, and this is the place of the reduction whose best value it is the position of.
+    `keeps_initial`: the lanes start from the initial value, and the result of the lanes is the result.
+    """
 
     op: str
     kind: str
     chain: list[Let]
+    keeps_initial: bool = False
+    best: int | None = None
 
 
 @dataclass(slots=True)
@@ -36,16 +42,63 @@ class VectorPlan:
 
 
 def plan(statement: For) -> VectorPlan | None:
-    """How a loop can run on vectors of iterations; None when it cannot."""
+    """How a loop can run on vectors of iterations; None when it cannot, or when a loop inside it had better."""
     inner = list(walk(statement.body))
     if not all(isinstance(each, (Let, Load, Store, If, For, While)) for each in inner):
         return None
     if not supported(inner, varying(statement)):
         return None
     reductions = find_reductions(statement, inner)
-    if reductions is None:
+    if reductions is None or inner_is_better(statement, inner):
         return None
     return VectorPlan(widest(statement, inner), cost(inner), reductions, fused_products(statement, inner, reductions))
+
+
+def inner_is_better(statement: For, inner: list[Statement]) -> bool:
+    """Whether vectors of an inner loop read neighbours where vectors of this loop would not."""
+    nested = [each for each in inner if isinstance(each, For) and each.vector and plan(each) is not None]
+    if not nested:
+        return False
+    outer = scattered(statement.index, inner)
+    return any(scattered(each.index, list(walk(each.body))) < outer for each in nested)
+
+
+def scattered(index: Var, inner: list[Statement]) -> int:
+    """How many loads and stores go to places that are neither the same nor neighbours from one iteration to the next."""
+    steps = coefficients(index, inner)
+    offsets = [each.offset for each in inner if isinstance(each, (Load, Store))]
+    return sum(1 for offset in offsets if isinstance(offset, Var) and steps.get(offset.id, 0) not in (0, 1, -1))
+
+
+def coefficients(index: Var, inner: list[Statement]) -> dict[int, int | None]:
+    """By how much each integer moves when the index does: a number, or None for anything else; absent: it does not."""
+    found: dict[int, int | None] = {index.id: 1}
+
+    def of(operand: Operand) -> int | None:
+        return found.get(operand.id, 0) if isinstance(operand, Var) else 0
+
+    for each in inner:
+        if not isinstance(each, Let):
+            if isinstance(each, Load) and of(each.offset) != 0:
+                found[each.var.id] = None
+            continue
+        steps = [of(arg) for arg in each.args]
+        if any(step != 0 for step in steps):
+            found[each.var.id] = _step(each, steps)
+    return found
+
+
+def _step(let: Let, steps: list[int | None]) -> int | None:
+    """By how much the result of an operation moves when its operands move by these steps."""
+    if None in steps or let.var.type != "int64":
+        return None
+    if let.op in ("add", "subtract"):
+        return steps[0] + steps[1] if let.op == "add" else steps[0] - steps[1]  # type: ignore[operator]
+    if let.op == "multiply":
+        for factor, step in zip(let.args, reversed(steps), strict=True):
+            if isinstance(factor, Const):
+                return int(factor.value) * step  # type: ignore[operator]
+    return None
 
 
 def varying(statement: For) -> set[int]:
@@ -92,8 +145,6 @@ def supported(inner: list[Statement], found: set[int]) -> bool:
             case Let():
                 if statement.var.id in found and class_of(statement.var.type) == "pointer":
                     return False
-                if statement.var.id in found and statement.op in SPECIAL and statement.op == "pointer_offset":
-                    return False
             case Load():
                 if _differs((statement.pointer,), found) or class_of(statement.var.type) == "pointer":
                     return False
@@ -118,13 +169,59 @@ def find_reductions(statement: For, inner: list[Statement]) -> list[Reduction] |
             if isinstance(operand, Var):
                 uses[operand.id] = uses.get(operand.id, 0) + 1
     lets = {each.var.id: each for each in statement.body if isinstance(each, Let)}
-    found = []
+    found: list[Reduction] = []
+    steps = coefficients(statement.index, inner) if len(statement.carried) > 1 else {}
     for var, value in zip(statement.carried, statement.yields, strict=True):
         reduction = _reduction(var, value, lets, uses, statement.reduction)
         if reduction is None:
+            reduction = _best_value(var, value, lets) or _position(statement, var, value, lets, steps, found)
+        if reduction is None:
             return None
         found.append(reduction)
-    return found
+    positions = [each.best for each in found if each.best is not None]
+    bests = [place for place, each in enumerate(found) if each.keeps_initial and each.best is None]
+    return found if sorted(positions) == bests else None
+
+
+def _best_value(var: Var, value: Operand, lets: dict[int, Let]) -> Reduction | None:
+    """The best value so far: `select(wins, v, var)`, where `wins` compares v with var and perhaps minds nan."""
+    let = lets.get(value.id) if isinstance(value, Var) else None
+    if let is None or let.op != "select" or let.args[2] is not var or not isinstance(let.args[0], Var):
+        return None
+    candidate, kind = let.args[1], class_of(var.type)
+    op, pending = "", [let.args[0]]
+    while pending:
+        test = lets.get(pending.pop().id)
+        if test is None:
+            return None
+        if test.op in ("greater", "less") and test.args == (candidate, var) and not op:
+            op = "maximum" if test.op == "greater" else "minimum"
+        elif test.op in ("logical_and", "logical_or", "logical_not"):
+            pending += [arg for arg in test.args if isinstance(arg, Var)]
+        elif test.op != "isnan" or test.args[0] not in (candidate, var):
+            return None
+    return Reduction(op, kind, [let], keeps_initial=True) if op and kind != "bool" else None
+
+
+def _position(
+    statement: For,
+    var: Var,
+    value: Operand,
+    lets: dict[int, Let],
+    steps: dict[int, int | None],
+    found: list[Reduction],
+) -> Reduction | None:
+    """The position of the best value: `select(wins, position, var)` with the test of the best value before it."""
+    let = lets.get(value.id) if isinstance(value, Var) else None
+    if let is None or let.op != "select" or let.args[2] is not var or var.type != "int64" or not found:
+        return None
+    best = found[-1]
+    if not best.keeps_initial or best.best is not None or best.chain[0].args[0] is not let.args[0]:
+        return None
+    position = let.args[1]
+    if not isinstance(position, Var) or steps.get(position.id) != 1:
+        return None  # the first of equal values wins: positions must grow
+    return Reduction(best.op, best.kind, [let], keeps_initial=True, best=len(found) - 1)
 
 
 def _reduction(
@@ -152,7 +249,8 @@ def fused_products(statement: For, inner: list[Statement], reductions: list[Redu
     """The sums of reductions and their products: each pair may be one fused instruction, as its order is free anyway."""
     if not statement.reduction:
         return frozenset()
-    products = {each.var.id for each in inner if isinstance(each, Let) and each.op == "multiply" and class_of(each.var.type) == "float"}
+    lets = [each for each in inner if isinstance(each, Let)]
+    products = {let.var.id for let in lets if let.op == "multiply" and class_of(let.var.type) == "float"}
     found: set[int] = set()
     for reduction in reductions:
         if reduction.kind == "float" and reduction.op == "add":
@@ -164,7 +262,7 @@ def fused_products(statement: For, inner: list[Statement], reductions: list[Redu
 
 def widest(statement: For, inner: list[Statement]) -> int:
     """Bytes of the widest element that the loop works on; index arithmetic does not count."""
-    sizes = [BYTES[var.type] for var in statement.carried]
+    sizes = [BYTES[var.type] for var in statement.carried if var.type != "int64"]
     for each in inner:
         match each:
             case Load():
