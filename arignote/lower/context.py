@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,11 @@ def print_number(template: tuple[Any, ...]) -> int:
     """The number under which compiled code names a template to `ag_print`."""
     digest = hashlib.sha256(pickle.dumps(template, protocol=4)).digest()
     return int.from_bytes(digest[:8], "little") >> 1
+
+
+def symbol_name(function: Function) -> str:
+    """The function's name with nothing in it that a linker would not take."""
+    return re.sub(r"[^A-Za-z0-9_.]", "_", function.name)
 
 
 class Unit:
@@ -64,7 +70,7 @@ class Unit:
         """The name of the procedure of a function; it is written later when it is new."""
         name = self.procedures.get(function)
         if name is None:
-            name = self.procedures[function] = f"{function.name}.{len(self.procedures) + 1}"
+            name = self.procedures[function] = f"{symbol_name(function)}.{len(self.procedures) + 1}"
             self.waiting.append(function)
         return name
 

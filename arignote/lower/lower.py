@@ -16,7 +16,7 @@ from arignote.ir.errors import ErrorSite
 from arignote.ir.graph import Function
 from arignote.ir.types import Array, Tuple, Type
 from arignote.lower import control, index_rules, linear_rules, list_rules, scan_rules, shape_rules
-from arignote.lower.context import Context, Unit
+from arignote.lower.context import Context, Unit, symbol_name
 from arignote.lower.control import run_body
 from arignote.lower.flatten import flatten, rebuild, types_of
 from arignote.lower.index_rules import writable
@@ -49,7 +49,7 @@ def lower(function: Function) -> Lowered:
 
 def _entry(unit: Unit, function: Function) -> None:
     """The entry: all sizes are passed, and results own memory that nothing else refers to."""
-    context = Context(unit, function.name)
+    context = Context(unit, symbol_name(function))
     arguments = _parameters(context, function, all_sizes=True)
     result = run_body(context, function, arguments)
     operands = _own_results(context, flatten(context, result, function.result_type, all_sizes=True), function.result_type)

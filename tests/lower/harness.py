@@ -13,6 +13,7 @@ from arignote.lower.loop_ir_check import check
 from arignote.lower.loop_ir_evaluate import Evaluation, Pointer, SiteRaised, call
 from arignote.lower.lower import Lowered, lower
 from arignote.ops.emit import Emit
+from tests.lower.native import run_native
 
 SYMBOLS: dict[str, Any] = {}
 
@@ -96,13 +97,16 @@ def agree(function: Function, *arguments: Any, tolerance: float = 1e-12) -> Lowe
     try:
         wanted = evaluate_graph(function, *[np.array(a) if isinstance(a, np.ndarray) else a for a in arguments])
     except Exception as error:  # noqa: BLE001 - whatever NumPy raises is what must be raised
-        try:
-            run(lowered, function, *arguments)
-        except type(error) as found:
-            assert str(found).strip() == str(error).strip()
-            return lowered
-        raise AssertionError(f"expected {error!r}") from error
+        for runner in (run, run_native):
+            try:
+                runner(lowered, function, *arguments)
+            except type(error) as found:
+                assert str(found).strip() == str(error).strip()
+            else:
+                raise AssertionError(f"expected {error!r}") from error
+        return lowered
     same(run(lowered, function, *arguments), wanted, tolerance)
+    same(run_native(lowered, function, *arguments), wanted, tolerance)
     return lowered
 
 
