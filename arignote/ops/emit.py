@@ -63,6 +63,8 @@ class Emit(Builder):
         certain = all(size == 1 or size == given[lead + axis] or dims_of(like.type)[axis] != ANY
                       for axis, size in enumerate(wanted))  # fmt: skip
         summed = tuple(range(lead)) + tuple(lead + axis for axis in ones if given[lead + axis] != 1)
+        if certain and not summed and fits(x.type, like.type):
+            return x
         if certain and summed:
             total = self.op("sum", x, axes=summed)
             kept = tuple(axis for axis in ones if given[lead + axis] != 1)

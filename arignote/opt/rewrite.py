@@ -1,11 +1,11 @@
 """Rewriting: the one place where a node becomes another.
 
-A `Rule` starts from operations of given names and answers a node of the same meaning, or None. A `Rewriter` is a builder:
-what it builds is in normal form from the start, because its operands are and the rules are tried as each node is made. So
-a pass that copies a graph operands first, through a rewriter, rewrites it to the end in one sweep.
+A `Rule` starts from operations of given names and answers a node of the same meaning, or None. A `Rewriter` is a
+builder: what it builds is in normal form from the start, because its operands are and the rules are tried as each node is
+made. So a pass that copies a graph operands first, through a rewriter, rewrites it to the end in one sweep.
 
-Every rewrite spends one unit of fuel, so a wrong result can be bisected to one rewrite (`ARIGNOTE_FUEL=n` allows n), and
-every rule can be switched off by name (`ARIGNOTE_RULES_OFF=name,name`). With no fuel at all programs still compile.
+Every rewrite spends one unit of fuel, so a wrong result can be bisected to one rewrite (`ARIGNOTE_FUEL=n` allows n). Every
+rule can be switched off by name (`ARIGNOTE_RULES_OFF=name,name`). With no fuel at all programs still compile.
 """
 
 from __future__ import annotations
@@ -140,7 +140,14 @@ class Rewriter(Emit):
 
 def is_replacement(new: Node, old: Apply) -> bool:
     """Whether `new` may stand where `old` stood. Elementwise operations broadcast, so an operand that is left over must
-    be known to have the size of the whole."""
+    be known to have the size of the whole; and where their shapes may not match, the same shapes must be compared."""
     if new.type is not old.type and not fits(new.type, old.type):
         return False
-    return not (old.op.elementwise and isinstance(old.type, Array)) or sizes(new) == sizes(old)
+    if not old.op.elementwise or not isinstance(old.type, Array):
+        return True
+    return sizes(new) == sizes(old) and (not old.can_fail or _shapes(old) <= _shapes(new))
+
+
+def _shapes(node: Node) -> set[tuple[Any, ...]]:
+    """The shapes that an elementwise operation compares."""
+    return set(map(sizes, node.inputs)) if isinstance(node, Apply) and node.op.elementwise else set()

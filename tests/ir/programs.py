@@ -25,7 +25,8 @@ def effects() -> Function:
     """print(f"x = {x}"); if x < 0: raise ValueError("# bad 'x'")"""
     emit = Emit()
     token, x = Parameter("token", TOKEN), Parameter("x", FLOAT64)
-    printed = emit.op("print", token, x, x, template=("x's = ", PythonScalarOf("float64"), NumpyScalarOf("float64"), "\n"))
+    template = ("x's = ", PythonScalarOf("float64"), NumpyScalarOf("float64"), "\n")
+    printed = emit.op("print", token, x, x, template=template)
     raised = emit.op("raise_if", printed, emit.op("less", x, emit.constant(0.0, "float64")),
                      exception=ValueError, message=("# bad 'x'",))
     return emit.function("effects", [token, x], emit.tuple([raised, x]))

@@ -117,7 +117,8 @@ REDUCE_CASES = [
     *(Case("prod", (M,), {"axes": axes}, M.prod(axis=axes)) for axes in ((), (1,), (0, 2), (0, 1, 2))),
     Case("prod", (ZEROS,), {"axes": (1,)}, ZEROS.prod(axis=1)),
     Case("prod", (np.zeros((0, 3)),), {"axes": (0,)}, np.ones(3)),
-    *(Case(name, (M,), {"axes": axes}, getattr(M, name)(axis=axes)) for name in ("max", "min") for axes in ((1,), (0, 2))),
+    *(Case(name, (M,), {"axes": axes}, getattr(M, name)(axis=axes))
+      for name in ("max", "min") for axes in ((1,), (0, 2))),
     Case("any", (A > 0,), {"axes": (0,)}, (A > 0).any(axis=0)),
     Case("all", (A > 0,), {"axes": (0, 1)}, (A > 0).all()),
     Case("argmax", (A,), {"axis": 1}, A.argmax(axis=1)),

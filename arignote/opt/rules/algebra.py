@@ -1,4 +1,4 @@
-"""Arithmetic. Every rule is exact in floating point, also for NaN, infinities and signed zeros, unless marked inexact."""
+"""Arithmetic. Every rule is exact in floating point, also for NaN, infinities and signed zeros, unless inexact."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from arignote.ir.types import dtype_of, is_float
 from arignote.opt.pattern import filled_with, op, rule, whole
 from arignote.opt.rewrite import Rewriter, Rule
 
-absolute, maximum, minimum = op("absolute"), op("maximum"), op("minimum")
+absolute, maximum, minimum, negative = map(op, ("absolute", "maximum", "minimum", "negative"))
 
 NEUTRAL = (
     rule("times one", lambda x: (x * 1, x), "one is neutral"),
@@ -24,7 +24,7 @@ NEUTRAL = (
 )
 
 SIGNS = (
-    rule("negation twice", lambda x: (-(-x), x), "the sign bit flips twice; integers wrap back"),
+    rule("negation twice", lambda x: (negative(negative(x)), x), "the sign bit flips twice; integers wrap back"),
     rule("times minus one", lambda x: (x * -1, -x), "the product is exact and has the other sign"),
     rule("divided by minus one", lambda x: (x / -1, -x), "the quotient is exact and has the other sign"),
     rule("plus a negation", lambda x, y: (x + -y, x - y), "the definition of subtraction in IEEE 754"),
@@ -39,7 +39,7 @@ SIGNS = (
 
 def _integer_zero(rewriter: Rewriter, node: Apply) -> Node | None:
     """x * 0 and x - x of integers. Not of floats: inf * 0 and inf - inf are NaN."""
-    if is_float(dtype_of(node.type)):
+    if is_float(dtype_of(node.type)) or node.can_fail:
         return None
     x, y = node.inputs
     if node.op.name == "subtract":
@@ -50,7 +50,9 @@ def _integer_zero(rewriter: Rewriter, node: Apply) -> Node | None:
 
 def _power_zero(rewriter: Rewriter, node: Apply) -> Node | None:
     exponent = filled_with(node.inputs[1])
-    return rewriter.full_like(node, 1) if exponent is not None and exponent.value == 0 else None
+    if exponent is None or exponent.value != 0 or node.can_fail:
+        return None
+    return rewriter.full_like(node, 1)
 
 
 def _divide_by_power_of_two(rewriter: Rewriter, node: Apply) -> Node | None:

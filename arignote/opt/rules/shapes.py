@@ -5,9 +5,9 @@ from __future__ import annotations
 from arignote.ir.graph import Apply, Node
 from arignote.ir.sizes import as_size, sizes
 from arignote.ir.types import Array, dims_of, fits
+from arignote.ops.table import OPERATIONS
 from arignote.opt.rewrite import Rewriter, Rule
 from arignote.opt.rules.structure import made_by
-from arignote.ops.table import OPERATIONS
 
 _ELEMENTWISE = tuple(name for name, operation in OPERATIONS.items() if operation.elementwise)
 
@@ -31,19 +31,17 @@ def _to_own_sizes(rewriter: Rewriter, node: Apply) -> Node | None:
 
 def _broadcast_twice(rewriter: Rewriter, node: Apply) -> Node | None:
     inner, *shape = node.inputs
-    if not isinstance(inner, Apply):
+    if not isinstance(inner, Apply) or node.can_fail:
         return None
-    source = None
-    if inner.op.name == "broadcast_to":
-        source = inner.inputs[0]
-    elif inner.op.name == "expand_dims" and inner["axes"] == tuple(range(len(inner["axes"]))):
-        source = inner.inputs[0]
-    return None if source is None else rewriter.op("broadcast_to", source, *shape, dims=node["dims"])
+    leads = inner.op.name == "expand_dims" and inner["axes"] == tuple(range(len(inner["axes"])))
+    if not leads and inner.op.name != "broadcast_to":
+        return None
+    return rewriter.op("broadcast_to", inner.inputs[0], *shape, dims=node["dims"])
 
 
 def _broadcast_operand(rewriter: Rewriter, node: Apply) -> Node | None:
     """Elementwise operations broadcast by themselves, where the other operands keep the size."""
-    if not isinstance(node.type, Array):
+    if not isinstance(node.type, Array) or node.can_fail:
         return None
     for position, x in enumerate(node.inputs):
         if isinstance(x, Apply) and x.op.name == "broadcast_to":
@@ -66,7 +64,7 @@ def _broadcast_whole(rewriter: Rewriter, node: Apply) -> Node | None:
         if dims_of(x.type):
             return None
         inputs.append(x)
-    if shape is None or not isinstance(node.type, Array):
+    if shape is None or not isinstance(node.type, Array) or node.can_fail:
         return None
     value = rewriter.build(node.op, tuple(inputs), node.attributes)
     return rewriter.op("broadcast_to", value, *shape.inputs[1:], dims=node.type.dims)
@@ -78,7 +76,7 @@ def _sum_to(rewriter: Rewriter, node: Apply) -> Node | None:
     return None if found is node or made_by(found, "sum_to") is not None else found
 
 
-def _sum_of_one(rewriter: Rewriter, node: Apply) -> Node | None:
+def _reduction_of_one(rewriter: Rewriter, node: Apply) -> Node | None:
     """A reduction over axes of size 1, or over none."""
     x, axes = node.inputs[0], node["axes"]
     ones = tuple(axis for axis in axes if dims_of(x.type)[axis] == 1)
@@ -183,11 +181,12 @@ def _only_one(rewriter: Rewriter, node: Apply) -> Node | None:
 RULES = (
     Rule("known size", ("size",), _size, "the size is known, or that of an array further up"),
     Rule("to its own sizes", ("broadcast_to", "reshape"), _to_own_sizes, "nothing changes"),
-    Rule("broadcast twice", ("broadcast_to",), _broadcast_twice, "the last shape decides; leading axes come by themselves"),
+    Rule("broadcast twice", ("broadcast_to",), _broadcast_twice, "the last shape decides; leading axes are implied"),
     Rule("broadcast of scalars", _ELEMENTWISE, _broadcast_whole, "all elements are equal"),
     Rule("broadcast operand", _ELEMENTWISE, _broadcast_operand, "elementwise operations broadcast"),
     Rule("sum to a shape", ("sum_to",), _sum_to, "the sizes tell which axes were broadcast"),
-    Rule("reduction of one", ("sum", "prod", "max", "min", "any", "all"), _sum_of_one, "one element is its own sum"),
+    Rule("reduction of one", ("prod", "max", "min", "any", "all"), _reduction_of_one, "one element is its own product"),
+    Rule("sum of one", ("sum",), _reduction_of_one, "true but for -0.0, whose sum NumPy begins with 0.0", inexact=True),
     Rule("transpose", ("transpose",), _transpose, "permutations compose"),
     Rule("reshape twice", ("reshape",), _reshape_twice, "the order of the elements stays"),
     Rule("no axes", ("expand_dims", "squeeze"), _no_axes, "nothing changes"),
