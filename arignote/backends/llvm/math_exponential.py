@@ -129,8 +129,6 @@ def tanh(f: FormulaBody, x: Lanes) -> Lanes:
     power = power_of_two(f, whole)
     t = f.fma(part, power, power - 1.0)
     divisor = t + 2.0
-    if not f.double:
-        return f.copysign(t / divisor, x)
     # One more step of the division, which also puts back what rounding t + 2 lost.
     inverse = 1.0 / divisor
     quotient = t * inverse
