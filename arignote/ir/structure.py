@@ -316,7 +316,7 @@ def _show_size(size: int) -> str:
 
 
 def _show_static(value: Any) -> str:
-    if isinstance(value, str | bytes | int | float | complex | types.NoneType | enum.Enum | tuple | slice):
+    if isinstance(value, str | bytes | int | float | complex | types.NoneType | enum.Enum | tuple | slice | np.dtype):
         return repr(value)
     name = getattr(value, "__qualname__", getattr(value, "__name__", None))
     return f"<{name}>" if isinstance(name, str) else f"<{type(value).__qualname__}>"

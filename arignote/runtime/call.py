@@ -10,9 +10,9 @@ from arignote.runtime import guards, layout
 from arignote.runtime.assembly import Function, Value
 from arignote.runtime.imports import imported
 
-# The state of a function: the chain, the Python dispatcher, a number that changes when the chain gets shorter, and the
-# object that a call returns to say that the dispatcher must be asked again.
-FIRST, FALLBACK, VERSION, AGAIN = 0, 8, 16, 24
+# The state of a function: the chain, the Python dispatcher, a number that changes with the chain, and whether
+# `disable_jit` concerns it.
+FIRST, FALLBACK, VERSION, MAY_BE_OFF = 0, 8, 16, 24
 STATE_WORDS = 4
 
 # A specialisation for one way of calling the function, in words of 8 bytes.
@@ -154,7 +154,7 @@ def _entry() -> Function:
     state = f.load("ptr", f["callable"], STATE_IN_OBJECT)
     version, count = f.load("i64", state, VERSION), f["flags"] & _OFFSET_FLAG_MASK
     node = f.variable("ptr", f.load("ptr", state, FIRST))
-    with f.when(imported(f, "jit_disabled", "i64").differs(0)):
+    with f.when((imported(f, "jit_disabled", "i64") & f.load("i64", state, MAY_BE_OFF)).differs(0)):
         node.set(None)
     with f.loop() as end:
         with f.when(node.get().equals(None)):
@@ -166,14 +166,7 @@ def _entry() -> Function:
         with f.when(f.load("i64", state, VERSION).differs(version)):
             f.jump(end)
         node.set(f.load("ptr", node.get(), OFFSET["next"]))
-    with f.loop():
-        result = f.call("ptr", "call_fallback", state, f["args"], count, f["keywords"])
-        with f.when(result.equals(None)):
-            f.leave(None)
-        with f.when(result.differs(f.load("ptr", state, AGAIN))):
-            f.leave(result)
-        f.call("void", "release_object", result)
-    f.leave(None)
+    f.leave(f.call("ptr", "call_fallback", state, f["args"], count, f["keywords"]))
     return f
 
 

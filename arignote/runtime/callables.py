@@ -113,9 +113,15 @@ def compiled_function_type() -> type:
     return kind
 
 
-def make_callable(kind: type, state: int) -> Any:
-    """A callable object over the native state at this address, which must outlive it."""
-    made = kind()
-    ctypes.c_int64.from_address(id(made) + object_type.STATE).value = state
-    ctypes.c_int64.from_address(id(made) + object_type.VECTORCALL).value = native.address("ag_call")
+def make_callable(state: int, owner: Any) -> Any:
+    """A callable object over the native state at this address; it keeps the owner of the state alive."""
+    made = compiled_function_type()()
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(owner))
+    fields = {
+        object_type.OWNER: id(owner),
+        object_type.STATE: state,
+        object_type.VECTORCALL: native.address("ag_call"),
+    }
+    for offset, value in fields.items():
+        ctypes.c_int64.from_address(id(made) + offset).value = value
     return made

@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 from arignote.ir.structure import StaticOf, Structure, leaf_structures, leaves_of, static_key, structure_of
 from arignote.runtime import call
-from arignote.runtime.callables import compiled_function_type, make_callable
+from arignote.runtime.callables import make_callable
 from arignote.runtime.encode import CannotGuard, Capture, GuardList
 from arignote.runtime.entry import Body, CompiledSpecialisation, Node
-from arignote.runtime.forms import Binder, Form
+from arignote.runtime.forms import Binder, Form, Plan
 from arignote.runtime.imports import TABLE
 
 MAXIMUM_NODES = 64
@@ -65,9 +65,8 @@ def captured_value(capture: Capture) -> Any:
         return _MISSING
 
 
-def holds(capture: Capture) -> bool:
-    """Whether a captured value still has the structure that was assumed."""
-    value, structure = captured_value(capture), capture.structure
+def has_structure(value: Any, structure: Structure | None) -> bool:
+    """Whether a captured value has the structure that was assumed."""
     if structure is None or value is _MISSING:
         return structure is None and value is _MISSING
     if isinstance(structure, StaticOf):
@@ -88,43 +87,51 @@ class Specialisation:
     leaf_node: Node | None = None
 
     @functools.cached_property
+    def captured(self) -> list[Structure]:
+        """The structures of the captured values that are there."""
+        return [capture.structure for capture in self.compiled.captures if capture.structure is not None]
+
+    @functools.cached_property
     def leaves(self) -> list[Structure]:
-        """The leaves of the arguments."""
-        return [leaf for structure in self.structures for leaf in leaf_structures(structure)]
+        """The leaves of the arguments and of the captured values."""
+        return [leaf for structure in (*self.structures, *self.captured) for leaf in leaf_structures(structure)]
 
     @functools.cached_property
     def body(self) -> Body:
         """What its native nodes share."""
-        captured = [capture.structure for capture in self.compiled.captures if capture.structure is not None]
-        return Body([*self.leaves, *(leaf for item in captured for leaf in leaf_structures(item))], self.compiled)
+        return Body(self.leaves, self.compiled)
 
-    def node(self, guards: GuardList, form: Form) -> Node:
-        """A native node for calls whose arguments these guards accept."""
+    def node(self, plan: Plan) -> Node:
+        """A native node for calls of one form."""
+        guards = plan.guard(self.structures)
         for capture in self.compiled.captures:
             guards.capture(capture)
-        return Node(guards, form, self.body)
+        return Node(guards, plan.form, self.body)
 
     @functools.cached_property
     def on_leaves(self) -> Callable[..., Any]:
-        """A native callable whose arguments are the leaves."""
+        """A native callable whose arguments are the leaves, those of the captured values included."""
         guards = GuardList(len(self.leaves))
         for register, leaf in enumerate(self.leaves):
             guards.value(leaf, register)
-        self.leaf_node = self.node(guards, (len(self.leaves), ()))
-        self._state = (ctypes.c_int64 * call.STATE_WORDS)(self.leaf_node.address, id(_captures_changed))
-        return make_callable(compiled_function_type(), ctypes.addressof(self._state))
+        self.leaf_node = Node(guards, (len(self.leaves), ()), self.body)
+        self._state = (ctypes.c_int64 * call.STATE_WORDS)(self.leaf_node.address, id(_refuse_leaves), 0, 0)
+        return make_callable(ctypes.addressof(self._state), self)
+
+    def captured_values(self) -> list[Any] | None:
+        """What is captured now, or None where it is no longer what was assumed."""
+        values = [captured_value(capture) for capture in self.compiled.captures]
+        if all(map(has_structure, values, (capture.structure for capture in self.compiled.captures))):
+            return [value for value in values if value is not _MISSING]
+        return None
 
     def hits(self) -> int:
         """How many calls it has served."""
         return sum(node.hits for node in (self.leaf_node, *self.nodes.values()) if node is not None)
 
 
-_AGAIN = object()
-
-
-def _captures_changed(*leaves: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """Another thread changed a captured value between the check and the call."""
-    return (lambda: _AGAIN), ()
+def _refuse_leaves(*leaves: Any) -> Any:
+    raise SystemError(f"compiled code was given leaves that it does not recognise: {leaves!r}")
 
 
 class Dispatcher:
@@ -150,8 +157,8 @@ class Dispatcher:
         self._compilations = 0
         self._served_before = 0
         self._fallback = self._call
-        self._state = (ctypes.c_int64 * call.STATE_WORDS)(0, id(self._fallback), 0, id(_AGAIN))
-        self.callable = make_callable(compiled_function_type(), ctypes.addressof(self._state))
+        self._state = (ctypes.c_int64 * call.STATE_WORDS)(0, id(self._fallback), 0, 1)
+        self.callable = make_callable(ctypes.addressof(self._state), self)
         functools.update_wrapper(self.callable, function)
         self.callable.dispatcher = self
 
@@ -168,9 +175,13 @@ class Dispatcher:
             return functools.partial(self.function, *args, **kwargs), ()  # raises Python's own TypeError
         values = plan.values((*args, *kwargs.values()))
         structures = self._structures(values)
-        specialisation = self._find(structures) or self._compile(structures)
-        self._install(specialisation, form)
-        return specialisation.on_leaves, self._leaves(structures, values)
+        while True:
+            specialisation = self._find(structures) or self._compile(structures)
+            captured = specialisation.captured_values()
+            if captured is not None:
+                self._install(specialisation, plan)
+                parts = zip((*structures, *specialisation.captured), (*values, *captured), strict=True)
+                return specialisation.on_leaves, tuple(leaf for part, value in parts for leaf in leaves_of(part, value))
 
     def _structures(self, values: Sequence[Any]) -> tuple[Structure, ...]:
         """The structure of each parameter."""
@@ -179,14 +190,10 @@ class Dispatcher:
             for name, value in zip(self.binder.names, values, strict=True)
         )
 
-    @staticmethod
-    def _leaves(structures: Sequence[Structure], values: Sequence[Any]) -> tuple[Any, ...]:
-        return tuple(leaf for item, value in zip(structures, values, strict=True) for leaf in leaves_of(item, value))
-
     def _find(self, structures: tuple[Structure, ...]) -> Specialisation | None:
         """The specialisation for these structures whose captured values are still what they were."""
         for specialisation in self._specialisations.get(structures, ()):
-            if all(map(holds, specialisation.compiled.captures)):
+            if specialisation.captured_values() is not None:
                 return specialisation
         return None
 
@@ -206,20 +213,19 @@ class Dispatcher:
 
     # The native chain
 
-    def _install(self, specialisation: Specialisation, form: Form) -> None:
+    def _install(self, specialisation: Specialisation, plan: Plan) -> None:
         """Puts native guards for calls of this form first in the chain, if they can be written."""
-        if form in specialisation.nodes:
+        if plan.form in specialisation.nodes:
             return
         with _compiling:
-            if form in specialisation.nodes:
+            if plan.form in specialisation.nodes:
                 return
             try:
-                guards = self.binder.plan(form).guard(specialisation.structures)
-                node = specialisation.node(guards, form)
+                node = specialisation.node(plan)
             except CannotGuard:
-                specialisation.nodes[form] = None
+                specialisation.nodes[plan.form] = None
                 return
-            specialisation.nodes[form] = node
+            specialisation.nodes[plan.form] = node
             if len(self._chain) < MAXIMUM_NODES:
                 self._relink([node, *self._chain])
 
@@ -231,7 +237,7 @@ class Dispatcher:
 
     def _relink(self, chain: list[Node]) -> None:
         """Makes this the native chain. Calls in progress notice by the version, or keep the node that they run."""
-        for node, following in zip(chain, [*chain[1:], None], strict=True):
+        for node, following in zip(chain, [*chain[1:], None]):
             node.set("next", 0 if following is None else following.address)
         self._state[call.FIRST // 8] = chain[0].address if chain else 0
         self._state[call.VERSION // 8] += 1
@@ -267,7 +273,7 @@ class _Disabled:
 
 
 _disabled = _Disabled()
-TABLE.set("jit_disabled", _disabled.count)
+TABLE.set("jit_disabled", int(_disabled.count > 0))
 
 
 def set_disabled(on: bool) -> None:

@@ -1,6 +1,6 @@
 """The class of compiled functions: an object with attributes whose call goes straight into native code.
 
-    object = { header; i64 vectorcall; i64 state; ptr dict; ptr weak references }
+    object = { header; ptr vectorcall; ptr state; ptr dict; ptr weak references; ptr owner of the state }
 
 It is made with the C API's `PyType_FromSpec`: a class statement cannot give a class a vectorcall, and `__call__`
 costs more. Its Python methods are set afterwards. Like a function it binds as a method, and knows its own attributes.
@@ -12,8 +12,8 @@ from arignote.runtime import call, layout
 from arignote.runtime.assembly import Function
 from arignote.runtime.imports import imported
 
-VECTORCALL, STATE, DICT, WEAK = 16, call.STATE_IN_OBJECT, 32, 40
-OBJECT_BYTES = 48
+VECTORCALL, STATE, DICT, WEAK, OWNER = 16, call.STATE_IN_OBJECT, 32, 40, 48
+OBJECT_BYTES = 56
 
 DEFINITIONS = ""
 
@@ -31,7 +31,7 @@ def _bind() -> Function:
 
 def _traverse() -> Function:
     f = Function("traverse_callable", "i32", callable="ptr", visit="ptr", argument="ptr")
-    for field in (DICT, layout.TYPE):
+    for field in (DICT, OWNER, layout.TYPE):
         value = f.load("ptr", f["callable"], field)
         with f.when(value.differs(None)):
             answer = f.call("i32", f["visit"], value, f["argument"])
@@ -43,10 +43,13 @@ def _traverse() -> Function:
 
 def _clear() -> Function:
     f = Function("clear_callable", "i32", callable="ptr")
-    value = f.load("ptr", f["callable"], DICT)
-    f.store(None, f["callable"], DICT, "ptr")
-    with f.when(value.differs(None)):
-        f.call("void", "release_object", value)
+    # Without its owner the state may be gone; a call by some finaliser then raises a TypeError.
+    f.store(None, f["callable"], VECTORCALL, "ptr")
+    for field in (DICT, OWNER):
+        value = f.load("ptr", f["callable"], field)
+        f.store(None, f["callable"], field, "ptr")
+        with f.when(value.differs(None)):
+            f.call("void", "release_object", value)
     f.leave(0)
     return f
 

@@ -59,7 +59,7 @@ def test_reserved_sites(site, error):
     [
         (("plain",), (), "plain"),
         ((), (), ""),
-        (("index ", INTEGER, " is out of bounds with size ", INTEGER), (7, -3), "index 7 is out of bounds with size -3"),
+        (("index ", INTEGER, " is out of bounds: ", INTEGER), (7, -3), "index 7 is out of bounds: -3"),
         ((FLOAT, " ", BOOLEAN, " ", NumpyScalarOf("float32")), (0.1, True, np.float32(0.1)), "0.1 True 0.1"),
         ((NumpyScalarOf("int32"), NumpyScalarOf("bool")), (np.int32(-4), np.bool_(False)), "-4False"),
     ],
