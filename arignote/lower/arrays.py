@@ -130,9 +130,15 @@ def broadcast(context: Context, value: AnyValue, sizes: tuple[Operand, ...]) -> 
         elif context.same(size, wanted) or context.never_one(size):
             axes.append(direct(lead + axis))
         else:
-            step = context.build.cast(context.build.let("not_equal", size, ONE), "int64")
-            axes.append((lead + axis, ZERO, step))
+            axes.append((lead + axis, ZERO, _one_unless_single(context, size, wanted)))
     return view(context, value, sizes, tuple(axes))
+
+
+def _one_unless_single(context: Context, size: Operand, wanted: Operand) -> Operand:
+    """The step along an axis whose size may turn out to be 1: 0 then, 1 where it has the size that is wanted."""
+    step = context.build.let("cast", context.build.let("not_equal", size, ONE), dtype="int64")
+    context.flags[step.id] = (ONE, context.build.let("equal", size, wanted))
+    return step
 
 
 # Views -------------------------------------------------------------------------------------------------------------

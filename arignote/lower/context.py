@@ -89,6 +89,8 @@ class Context:
         """Size variables known not to be 1 by their types; a fact about the variable, so it holds wherever it is used."""
         self.fresh: set[int] = set()
         """Buffers allocated here: no parameter is among them."""
+        self.flags: dict[int, tuple[Operand, Operand]] = {}
+        """Steps and strides that are 0 where an axis turns out to have size 1: what they are otherwise, and when."""
         self._counts: dict[int, bool] = {}
         self._log: list[tuple[dict[Any, Any], Any, Any]] | None = None
         self._forced: list[Lazy] | None = None

@@ -14,10 +14,11 @@ axis) is put in memory first, by a nest of its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from arignote.lower.lazy import EXPENSIVE, Gather, Iota, Lazy, Mapped, Reduction
-from arignote.lower.loop_ir import Operand
+from arignote.lower.loop_ir import Operand, Var
 from arignote.lower.nests import KernelWriter, Nest, Write, row_accumulation
 from arignote.lower.values import AnyValue, Stored, is_constant
 from arignote.lower.views import strided_view
@@ -190,27 +191,46 @@ class Plan:
                             uses[child] -= 1
         return found
 
-    def groups(self, axes: list[int], outputs: list[Stored]) -> list[tuple[int, ...]]:
+    def conditions(self) -> list[Operand]:
+        """What must hold so that no axis of unknown size turns out to have size 1 and to be repeated."""
+        steps = [stride for array in self.leaves for stride in array.strides]
+        for value in self.inside:
+            if isinstance(value, Mapped):
+                steps += [step for _, _, step in value.axes]
+        flags = self.context.flags
+        found = {flags[s.id][1].id: flags[s.id][1] for s in steps if isinstance(s, Var) and s.id in flags}  # type: ignore[union-attr]
+        return list(found.values())
+
+    def groups(self, axes: list[int], outputs: list[Stored], plain: bool) -> list[tuple[int, ...]]:
         """Neighbouring axes that can be one loop."""
         result: list[tuple[int, ...]] = []
         for axis in axes:
             if is_constant(self.space[axis], 1) and len(self.space) > 1:
                 continue
-            if result and result[-1][-1] == axis - 1 and self._merges(axis, outputs):
+            if result and result[-1][-1] == axis - 1 and self._merges(axis, outputs, plain):
                 result[-1] = (*result[-1], axis)
             else:
                 result.append((axis,))
         return result
 
-    def _merges(self, axis: int, outputs: list[Stored]) -> bool:
+    def _merges(self, axis: int, outputs: list[Stored], plain: bool) -> bool:
         """Whether every array steps along `axis - 1` and `axis` as along one axis."""
         if self.mapped:
             return False
         return all(
             array.contiguous
+            or (plain and self._is_plainly_contiguous(array))
             or (is_constant(array.strides[axis], 0) and is_constant(array.strides[axis - 1], 0))
             for array in (*self.leaves, *outputs)
         )
+
+
+    def _is_plainly_contiguous(self, array: Stored) -> bool:
+        flags = self.context.flags
+        if not any(isinstance(s, Var) and s.id in flags for s in array.strides):
+            return False
+        strides = tuple([flags[s.id][0] if isinstance(s, Var) and s.id in flags else s for s in array.strides])
+        return self.context.is_contiguous(array.sizes, strides)
 
 
 def space_of(value: Lazy) -> tuple[tuple[Operand, ...], tuple[int, ...] | None]:
@@ -289,24 +309,51 @@ def _write(plan: Plan, roots: list[Lazy]) -> None:
 
 
 def _write_stores(plan: Plan, writes: list[Write], independent: bool = True) -> None:
-    nest = Nest(plan.context, plan.space)
-    groups = plan.groups(list(range(len(plan.space))), [write.destination for write in writes])
-    KernelWriter(nest, writes, [], groups, 0, independent).write()
+    def write(plain: bool) -> list[Operand]:
+        nest = Nest(plan.context, plan.space)
+        nest.plain = plain
+        groups = plan.groups(list(range(len(plan.space))), [write.destination for write in writes], plain)
+        return KernelWriter(nest, writes, [], groups, 0, independent).write()
+
+    _versions(plan, write)
+
+
+def _versions(plan: Plan, write: Callable[[bool], list[Operand]]) -> list[Operand]:
+    """The loops; where sizes may turn out to be 1, twice: for the case that none does, and for all cases."""
+    conditions = plan.conditions()
+    if not conditions:
+        return write(False)
+    build = plan.context.build
+    plain = conditions[0]
+    for condition in conditions[1:]:
+        plain = build.let("logical_and", plain, condition)
+    with build.branch(plain) as branch:
+        with plan.context.region():
+            branch.yields(*write(True))
+        branch.otherwise()
+        with plan.context.region():
+            branch.yields(*write(False))
+    return list(branch.results)
 
 
 def _write_reductions(plan: Plan, writes: list[Write], reductions: list[tuple[Reduction, Stored | None]]) -> None:
     context, space, axes = plan.context, plan.space, reductions[0][0].axes
-    nest = Nest(context, space)
     positions = any(r.op in ("argmax", "argmin") for r, _ in reductions)
     if axes and len(space) - 1 not in axes and not positions:
-        row_accumulation(nest, writes, reductions)  # type: ignore[arg-type]
+        row_accumulation(Nest(context, space), writes, reductions)  # type: ignore[arg-type]
         return
     kept = [axis for axis in range(len(space)) if axis not in axes]
     outputs = [write.destination for write in writes]
-    outer, inner = plan.groups(kept, outputs), plan.groups(list(axes), outputs)
-    if positions:
-        outer, inner = [(axis,) for axis in kept], [(axis,) for axis in axes]
-    scalars = KernelWriter(nest, writes, reductions, [*outer, *inner], len(inner)).write()
+
+    def write(plain: bool) -> list[Operand]:
+        outer, inner = plan.groups(kept, outputs, plain), plan.groups(list(axes), outputs, plain)
+        if positions:
+            outer, inner = [(axis,) for axis in kept], [(axis,) for axis in axes]
+        nest = Nest(context, space)
+        nest.plain = plain
+        return KernelWriter(nest, writes, reductions, [*outer, *inner], len(inner)).write()
+
+    scalars = _versions(plan, write)
     for (reduction, place), value in zip([pair for pair in reductions if pair[1] is None], scalars):
         context.set_forced(reduction, value)
 

@@ -125,7 +125,7 @@ class Mapped(Lazy):
     def element(self, nest: Nest, indices: tuple[Operand, ...]) -> Operand:
         build = nest.build
         return nest.value(self.source, tuple([
-            start if axis is None else build.index_add(start, build.index_multiply(indices[axis], step))
+            start if axis is None else build.index_add(start, build.index_multiply(indices[axis], nest.step(step)))
             for axis, start, step in self.axes
         ]))  # fmt: skip
 

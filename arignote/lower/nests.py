@@ -43,6 +43,8 @@ class Nest:
         self.known: list[dict[tuple[int, ...] | tuple, Operand]] = [{}]
         self.reads: dict[int, Var] = {}
         self.writes: dict[int, Var] = {}
+        self.plain = False
+        """Whether this version of the loops is for the case that no axis of unknown size turns out to have size 1."""
 
     # Elements
 
@@ -79,11 +81,22 @@ class Nest:
 
     def offset(self, array: Stored, indices: Sequence[Operand]) -> Operand:
         """Distance of an element from the first, in elements."""
-        total: Operand = ZERO
-        for index, stride in zip(indices, array.strides, strict=True):
-            if not is_constant(index, 0):
-                total = self.build.index_add(total, self.build.index_multiply(index, stride))
-        return total
+        strides = [self.step(stride) for stride in array.strides]
+        key = ("offset", *map(size_key, indices), *map(size_key, strides))
+        found = self._find(key)
+        if found is None:
+            found = ZERO
+            for index, stride in zip(indices, strides, strict=True):
+                if not is_constant(index, 0):
+                    found = self.build.index_add(found, self.build.index_multiply(index, stride))
+            self.known[-1][key] = found
+        return found
+
+    def step(self, step: Operand) -> Operand:
+        """A step or stride in this version of the loops."""
+        if self.plain and isinstance(step, Var) and step.id in self.context.flags:
+            return self.context.flags[step.id][0]
+        return step
 
     def store(self, write: Write, indices: tuple[Operand, ...]) -> None:
         """One element of an output."""
