@@ -9,8 +9,8 @@ The Python signature is NumPy's signature; the annotation of a parameter says ho
     Node     an array or scalar of the graph    Dtype    a dtype, by its name
     Values   the items of a tuple or list       Refused  only the default is accepted
 
-A default stands for an argument that was not given and is passed on as it is. A `Node` that is returned becomes an array
-or a NumPy scalar; a tuple or list of results becomes a tuple or list; what is neither is static.
+A default stands for an argument that was not given and is passed on as it is. A `Node` that is returned becomes an
+array or a NumPy scalar; a tuple or list of results becomes a tuple or list; what is neither is static.
 """
 
 from __future__ import annotations
@@ -147,8 +147,11 @@ def is_default(c: Context, value: Value, default: Any) -> bool:
     return found is default or (type(found) is type(default) and found == default) or found is np._NoValue
 
 
-def numpy_function(*names: str, method: str = "", attribute: str = "", module: Any = np,
-                   shares: bool = False, rank0: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:  # fmt: skip
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def numpy_function(*names: str, method: str = "", attribute: str = "", module: Any = np, shares: bool = False,
+                   rank0: bool = False) -> Decorator:  # fmt: skip
     """Declare what the NumPy functions of these names (and the method or attribute) mean.
 
     shares: the result is a view of the first argument (of a NumPy scalar, a NumPy scalar)

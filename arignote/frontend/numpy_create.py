@@ -309,7 +309,8 @@ def vander(c: Context, x: Node, N: Value = None, increasing: Known = False) -> N
 
 
 @numpy_function("meshgrid")
-def meshgrid(c: Context, *xi: Node, copy: Known = True, sparse: Known = False, indexing: Known = "xy") -> tuple[Node, ...]:
+def meshgrid(c: Context, *xi: Node, copy: Known = True, sparse: Known = False,
+             indexing: Known = "xy") -> tuple[Node, ...]:  # fmt: skip
     vectors = [flat(c, x) for x in xi]
     rank = len(vectors)
     order = list(range(rank))

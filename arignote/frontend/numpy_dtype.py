@@ -55,7 +55,8 @@ for _name in SHORT_NAMES:
 
 def _refused_type(kind: type) -> None:
     def construct(c: Context, *values: Value) -> Any:
-        refuse(c, f"dtype {np.dtype(kind).name} is not supported in compiled code; supported are {', '.join(SHORT_NAMES)}")
+        supported = ", ".join(SHORT_NAMES)
+        refuse(c, f"dtype {np.dtype(kind).name} is not supported in compiled code; supported are {supported}")
 
     FUNCTIONS[kind] = Declared(construct, f"np.{kind.__name__}", False, False)
 
@@ -89,7 +90,8 @@ def _plain(value: Value, c: Context) -> Any:
     if isinstance(value, ArrayValue):
         return np.empty((0,) * max(value.rank, 1), value.dtype)
     if isinstance(value, ScalarValue):
-        return {"bool": False, "int64": 0, "float64": 0.0}[value.dtype] if value.python else np.dtype(value.dtype).type(0)
+        number = np.dtype(value.dtype).type(0)
+        return number.item() if value.python else number
     return c.static(value)
 
 

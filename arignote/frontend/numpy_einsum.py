@@ -1,8 +1,8 @@
-"""einsum: operands are contracted from left to right, each pair by one (stacked) matrix product, or by multiplication and
-summation where there is no matrix in it.
+"""einsum: operands are contracted from left to right, each pair by one (stacked) matrix product, or by multiplication
+and summation where there is no matrix in it.
 
-A dimension of an ellipsis gets a label of its own, numbered from the last one; a dimension known to be 1 loses its label
-if another operand has it, which is broadcasting.
+A dimension of an ellipsis gets a label of its own, numbered from the last one; a dimension known to be 1 loses its
+label if another operand has it, which is broadcasting.
 """
 
 from __future__ import annotations
@@ -102,7 +102,8 @@ def _check_output(c: Context, inputs: Sequence[Sequence[Label]], output: Sequenc
         if count > 1:
             _fail(c, f"einstein sum subscripts string includes output subscript '{label}' multiple times")
         if label not in known:
-            _fail(c, f"einstein sum subscripts string included output subscript '{label}' which never appeared in an input")
+            _fail(c, f"einstein sum subscripts string included output subscript '{label}' which never appeared in an "
+                  "input")  # fmt: skip
 
 
 # Operands ----------------------------------------------------------------------------------------------------------
@@ -132,9 +133,9 @@ def _diagonal(c: Context, term: Term, label: Label) -> Term:
 
 
 def _broadcast(c: Context, terms: list[Term]) -> list[Term]:
-    """Sizes of a label agree, apart from those known to be 1, which are dropped where another operand has the label."""
+    """Axes of size 1 are dropped where another operand has the label. That the other sizes of a label agree is checked
+    by the products."""
     counts = Counter(label for term in terms for label in term.labels)
-    sizes: dict[Label, Node] = {}
     result = []
     for term in terms:
         dims = dims_of(term.node.type)
@@ -144,10 +145,6 @@ def _broadcast(c: Context, terms: list[Term]) -> list[Term]:
         if ones:
             node = c.emit("squeeze", term.node, axes=tuple(ones))
             term = Term(node, [label for axis, label in enumerate(term.labels) if axis not in ones])
-        for axis, label in enumerate(term.labels):
-            size = s.size(c, term.node, axis)
-            text = ("operands could not be broadcast together with remapped shapes",)
-            check_equal(c, sizes.setdefault(label, size), size, text)
         result.append(term)
     return result
 
@@ -192,9 +189,14 @@ def _pair(c: Context, a: Term, b: Term, wanted: set[Label]) -> Term:
     left = _as_matrices(c, _ordered(c, a, [*stack, *rows, *inside]), len(stack), len(rows))
     right = _as_matrices(c, _ordered(c, b, [*stack, *inside, *columns]), len(stack), len(inside))
     product = c.emit("matmul", left, right)
-    sizes = {label: s.size(c, term.node, axis) for term in (a, b) for axis, label in enumerate(term.labels)}
-    labels = [*stack, *rows, *columns]
-    return Term(reshaped(c, product, [sizes[label] for label in labels]), labels)
+    whole = s.shape(c, product)
+    shape = [*whole[: len(stack)], *_sizes_of(c, a, rows, whole[-2]), *_sizes_of(c, b, columns, whole[-1])]
+    return Term(reshaped(c, product, shape), [*stack, *rows, *columns])
+
+
+def _sizes_of(c: Context, term: Term, labels: Sequence[Label], joined: Node) -> list[Node]:
+    """The sizes of labels that were made one axis of a matrix, of size `joined`."""
+    return [joined] if len(labels) == 1 else [s.size(c, term.node, term.labels.index(label)) for label in labels]
 
 
 def _as_matrices(c: Context, node: Node, stack: int, rows: int) -> Node:

@@ -1,8 +1,8 @@
 """Indexing: what the entries of an index mean, and reading by them.
 
-New axes are made first, so that each entry then stands for axes of the array. Integers and slices give a view. If there is
-an index array or a mask, integers count as index arrays too; the dimensions of the indices stand where the index arrays
-stood if those are next to each other, otherwise in front.
+New axes are made first, so that each entry then stands for axes of the array. Integers and slices give a view. If there
+is an index array or a mask, integers count as index arrays too; the dimensions of the indices stand where the index
+arrays stood if those are next to each other, otherwise in front.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from arignote.frontend.context import Context
 
 NOT_AN_INDEX = (
-    "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid indices"
+    "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean arrays are valid "
+    "indices"
 )
 NOT_AN_INDEX_ARRAY = "arrays used as indices must be of integer (or boolean) type"
 
@@ -31,7 +32,8 @@ NOT_AN_INDEX_ARRAY = "arrays used as indices must be of integer (or boolean) typ
 class Plan:
     """An index, taken apart. All axes are those of `x`, which has the new axes.
 
-    numbers: axis -> integer    slices: axis -> slice    arrays: axis -> int64 array    masks: first axis -> truth values
+    numbers: axis -> integer        slices: axis -> slice
+    arrays:  axis -> int64 array    masks:  first axis -> truth values
     """
 
     x: Node
@@ -220,8 +222,8 @@ def read_basic(c: Context, plan: Plan) -> Node:
 
 @dataclass(slots=True)
 class Gathering:
-    """Index arrays of one rank for adjacent axes of `x`, which may have been transposed: result axis j of the transposed
-    array was axis order[j]."""
+    """Index arrays of one rank for adjacent axes of `x`, which may have been transposed: axis j of the transposed array
+    was axis order[j]."""
 
     x: Node
     indices: list[Node]

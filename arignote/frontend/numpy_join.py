@@ -117,7 +117,7 @@ def pieces(c: Context, x: Node, sections: Value, axis: int, equal: bool) -> list
     count = s.size(c, x, axis)
     items = sequence_items(sections)
     if items is None and isinstance(sections, ArrayValue):
-        refuse(c, "np.split at places given as an array is not supported in compiled code", "give them as a tuple or list")
+        refuse(c, "np.split at places given as an array is not supported in compiled code", "give them as a list")
     if items is not None:
         return _cut(c, x, [as_size(c, item) for item in items], axis)
     number = c.static(sections)

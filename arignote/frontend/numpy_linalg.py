@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def numbers(c: Context, *values: Value) -> tuple[str, list[Node]]:
-    """The operands of a product in their common dtype; truth values as integers, whose products are then compared with 0."""
+    """The operands of a product in their common dtype; truth values as integers, to be compared with 0 in the end."""
     dtype, nodes = unified(c, values)
     return dtype, [cast(c, node, "int64") for node in nodes] if dtype == "bool" else nodes
 
@@ -272,7 +272,7 @@ def _matrix_norm(c: Context, x: Node, ord: Any, row: int, column: int, keepdims:
         return _root_of_squares(c, x, tuple(sorted((row, column))), keepdims)
     if ord not in (1, -1, np.inf, -np.inf):
         if ord in (2, -2, "nuc"):
-            refuse(c, f"np.linalg.norm of a matrix with ord={ord!r} needs singular values, which compiled code does not have")
+            refuse(c, f"np.linalg.norm of a matrix with ord={ord!r} is not supported in compiled code")
         refuse(c, "Invalid norm order for matrices.")
     inside, outside = (row, column) if abs(ord) == 1 else (column, row)
     total = reduced(c, "sum", c.emit("absolute", x), (inside,), True)

@@ -62,7 +62,7 @@ def tolist(c: Context, a: Node, /) -> Any:
     if not rank_of(a):
         return c.scalar(a, python=True)
     if min(dims_of(a.type)) < 0:
-        refuse(c, f"tolist() of an array whose size is known at run time only ({a.type!r})", "loop over the array itself")
+        refuse(c, f"tolist() of an array whose size is known at run time only ({a.type!r})", "loop over the array")
     return _nested_list(c, a)
 
 
@@ -241,7 +241,8 @@ HINTS = {
     "insert": "join the parts with np.concatenate", "bincount": "use np.add.at on an array of zeros",
     "histogram": "", "vectorize": "call the function itself, or write a loop", "apply_along_axis": "write a loop",
     "gcd": "", "lcm": "", "imag": "complex numbers are not supported", "iscomplex": "complex numbers are not supported",
-    "angle": "complex numbers are not supported", "nextafter": "", "spacing": "", "frexp": "", "ldexp": "multiply by 2.0 ** n",
+    "angle": "complex numbers are not supported", "nextafter": "", "spacing": "", "frexp": "",
+    "ldexp": "multiply by 2.0 ** n",
     "resize": "use reshape, tile or concatenate", "put": "write x[i] = v", "place": "write x[mask] = v",
     "putmask": "write x[mask] = v", "argwhere": "use np.nonzero", "flatnonzero": "use np.nonzero",
     "partition": "use np.sort", "argpartition": "use np.argsort", "lexsort": "use np.argsort",

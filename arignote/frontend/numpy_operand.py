@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from arignote.frontend import numpy_size as s
-from arignote.frontend.values import ArrayValue, ListValue, RangeValue, RecordValue, ScalarValue, Static, TupleValue, Value, is_number
+from arignote.frontend.values import (
+    ArrayValue,
+    ListValue,
+    RangeValue,
+    RecordValue,
+    ScalarValue,
+    Static,
+    TupleValue,
+    Value,
+    is_number,
+)
 from arignote.ir.errors import ShapeError, TypeInferenceError
 from arignote.ir.graph import Constant, Node
 from arignote.ir.structure import SHORT_NAMES

@@ -75,7 +75,8 @@ def _additive(name: str, operation: str, neutral: int) -> None:
                   keepdims: Known = False, initial: Value = None, where: Value = None) -> Node:  # type: ignore[assignment]  # fmt: skip
         x = masked(c, accumulator(c, a, dtype), where, neutral)
         if dtype_of(x.type) == "bool":
-            refuse(c, f"np.{name} with dtype=bool is not supported in compiled code", f"use np.{'any' if neutral == 0 else 'all'}")
+            instead = "any" if neutral == 0 else "all"
+            refuse(c, f"np.{name} with dtype=bool is not supported in compiled code", f"use np.{instead}")
         result = reduced(c, name, x, axes_of(c, x, axis), bool(keepdims))
         if initial is None:
             return result

@@ -33,7 +33,7 @@ def special(name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 def float_of(c: Context, name: str, x: Node) -> Node:
     """An operand in floating point; of truth values SciPy makes float32 or float64, depending on the function."""
     if dtype_of(x.type) == "bool":
-        refuse(c, f"scipy.special.{name} of truth values is not supported in compiled code", "convert them to float first")
+        refuse(c, f"scipy.special.{name} of truth values is not supported in compiled code", "convert them first")
     return numpy_float_of(c, name, x)
 
 

@@ -1,5 +1,5 @@
-"""Writing into arrays: x[index] = value, x[index] += value, x += value. Arrays are values in the graph, so a write gives the
-cell a new node."""
+"""Writing into arrays: x[index] = value, x[index] += value, x += value. Arrays are values in the graph, so a write
+gives the cell a new node."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ def setitem(c: Context, cell: ArrayValue, index: Value, value: Value, accumulate
     """cell[index] = value, or the augmented form by the operation of this name."""
     x = c.node(cell)
     plan = plan_index(c, x, index)
-    result = _augmented(c, plan, value, accumulate_op) if accumulate_op else replaced(c, plan, _as_entry(c, plan, value))
+    if accumulate_op is not None:
+        result = _augmented(c, plan, value, accumulate_op)
+    else:
+        result = replaced(c, plan, _as_entry(c, plan, value))
     if plan.new_axes:
         result = c.emit("squeeze", result, axes=plan.new_axes)
     c.write(cell, result)
@@ -61,10 +64,14 @@ def fitted(c: Context, value: Node, region: Sequence[Node], failure: Sequence[An
         refuse_shape(c, _text(pieces))
     for have, wanted in zip(reversed(given), reversed(region), strict=False):
         _check_broadcast(c, have, wanted, pieces)
-    same = len(given) == len(region) and all(a is b for a, b in zip(given, region, strict=True))
-    if same or not region:
+    if not region or (len(given) == len(region) and all(map(_is_size_of, given, region))):
         return value
     return c.emit("broadcast_to", value, *region, dims=s.dims(region))
+
+
+def _is_size_of(have: Node, wanted: Node) -> bool:
+    """Whether two sizes are equal, after the check: one that cannot be 1 is not stretched."""
+    return have is wanted or s.dim_of(have) not in (1, ANY) or (s.known(have) == 1 and s.known(wanted) == 1)
 
 
 def _text(pieces: Sequence[Any]) -> str:
@@ -107,6 +114,10 @@ def region_of(c: Context, plan: Plan) -> list[Node]:
 def _replaced_basic(c: Context, plan: Plan, value: Node, accumulate: bool) -> Node:
     x = plan.x
     counts = region_of(c, plan)
+    slices = dict(plan.slices)
+    if slices:
+        for axis, number in plan.numbers.items():
+            slices[axis] = Slice(_checked_index(c, number, s.size(c, x, axis), axis), s.ONE, s.ONE)
     region = [count for axis, count in enumerate(counts) if axis not in plan.numbers]
     value = fitted(c, value, region)
     if not plan.numbers and not plan.slices:
@@ -115,10 +126,7 @@ def _replaced_basic(c: Context, plan: Plan, value: Node, accumulate: bool) -> No
         axes = tuple(sorted(plan.numbers))
         numbers = [plan.numbers[axis] for axis in axes]
         return c.emit("update_index", x, value, *numbers, axes=axes, accumulate=accumulate)
-    slices = dict(plan.slices)
     if plan.numbers:
-        for axis, number in plan.numbers.items():
-            slices[axis] = Slice(_checked_index(c, number, s.size(c, x, axis), axis), s.ONE, s.ONE)
         value = c.emit("expand_dims", value, axes=tuple(sorted(plan.numbers)))
     return c.emit("update_slice", x, value, *triples(slices), axes=tuple(sorted(slices)), accumulate=accumulate)
 
@@ -191,27 +199,34 @@ def _mask_failure(c: Context, plan: Plan, value: Node, picked: Sequence[Node]) -
 
 def in_dtype_of(c: Context, name: str, x: Node, value: Value, target_dtype: str) -> Node:
     """The operation on x and the value, cast back to the dtype that it is written into."""
-    result = c.elementwise(name, c.array(x), operand(c, value))
-    node = c.node(result)
+    node = c.node(c.elementwise(name, c.array(x), operand(c, value)))
+    return back_to(c, name, node, target_dtype)
+
+
+def back_to(c: Context, name: str, node: Node, dtype: str) -> Node:
+    """NumPy's rule for what is computed in place: the kind may not change."""
     found = dtype_of(node.type)
-    if not np.can_cast(found, target_dtype, "same_kind"):
+    if not np.can_cast(found, dtype, "same_kind"):
         c.error(
-            f"Cannot cast ufunc '{name}' output from dtype('{found}') to dtype('{target_dtype}') with casting rule "
+            f"Cannot cast ufunc '{name}' output from dtype('{found}') to dtype('{dtype}') with casting rule "
             "'same_kind'", TypeInferenceError, "write x = x ... to make a new array, or cast the operand")  # fmt: skip
-    return cast(c, node, target_dtype)
+    return cast(c, node, dtype)
 
 
 def _augmented(c: Context, plan: Plan, value: Value, name: str) -> Node:
     dtype = dtype_of(plan.x.type)
-    mask = _only_mask(plan)
+    value = operand(c, value)
     if name in ("add", "subtract") and not plan.is_advanced and (plan.numbers or plan.slices) and dtype != "bool":
-        addend = as_node(c, operand(c, value))
-        if dtype_of(addend.type) == dtype or _is_weak(c, value, dtype):
-            addend = c.node(value, dtype) if _is_weak(c, value, dtype) else addend
+        if result_dtype(kind_of(c, value), (dtype, False)) == dtype:
+            addend = c.node(value, dtype)
             return replaced(c, plan, addend if name == "add" else c.emit("negative", addend), accumulate=True)
+    if not plan.is_advanced and not plan.has_ellipsis and len(plan.numbers) == rank_of(plan.x) > 0:
+        # An element is a NumPy scalar: a new number is stored, with the cast of an assignment.
+        number = c.elementwise(name, c.scalar(read(c, plan), python=False), value)
+        return replaced(c, plan, _as_entry(c, plan, number))
+    mask = _only_mask(plan)
     if mask is not None and name in ("add", "subtract", "multiply"):
-        addend = as_node(c, operand(c, value))
-        if rank_of(addend) <= rank_of(plan.x) - rank_of(mask):
+        if rank_of(c.node(value)) <= rank_of(plan.x) - rank_of(mask):
             new = in_dtype_of(c, name, plan.x, value, dtype)
             check_result_shape(c, plan.x, new)
             return selected(c, plan, mask, new)
@@ -221,17 +236,11 @@ def _augmented(c: Context, plan: Plan, value: Value, name: str) -> Node:
     return replaced(c, plan, new)
 
 
-def _is_weak(c: Context, value: Value, dtype: str) -> bool:
-    """A Python number that takes the dtype of the array."""
-    value = operand(c, value)
-    return not isinstance(value, ArrayValue) and result_dtype(kind_of(c, value), (dtype, False)) == dtype
-
-
 def check_result_shape(c: Context, target: Node, result: Node) -> None:
     """What is computed in place must have the shape of what it is written into."""
     have, wanted = s.shape(c, target), s.shape(c, result)
-    pieces = ["non-broadcastable output operand with shape ", *shape_pieces(have), " doesn't match the broadcast shape ",
-              *shape_pieces(wanted)]  # fmt: skip
+    pieces = ["non-broadcastable output operand with shape ", *shape_pieces(have),
+              " doesn't match the broadcast shape ", *shape_pieces(wanted)]  # fmt: skip
     if len(have) != len(wanted):
         refuse_shape(c, _text(pieces))
     for a, b in zip(have, wanted, strict=True):
@@ -247,7 +256,7 @@ def inplace(c: Context, name: str, cell: ArrayValue, value: Value) -> None:
     """cell op= value by the operation (or "matmul") of this name."""
     x = c.node(cell)
     if name == "matmul":
-        result = cast(c, matmul_of(c, cell, value), dtype_of(x.type))
+        result = back_to(c, name, matmul_of(c, cell, operand(c, value)), dtype_of(x.type))
     else:
         result = in_dtype_of(c, name, x, value, dtype_of(x.type))
     check_result_shape(c, x, result)

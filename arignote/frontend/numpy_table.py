@@ -6,7 +6,7 @@ The modules of the families register themselves in `numpy_binding`; this one joi
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arignote.frontend import (
     numpy_create,
@@ -22,10 +22,17 @@ from arignote.frontend import (
 from arignote.frontend.numpy_binding import ATTRIBUTES, FUNCTIONS, METHODS, Handler
 from arignote.frontend.numpy_index import getitem
 from arignote.frontend.numpy_linalg import matmul_of
+from arignote.frontend.numpy_operand import as_node
 from arignote.frontend.numpy_set import inplace, setitem
+from arignote.frontend.scope import HOOKS
+
+if TYPE_CHECKING:
+    from arignote.frontend.context import Context
+    from arignote.frontend.values import Value
 
 FAMILIES = (
-    numpy_create, numpy_dtype, numpy_einsum, numpy_join, numpy_linalg, numpy_method, numpy_reduce, numpy_shape, numpy_ufunc,
+    numpy_create, numpy_dtype, numpy_einsum, numpy_join, numpy_linalg, numpy_method, numpy_reduce, numpy_shape,
+    numpy_ufunc,
 )  # fmt: skip
 
 
@@ -43,4 +50,17 @@ def lookup(function: Any) -> Handler | None:
     return found
 
 
-__all__ = ["ATTRIBUTES", "FUNCTIONS", "METHODS", "getitem", "inplace", "lookup", "matmul_of", "setitem"]
+def matmul(context: Context, left: Value, right: Value) -> Value:
+    """left @ right."""
+    return context.result(matmul_of(context, left, right))
+
+
+def asarray(context: Context, value: Value) -> Value:
+    """Nested tuples and lists of numbers and arrays as an array."""
+    return context.array(as_node(context, value))
+
+
+HOOKS["matmul"] = matmul
+HOOKS["asarray"] = asarray
+
+__all__ = ["ATTRIBUTES", "FUNCTIONS", "METHODS", "getitem", "inplace", "lookup", "setitem"]

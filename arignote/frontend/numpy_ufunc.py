@@ -25,8 +25,9 @@ UNARY_FLOAT = (
 ALIASES = {
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh",
     "atan2": "arctan2", "pow": "power", "abs": "absolute", "true_divide": "divide", "mod": "remainder",
-    "bitwise_not": "invert", "bitwise_invert": "invert", "conj": "conjugate", "around": "round", "bitwise_left_shift": "left_shift",
-    "bitwise_right_shift": "right_shift", "radians": "deg2rad", "degrees": "rad2deg",
+    "bitwise_not": "invert", "bitwise_invert": "invert", "conj": "conjugate", "around": "round",
+    "bitwise_left_shift": "left_shift", "bitwise_right_shift": "right_shift",
+    "radians": "deg2rad", "degrees": "rad2deg",
 }  # fmt: skip
 NO_SAFE_CAST = (
     "ufunc '{}' not supported for the input types, and the inputs could not be safely coerced to any supported types "
