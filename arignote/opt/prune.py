@@ -62,6 +62,10 @@ def _body(translation: Translation, old: Function, new: Function) -> tuple[Node,
     return builder.result(), builder.rewriter.spans
 
 
+def _is_tuple(node: Node) -> bool:
+    return isinstance(node, Apply) and node.op.name == "tuple"
+
+
 class _Builder:
     """One function rebuilt with what is needed of it."""
 
@@ -81,22 +85,25 @@ class _Builder:
     def result(self) -> Node:
         for node in nodes_of(self.old):
             parts = self.live.get(node)
-            if parts is not None and node not in self.mapping:
-                self.mapping[node] = self.node(node, None in parts) if isinstance(node, Apply) else node
+            if parts is None or node in self.mapping or (_is_tuple(node) and None not in parts):
+                continue  # a tuple that is not needed as a whole is never read: its components are
+            self.mapping[node] = self.node(node) if isinstance(node, Apply) else node
         self.rewriter.span = NOWHERE
         kept = self.pruning.results(self.old)
         result = self.old.result
         if kept is None:
-            if result not in self.mapping:  # all components are needed, one by one
-                assert isinstance(result, Apply)
-                self.mapping[result] = self.plain(result)
-            return self.mapping[result]
+            if result in self.mapping:
+                return self.mapping[result]
+            if result not in self.live:  # handed about, but never called
+                return self.rewriter.op("undefined", type=self.pruning.type(result.type))
+            assert isinstance(result, Apply)  # all components are needed, one by one
+            return self.plain(result)
         return self.rewriter.tuple(self.component(result, index) for index in kept)
 
     def component(self, source: Node, index: int) -> Node:
         """A component of a tuple of the old function."""
-        if isinstance(source, Apply) and source.op.name == "tuple":
-            return self.mapping[source.inputs[index]]
+        if _is_tuple(source):
+            return self.mapping[source.inputs[index]]  # type: ignore[attr-defined]
         kept = self.components_of(source)
         return self.rewriter.item(self.mapping[source], index if kept is None else kept.index(index))
 
@@ -108,13 +115,11 @@ class _Builder:
             return self.pruning.results(running.function)
         return None
 
-    def node(self, node: Apply, whole: bool) -> Node:
+    def node(self, node: Apply) -> Node:
         self.rewriter.span = self.old.spans.get(node, NOWHERE)
         name = node.op.name
         if name == "item":
             return self.component(node.inputs[0], node["index"])
-        if name == "tuple" and not whole:
-            return node  # never read: its components are
         if name == "closure":
             return self.filtered(node, node["function"], 0, 0)
         if name == "captured":
