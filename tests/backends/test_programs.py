@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from arignote.backends.llvm import load_object
+from arignote.backends.llvm import compile_program, link, load_object
 from arignote.lower.loop_ir import BUFFER, Operand, Program, Var, pointer_to
 from arignote.lower.loop_ir_build import ProcedureBuilder, const
 
@@ -381,6 +381,36 @@ def test_bools_cross_calls() -> None:
     negated = other.let("logical_not", a)
     program = program_of((main, results), (other, (negated, other.let("add", b, b))))
     assert run_both(program, [True]).results == [False, 5.0]
+
+
+def test_names_of_users_functions() -> None:
+    main, other = ProcedureBuilder("<lambda> in \u00e9"), ProcedureBuilder('say "no"\\')
+    n = main.parameter("int64")
+    results = main.call(other.name, [n], ["int64"])
+    m = other.parameter("int64")
+    with other.kernel() as kernel:
+        with other.loop(m, [0], types=["int64"], vector=True) as loop:
+            loop.yields(other.let("add", loop.carried[0], loop.index))
+        kernel.yields(loop.results[0])
+    program = program_of((main, results), (other, kernel.results))
+    assert call(compile_program(program, {}), program, [10]).results == [45]
+
+
+@pytest.mark.parametrize("form", [(64, False), (32, False), (16, False)])
+def test_other_vectors(form: tuple[int, bool], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vectors of other machines: narrower ones, and memory access without masks."""
+    monkeypatch.setattr(link, "vector_form", lambda: form)
+    for n in SIZES:
+        for op in ("add", "maximum"):
+            build = ProcedureBuilder("main")
+            x, y, count = build.parameter("ptr[float32]"), build.parameter("ptr[float32]"), build.parameter("int64")
+            with build.kernel([x], [y]) as kernel:
+                with build.loop(count, [0.0], types=["float32"], vector=True, reduction=True) as loop:
+                    value = build.load(x, loop.index)
+                    build.store(y, loop.index, build.let("tanh", value))
+                    loop.yields(build.let(op, loop.carried[0], value))
+                kernel.yields(*loop.results)
+            run_both(program_of((build, kernel.results)), [RNG.uniform(size=n).astype("f"), np.zeros(n, "f"), n], 1e-5)
 
 
 def test_object_code_can_be_loaded_again() -> None:

@@ -23,7 +23,7 @@ from ...lower.loop_ir import (
 )
 from .function_text import FunctionText, Lines
 from .runtime_text import define_release, define_retain
-from .text import element_bytes, llvm_type, memory_type, pointee
+from .text import element_bytes, global_name, llvm_type, memory_type, pointee
 
 
 def emit_let(function: FunctionText, statement: Let) -> None:
@@ -215,7 +215,7 @@ def call_with_status(
 
 def emit_call(function: FunctionText, statement: Call) -> None:
     """A call of another procedure."""
-    call_with_status(function, f"@{statement.procedure}", statement.args, statement.results, statement.live)
+    call_with_status(function, global_name(statement.procedure), statement.args, statement.results, statement.live)
 
 
 def emit_extern(function: FunctionText, statement: Extern) -> None:

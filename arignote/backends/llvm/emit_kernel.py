@@ -8,7 +8,7 @@ from ...lower.loop_ir import For, Kernel, RaiseIf, Statement, Var, free_variable
 from .emit import leave
 from .emit_loops import emit_range
 from .function_text import FunctionText
-from .text import llvm_type, memory_type, scalar_text
+from .text import global_name, llvm_type, memory_type, scalar_text
 
 
 def emit_kernel(function: FunctionText, kernel: Kernel) -> None:
@@ -48,7 +48,7 @@ def parameters(kernel: Kernel, captured: list[Var]) -> list[str]:
 
 def define(function: FunctionText, inner: FunctionText, result: str, name: str, heads: list[str]) -> None:
     """Adds the function of a kernel to the module."""
-    head = f"define internal {result} @{name}({', '.join(heads)}) nounwind noinline"
+    head = f"define internal {result} {global_name(name)}({', '.join(heads)}) nounwind noinline"
     function.module.functions.append(inner.function(head))
 
 
@@ -65,7 +65,7 @@ def outline(function: FunctionText, kernel: Kernel, name: str, captured: list[Va
     result = "void" if not types else types[0] if len(types) == 1 else f"{{{', '.join(types)}}}"
     give_back(inner, result, [inner.text(value) for value in kernel.yields], types)
     define(function, inner, result, name, parameters(kernel, captured))
-    call = f"call {result} @{name}({', '.join(call_arguments(function, captured))})"
+    call = f"call {result} {global_name(name)}({', '.join(call_arguments(function, captured))})"
     if not types:
         function.put(call)
         return
@@ -100,7 +100,7 @@ def outline_failing(function: FunctionText, kernel: Kernel, name: str, captured:
     inner.put(f"ret {result} {whole}")
     define(function, inner, result, name, ["ptr %ctx", *parameters(kernel, captured)])
     args = ", ".join(["ptr %ctx", *call_arguments(function, captured)])
-    value = function.let(f"call {result} @{name}({args})")
+    value = function.let(f"call {result} {global_name(name)}({args})")
     status = function.let(f"extractvalue {result} {value}, 0")
     failed = function.let(f"icmp ne i32 {status}, 0")
     failing, going_on = function.label(), function.label()
@@ -131,7 +131,7 @@ def outline_parallel(
     function.branch(small, here, threads)
     function.begin(here)
     args = [*call_arguments(function, captured), "i64 0", f"i64 {count}"]
-    function.put(f"call void @{name}({', '.join(args)})")
+    function.put(f"call void {global_name(name)}({', '.join(args)})")
     function.jump(done)
     function.begin(threads)
     for position, var in enumerate(captured):
@@ -141,7 +141,7 @@ def outline_parallel(
             value = function.let(f"zext i1 {value} to i8")
         function.put(f"store {memory_type(var.type)} {value}, ptr {place}")
     run = function.module.symbol("ag_parallel_for", "void", "ptr, ptr, i64, i64")
-    function.put(f"call void {run}(ptr @{name}.chunk, ptr {environment}, i64 {count}, i64 {grain})")
+    function.put(f"call void {run}(ptr {global_name(name + '.chunk')}, ptr {environment}, i64 {count}, i64 {grain})")
     function.jump(done)
     function.begin(done)
 
@@ -156,9 +156,9 @@ def define_chunk(function: FunctionText, name: str, captured: list[Var]) -> None
         if var.type == "bool":
             value = chunk.let(f"trunc i8 {value} to i1")
         args.append(f"{llvm_type(var.type)} {value}")
-    chunk.put(f"call void @{name}({', '.join([*args, 'i64 %begin', 'i64 %end'])})")
+    chunk.put(f"call void {global_name(name)}({', '.join([*args, 'i64 %begin', 'i64 %end'])})")
     chunk.put("ret void")
-    head = f"define internal void @{name}.chunk(ptr %environment, i64 %begin, i64 %end) nounwind"
+    head = f"define internal void {global_name(name + '.chunk')}(ptr %environment, i64 %begin, i64 %end) nounwind"
     function.module.functions.append(chunk.function(head))
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...lower.loop_ir import Const, For, If, Operand, Statement, While, walk
+from ...lower.loop_ir import For, If, Operand, Statement, While
 from .emit_vector import emit_vector_loop
 from .function_text import FunctionText, Lines
 from .loop_frame import LoopFrame
 from .text import llvm_type
-from .vector_analysis import plan
+from .vector_analysis import plan, unrollable
 
-UNROLLED_STATEMENTS = 96
 UNROLLED_ITERATIONS = 16
 SHORT_ITERATIONS = 4
 
@@ -34,14 +33,6 @@ def emit_for(function: FunctionText, statement: For) -> None:
         unroll(function, statement)
     else:
         scalar_loop(function, statement, "0", function.text(statement.count))
-
-
-def unrollable(statement: For, iterations: int) -> bool:
-    """Whether a loop is so short that its iterations are written one after the other."""
-    if not isinstance(statement.count, Const) or statement.count.value > iterations:
-        return False
-    inner = sum(1 for _ in walk(statement.body))
-    return inner * max(int(statement.count.value), 1) <= UNROLLED_STATEMENTS
 
 
 def unroll(function: FunctionText, statement: For) -> None:

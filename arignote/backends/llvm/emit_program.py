@@ -6,7 +6,7 @@ from ...lower.loop_ir import RECURSION_SITE, Call, Procedure, Program, walk
 from . import emit, emit_kernel, emit_loops
 from .emit import raise_when
 from .function_text import FunctionText
-from .text import ModuleText, llvm_type, memory_type
+from .text import ModuleText, global_name, llvm_type, memory_type
 
 CONTEXT_STACK_LIMIT = 72  # bytes into the context: after the site and its eight arguments
 
@@ -62,8 +62,8 @@ def emit_procedure(module: ModuleText, procedure: Procedure, recursive: bool, is
         place = function.let(f"getelementptr i64, ptr %results, i64 {position}") if position else "%results"
         function.put(f"store {llvm} {value}, ptr {place}")
     function.put("ret i32 0")
-    linkage = "" if is_entry else "internal "
-    module.functions.append(function.function(f"define {linkage}i32 @{procedure.name}({', '.join(heads)}) nounwind"))
+    head = f"i32 {global_name(procedure.name)}({', '.join(heads)}) nounwind"
+    module.functions.append(function.function(f"define {'' if is_entry else 'internal '}{head}"))
 
 
 def emit_program(program: Program, vector_bytes: int = 64, masks: bool = True) -> ModuleText:

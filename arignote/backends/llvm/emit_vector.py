@@ -14,7 +14,7 @@ from .function_text import FunctionText, Lines
 from .loop_frame import LoopFrame
 from .table import instruction
 from .text import llvm_type
-from .vector_analysis import VectorPlan
+from .vector_analysis import VectorPlan, unrollable
 from .vector_memory import emit_vector_load, emit_vector_store
 from .vector_values import (
     Progression,
@@ -32,6 +32,7 @@ from .vector_values import (
 
 MASKED_COST = 12
 ACCUMULATORS = 4
+INNER_ITERATIONS = 8
 
 
 def emit_vector_loop(
@@ -290,6 +291,9 @@ def uniform_if(function: FunctionText, statement: If, condition: str) -> None:
 
 def emit_inner_for(function: FunctionText, statement: For) -> None:
     """A counted loop that all lanes run together."""
+    if unrollable(statement, INNER_ITERATIONS):
+        unroll_inner(function, statement)
+        return
     initial = [vector_of(function, value_of(function, value), value.type) for value in statement.initial]
     frame = LoopFrame(function, "0", function.text(statement.count))
     function.values[statement.index.id] = frame.index
@@ -302,6 +306,19 @@ def emit_inner_for(function: FunctionText, statement: For) -> None:
     after = frame.finish(list(zip(names, types, initial, later, strict=True)))
     for var, text in zip(statement.results, after, strict=True):
         function.values[var.id] = Vector(text)
+
+
+def unroll_inner(function: FunctionText, statement: For) -> None:
+    """A short loop as straight code."""
+    carried = [value_of(function, initial) for initial in statement.initial]
+    for iteration in range(int(statement.count.value)):  # type: ignore[union-attr]
+        function.values[statement.index.id] = str(iteration)
+        for var, value in zip(statement.carried, carried, strict=True):
+            function.values[var.id] = value
+        function.statements(statement.body)
+        carried = [value_of(function, value) for value in statement.yields]
+    for var, value in zip(statement.results, carried, strict=True):
+        function.values[var.id] = value
 
 
 def emit_inner_while(function: FunctionText, statement: While) -> None:

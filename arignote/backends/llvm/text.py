@@ -6,6 +6,7 @@ a function in a tenth of a millisecond.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 
@@ -16,6 +17,8 @@ MEMORY_TYPES = SCALAR_TYPES | {"bool": "i8"}
 SUFFIXES = {"bool": "i1", "int32": "i32", "int64": "i64", "float32": "f32", "float64": "f64"}
 BYTES = {"bool": 1, "int32": 4, "int64": 8, "float32": 4, "float64": 8}
 
+PLAIN_NAME = re.compile(r"[A-Za-z_.$][A-Za-z0-9_.$]*")
+UNUSUAL = re.compile(r'[^ !#-\[\]-~]')
 RARE_BRANCH = '!0 = !{!"branch_weights", i32 1, i32 4000}\n'
 
 
@@ -60,6 +63,15 @@ def round_to_float32(value: float) -> float:
         return struct.unpack("<f", struct.pack("<f", value))[0]
     except OverflowError:
         return float("inf") if value > 0 else float("-inf")
+
+
+def global_name(name: str) -> str:
+    """The reference to a function; names of users' functions such as <lambda> are quoted."""
+    return f"@{name}" if PLAIN_NAME.fullmatch(name) else f'@"{UNUSUAL.sub(_escaped, name)}"'
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return "".join(f"\\{byte:02X}" for byte in match[0].encode())
 
 
 def constant_text(constant: Const) -> str:

@@ -15,6 +15,8 @@ CHEAP = frozenset(
     floor ceil trunc round copysign sqrt divide""".split()
 )
 
+UNROLLED_STATEMENTS = 96
+
 
 @dataclass(slots=True)
 class Reduction:
@@ -99,6 +101,14 @@ def _step(let: Let, steps: list[int | None]) -> int | None:
             if isinstance(factor, Const):
                 return int(factor.value) * step  # type: ignore[operator]
     return None
+
+
+def unrollable(statement: For, iterations: int) -> bool:
+    """Whether a loop is so short that its iterations are written one after the other."""
+    if not isinstance(statement.count, Const) or statement.count.value > iterations:
+        return False
+    inner = sum(1 for _ in walk(statement.body))
+    return inner * max(int(statement.count.value), 1) <= UNROLLED_STATEMENTS
 
 
 def varying(statement: For) -> set[int]:
