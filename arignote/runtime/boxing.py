@@ -20,7 +20,7 @@ OPERATION_BYTES = 32
 SHARED = 1
 """In an ARRAY operation: a later result has the same slot, and the buffer needs a reference for it."""
 
-COPY_LIMIT = 32 << 10
+COPY_LIMIT = 2 << 10
 """Arrays up to this many bytes are copied into memory of NumPy's own: cheaper than an object that owns the buffer."""
 
 DEFINITIONS = ""

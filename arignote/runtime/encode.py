@@ -146,7 +146,7 @@ class GuardList:
                     raise CannotGuard(f"{structure!r}: only 1 and MANY are told apart")
                 pattern = sum(1 << index for index, size in enumerate(structure.dims) if size == 1)
                 shape = dtype.num | dtype.itemsize << 8 | (guards.HOLD if hold else 0)
-                self.owned += hold
+                self.owned += 1 + hold  # the array itself, and a copy if it cannot be read as it is
                 self.add(guards.ARRAY, register, target, structure.rank, pattern, shape)
             case NumpyScalarOf():
                 dtype = np.dtype(structure.dtype)

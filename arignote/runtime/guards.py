@@ -104,16 +104,11 @@ class _Guard:
         second, rank = self.field(24, "i64"), self.field(12)
         self.require_type(value, imported(f, "PyArray_Type"))
         descr = f.load("ptr", value, layout.ARRAY_DESCR)
-        type_number = f.widen(f.load("i32", descr, layout.DESCR_TYPE_NUMBER))
-        wanted = layout.C_CONTIGUOUS | layout.ALIGNED
-        self.require(type_number.equals(second & 0xFF))
-        self.require((f.load("i32", value, layout.ARRAY_FLAGS) & wanted).equals(wanted))
-        self.require(f.load("i8", descr, layout.DESCR_BYTE_ORDER).differs(layout.BIG_ENDIAN))
+        type_number = f.load("i32", descr, layout.DESCR_TYPE_NUMBER)
+        self.require(f.widen(type_number).equals(second & 0xFF))
         self.require(f.widen(f.load("i32", value, layout.ARRAY_RANK)).equals(rank))
         dims, slot, pattern = f.load("ptr", value, layout.ARRAY_DIMS), self.slot(), self.field(16, "i64")
         total = f.variable("i64", (second >> 8) & 0xFF)
-        f.store(None, slot, 0, "ptr")
-        f.store(f.load("ptr", value, layout.ARRAY_DATA), slot, 8)
         with f.repeat(rank) as index:
             size = f.load("i64", dims, index << 3)
             is_one = f.widen(size.equals(1), signed=False)
@@ -124,6 +119,24 @@ class _Guard:
         with f.when((second & HOLD).differs(0)):
             f.call("void", "retain_object", value)
             self.own(value)
+        f.store(None, slot, 0, "ptr")
+        f.store(f.load("ptr", self._readable(value, descr, type_number), layout.ARRAY_DATA), slot, 8)
+
+    def _readable(self, value: Value, descr: Value, type_number: Value) -> Value:
+        """The array if it is contiguous, aligned and in native byte order; otherwise a copy that is."""
+        f, chosen = self.f, self.f.variable("ptr", value)
+        wanted = layout.C_CONTIGUOUS | layout.ALIGNED
+        has_layout = (f.load("i32", value, layout.ARRAY_FLAGS) & wanted).equals(wanted)
+        is_native = f.load("i8", descr, layout.DESCR_BYTE_ORDER).differs(layout.BIG_ENDIAN)
+        with f.when((has_layout & is_native).equals(0)):
+            plain = f.call("ptr", imported(f, "PyArray_DescrFromType"), type_number)
+            flags = f.constant("i32", wanted)
+            copy = f.call("ptr", imported(f, "PyArray_FromArray"), value, plain, flags)
+            with f.when(copy.equals(None)):
+                f.leave(FAILS)
+            self.own(copy)
+            chosen.set(copy)
+        return chosen.get()
 
     def float(self) -> None:
         """A Python float."""

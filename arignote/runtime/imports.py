@@ -79,7 +79,13 @@ LINUX_FUNCTIONS = ("madvise", "pthread_getattr_np", "pthread_attr_getstack", "pt
 MACOS_FUNCTIONS = ("pthread_get_stackaddr_np", "pthread_get_stacksize_np")
 
 # Positions in NumPy's table of C functions, which its binary interface keeps fixed.
-NUMPY_TABLE = {"PyArray_NewFromDescr": 94, "PyArray_Scalar": 60, "PyArray_SetBaseObject": 282}
+NUMPY_TABLE = {
+    "PyArray_DescrFromType": 45,
+    "PyArray_Scalar": 60,
+    "PyArray_NewFromDescr": 94,
+    "PyArray_FromArray": 109,
+    "PyArray_SetBaseObject": 282,
+}
 
 SETTINGS = ("cache_limit", "jit_disabled", "thread_limit", "stack_key")
 """Numbers in the same table, which Python code writes and native code reads."""

@@ -49,12 +49,12 @@ def module_text() -> str:
 
 
 @functools.cache
-def _machine() -> Any:
+def _machine(level: int = 2) -> Any:
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    return llvm.Target.from_default_triple().create_target_machine(opt=2, reloc="pic")
+    return llvm.Target.from_default_triple().create_target_machine(opt=level, reloc="pic")
 
 
 @functools.cache
@@ -94,11 +94,11 @@ def _compile(text: str) -> bytes:
 _numbers = itertools.count()
 
 
-def _load(text: str, names: Sequence[str], keep: bool = True) -> Any:
+def _load(code: bytes, names: Sequence[str]) -> Any:
     """Loads a module for ever; maps the exported names to addresses."""
     import llvmlite.binding as llvm
 
-    builder = llvm.JITLibraryBuilder().add_object_img(_object_code(text) if keep else _compile(text))
+    builder = llvm.JITLibraryBuilder().add_object_img(code)
     for name in names:
         builder.export_symbol(name)
     loaded = builder.link(_linker(), f"runtime{next(_numbers)}")
@@ -117,7 +117,7 @@ EXPORTED = (
 def _runtime() -> Any:
     with _loading:
         refuse_unsupported_interpreter()
-        loaded = _load(module_text(), EXPORTED)
+        loaded = _load(_object_code(module_text()), EXPORTED)
         _initialise(loaded)
         return loaded
 
@@ -133,10 +133,12 @@ def _initialise(loaded: Any) -> None:
     os.register_at_fork(after_in_child=lambda: (reset_pool(), unlock_buffers()))
 
 
-def compile_small(text: str, name: str, keep: bool = True) -> int:
-    """The address of a function of a small module, which stays loaded for ever; `keep` allows keeping it on disk."""
+def compile_small(text: str, name: str) -> int:
+    """The address of a function of a small module, which stays loaded for ever. Not optimised: for straight code."""
+    import llvmlite.binding as llvm
+
     with _loading:
-        return _load(text, [name], keep)[name]
+        return _load(_machine(0).emit_object(llvm.parse_assembly(text)), [name])[name]
 
 
 def address(name: str) -> int:

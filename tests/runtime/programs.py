@@ -34,7 +34,7 @@ def procedure(leaves: Sequence[Structure], name: str = "procedure") -> Function:
 
 def finish(f: Function) -> int:
     """The address of the finished function."""
-    return native.compile_small(f.text(), f.name, keep=False)
+    return native.compile_small(f.text(), f.name)
 
 
 def copy_array(f: Function, leaf: ArrayOf, first: int, results: Value, slot: int) -> None:

@@ -33,7 +33,7 @@ def add_one():
         place = f.address(f["env"], (f["begin"] + index) << 3)
         f.store(f.load("i64", place) + 1, place)
     f.leave()
-    return native.compile_small(f.text(), f.name, keep=False)
+    return native.compile_small(f.text(), f.name)
 
 
 def nested(inner):
@@ -45,7 +45,7 @@ def nested(inner):
         row = f.address(f["env"], (f["begin"] + index) * 8000)
         f.call("void", parallel, body, row, 1000, 10)
     f.leave()
-    return native.compile_small(f.text(), f.name, keep=False)
+    return native.compile_small(f.text(), f.name)
 
 
 def parallel_for(body, array, count, grain):
