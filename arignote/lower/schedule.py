@@ -57,7 +57,20 @@ def schedule(root: Node) -> list[Node]:
     if not updates:
         return order
     first = _readers_first(order, updates)
-    return depth_first(root, first) if first else order
+    if not first:
+        return order
+    better = depth_first(root, first)
+    return better if _is_valid(better) else order
+
+
+def _is_valid(order: list[Node]) -> bool:
+    """Whether operands come before what uses them: wishes of several updates can contradict one another."""
+    seen: set[Node] = set()
+    for node in order:
+        if isinstance(node, Apply) and not seen.issuperset(node.inputs):
+            return False
+        seen.add(node)
+    return True
 
 
 def _readers_first(order: list[Node], updates: list[Node]) -> dict[Node, list[Node]]:

@@ -92,12 +92,21 @@ def same(left: Any, right: Any, tolerance: float) -> None:
 
 
 def agree(function: Function, *arguments: Any, tolerance: float = 1e-12) -> Lowered:
-    """Lowered code and the graph give the same, or raise the same."""
+    """Lowered code, interpreted and native, and the graph give the same, or raise the same."""
+    return _agree(function, arguments, tolerance, (run, run_native))
+
+
+def agree_interpreted(function: Function, *arguments: Any, tolerance: float = 1e-12) -> Lowered:
+    """As `agree`, without the time that compiling takes."""
+    return _agree(function, arguments, tolerance, (run,))
+
+
+def _agree(function: Function, arguments: tuple[Any, ...], tolerance: float, runners: tuple[Any, ...]) -> Lowered:
     lowered = lower(function)
     try:
         wanted = evaluate_graph(function, *[np.array(a) if isinstance(a, np.ndarray) else a for a in arguments])
     except Exception as error:  # noqa: BLE001 - whatever NumPy raises is what must be raised
-        for runner in (run, run_native):
+        for runner in runners:
             try:
                 runner(lowered, function, *arguments)
             except type(error) as found:
@@ -105,8 +114,8 @@ def agree(function: Function, *arguments: Any, tolerance: float = 1e-12) -> Lowe
             else:
                 raise AssertionError(f"expected {error!r}") from error
         return lowered
-    same(run(lowered, function, *arguments), wanted, tolerance)
-    same(run_native(lowered, function, *arguments), wanted, tolerance)
+    for runner in runners:
+        same(runner(lowered, function, *arguments), wanted, tolerance)
     return lowered
 
 
