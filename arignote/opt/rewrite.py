@@ -21,6 +21,7 @@ from arignote.ir.graph import Apply, Attributes, Node, Operation, attributes_of
 from arignote.ir.sizes import sizes
 from arignote.ir.types import Array, fits
 from arignote.ops.emit import Emit
+from arignote.opt.facts import Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +106,14 @@ def index_rules(rules: Iterable[Rule], inexact: bool = False) -> dict[str, tuple
 class Rewriter(Emit):
     """A builder whose nodes are in normal form. `inline` is what the rule of that name decides by, where it is on."""
 
-    __slots__ = ("fuel", "inline", "normal", "rules")
+    __slots__ = ("facts", "fuel", "inline", "normal", "rules")
 
     def __init__(self, rules: dict[str, tuple[Rule, ...]], inline: Any = None) -> None:
         super().__init__()
         self.rules = rules
         self.inline = inline
         self.fuel = fuel()
+        self.facts = Facts()
         self.normal: dict[Apply, Node] = {}
 
     def apply(self, op: Operation, *inputs: Node, **attributes: Any) -> Apply:
@@ -124,6 +126,9 @@ class Rewriter(Emit):
             known = self._normalise(node)
         if self.span and isinstance(known, Apply):
             self.note(known, self.span)
+        if op.name == "after" and isinstance(known, Apply):
+            for pinned in known.inputs[1:]:
+                self.facts.note(pinned)
         return known
 
     def _normalise(self, node: Apply) -> Node:
@@ -131,21 +136,22 @@ class Rewriter(Emit):
         self.normal[node] = node  # a rule that builds what it started from gets it back
         for rule in self.rules.get(node.op.name, ()):
             new = rule.apply(self, node)
-            if new is not None and new is not node and is_replacement(new, node) and self.fuel.spend(rule, node, new):
+            if new is not None and new is not node and is_replacement(new, node, self.facts) and self.fuel.spend(rule, node, new):
                 found = new
                 break
         self.normal[node] = found
         return found
 
 
-def is_replacement(new: Node, old: Apply) -> bool:
+def is_replacement(new: Node, old: Apply, facts: Facts) -> bool:
     """Whether `new` may stand where `old` stood. Elementwise operations broadcast, so an operand that is left over must
     be known to have the size of the whole; and where their shapes may not match, the same shapes must be compared."""
     if new.type is not old.type and not fits(new.type, old.type):
         return False
     if not old.op.elementwise or not isinstance(old.type, Array):
         return True
-    return sizes(new) == sizes(old) and (not old.can_fail or _shapes(old) <= _shapes(new))
+    same = facts.sizes(new) == facts.sizes(old)
+    return same and (not facts.may_mismatch(old) or _shapes(old) <= _shapes(new))
 
 
 def _shapes(node: Node) -> set[tuple[Any, ...]]:

@@ -16,13 +16,14 @@ ALL_RULES: tuple[Rule, ...] = (INLINE, *RULES, *loops.RULES)
 def simplify(root: Function, rules: tuple[Rule, ...] = ALL_RULES) -> Function:
     """The program in normal form for the rules."""
     inlining = Inlining.of(root)
-    rewriter = Rewriter(index_rules(rules), inlining)
-    plain = Rewriter({})
+    index = index_rules(rules)
 
     def body(translation: Translation, old: Function, new: Function) -> tuple[Node, dict[Node, frozenset[Span]]]:
         inlining.origin[new] = old
         if translation.functions.get(old) is new:
             inlining.recursive.add(new)
+        # One rewriter for each function: what it learns from the checks of one does not hold in another.
+        rewriter, plain = Rewriter(index, inlining), Rewriter({})
         try:
             return copy(rewriter, translation, old, new), rewriter.spans
         except TypeRuleError:

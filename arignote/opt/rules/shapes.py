@@ -25,8 +25,8 @@ def _size(rewriter: Rewriter, node: Apply) -> Node | None:
 def _to_own_sizes(rewriter: Rewriter, node: Apply) -> Node | None:
     """broadcast_to and reshape to the sizes that are there already."""
     x = node.inputs[0]
-    wanted = tuple(as_size(s) for s in node.inputs[1:])
-    return x if sizes(x) == wanted and fits(x.type, node.type) else None
+    wanted = tuple([rewriter.facts.find(as_size(s)) for s in node.inputs[1:]])
+    return x if rewriter.facts.sizes(x) == wanted and fits(x.type, node.type) else None
 
 
 def _broadcast_twice(rewriter: Rewriter, node: Apply) -> Node | None:
@@ -41,13 +41,14 @@ def _broadcast_twice(rewriter: Rewriter, node: Apply) -> Node | None:
 
 def _broadcast_operand(rewriter: Rewriter, node: Apply) -> Node | None:
     """Elementwise operations broadcast by themselves, where the other operands keep the size."""
-    if not isinstance(node.type, Array) or node.can_fail:
+    facts = rewriter.facts
+    if not isinstance(node.type, Array) or facts.may_mismatch(node):
         return None
     for position, x in enumerate(node.inputs):
         if isinstance(x, Apply) and x.op.name == "broadcast_to":
             inputs = (*node.inputs[:position], x.inputs[0], *node.inputs[position + 1 :])
             bare = Apply(node.op, inputs, node.attributes)
-            if fits(bare.type, node.type) and sizes(bare) == sizes(node):
+            if fits(bare.type, node.type) and facts.sizes(bare) == facts.sizes(node):
                 return rewriter.build(node.op, inputs, node.attributes)
     return None
 
@@ -59,12 +60,12 @@ def _broadcast_whole(rewriter: Rewriter, node: Apply) -> Node | None:
     for x in node.inputs:
         source = made_by(x, "broadcast_to")
         if source is not None and not dims_of(source.inputs[0].type):
-            shape = source if sizes(source) == sizes(node) else shape
+            shape = source if rewriter.facts.sizes(source) == rewriter.facts.sizes(node) else shape
             x = source.inputs[0]
         if dims_of(x.type):
             return None
         inputs.append(x)
-    if shape is None or not isinstance(node.type, Array) or node.can_fail:
+    if shape is None or not isinstance(node.type, Array) or rewriter.facts.may_mismatch(node):
         return None
     value = rewriter.build(node.op, tuple(inputs), node.attributes)
     return rewriter.op("broadcast_to", value, *shape.inputs[1:], dims=node.type.dims)
@@ -72,7 +73,10 @@ def _broadcast_whole(rewriter: Rewriter, node: Apply) -> Node | None:
 
 def _sum_to(rewriter: Rewriter, node: Apply) -> Node | None:
     """As a plain sum, where the sizes tell which axes were broadcast."""
-    found = Rewriter.sum_to(rewriter, *node.inputs)
+    x, like = node.inputs
+    if rewriter.facts.sizes(x) == rewriter.facts.sizes(like) and fits(x.type, node.type):
+        return x
+    found = Rewriter.sum_to(rewriter, x, like)
     return None if found is node or made_by(found, "sum_to") is not None else found
 
 
