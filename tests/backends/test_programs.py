@@ -210,7 +210,7 @@ def test_parallel_loop_of_vectors(n: int) -> None:
         value = build.load(x, loop.index)
         build.store(y, loop.index, build.let("add", value, build.let("sqrt", value)))
     program = program_of((build, ()))
-    assert "<16 x float>" in compiled(program).llvm_ir or "<8 x float>" in compiled(program).llvm_ir
+    assert " x float>" in compiled(program).llvm_ir
     run_both(program, [RNG.uniform(size=n).astype("f"), np.zeros(n, "f"), n])
 
 

@@ -121,6 +121,7 @@ class FormulaBody:
 
     def __init__(self, module: ModuleText, type: Type, width: int) -> None:
         self.module, self.type, self.width = module, type, width
+        self.memory: list[str] = []
         self.lines: list[str] = []
         self.count = 0
         self.block = "entry"
@@ -262,12 +263,32 @@ class FormulaBody:
         reference = self.module.symbol(symbol, scalar, ", ".join([scalar] * len(args)), "nounwind willreturn memory(none)")
         if not self.width:
             return self.emit(f"call {scalar} {reference}({', '.join(f'{scalar} {arg.text}' for arg in args)})", type)
-        vector, result = self.llvm(type), "poison"
-        for lane in range(self.width):
-            taken = [self.emit(f"extractelement {vector} {arg.text}, i32 {lane}", type).text for arg in args]
-            value = self.emit(f"call {scalar} {reference}({', '.join(f'{scalar} {text}' for text in taken)})", type)
-            result = self.emit(f"insertelement {vector} {result}, {scalar} {value.text}, i32 {lane}", type).text
-        return Lanes(self, result, type)
+        return self._lane_loop(reference, type, args)
+
+    def _lane_loop(self, reference: str, type: Type, args: tuple[Lanes, ...]) -> Lanes:
+        """A loop over the lanes, which pass through memory: a call for each would be much code for what is slow anyway."""
+        self.count += 1
+        number, origin, vector, scalar = self.count, self.block, self.llvm(type), llvm_type(type)
+        place = [f"%memory{number}.{position}" for position in range(len(args) + 1)]
+        self.memory += [f"  {name} = alloca {vector}" for name in place]
+        lines = self.lines
+        lines += [f"  store {vector} {arg.text}, ptr {name}" for arg, name in zip(args, place[1:], strict=True)]
+        lines += [f"  br label %lane{number}", f"lane{number}:"]
+        lane = f"%lane{number}.i"
+        lines.append(f"  {lane} = phi i32 [0, %{origin}], [{lane}.next, %lane{number}]")
+        passed = []
+        for name in place[1:]:
+            lines.append(f"  {name}.at = getelementptr {scalar}, ptr {name}, i32 {lane}")
+            lines.append(f"  {name}.value = load {scalar}, ptr {name}.at")
+            passed.append(f"{scalar} {name}.value")
+        value = self.emit(f"call {scalar} {reference}({', '.join(passed)})", type)
+        lines.append(f"  {place[0]}.at = getelementptr {scalar}, ptr {place[0]}, i32 {lane}")
+        lines.append(f"  store {scalar} {value.text}, ptr {place[0]}.at")
+        lines.append(f"  {lane}.next = add i32 {lane}, 1")
+        lines.append(f"  {lane}.more = icmp ult i32 {lane}.next, {self.width}")
+        lines += [f"  br i1 {lane}.more, label %lane{number}, label %lanes{number}", f"lanes{number}:"]
+        self.block = f"lanes{number}"
+        return self.emit(f"load {vector}, ptr {place[0]}", type)
 
 
 Formula = Callable[..., Lanes]
@@ -282,4 +303,4 @@ def define_formula(
     result = formula(body, *args)
     parameters = ", ".join(f"{body.llvm(type)} {arg.text}" for arg in args)
     head = f"define internal {body.llvm(result.type)} @{name}({parameters}) nounwind {attributes} {{\nentry:\n"
-    return f"{head}{chr(10).join(body.lines)}\n  ret {body.llvm(result.type)} {result.text}\n}}\n"
+    return f"{head}{chr(10).join(body.memory + body.lines)}\n  ret {body.llvm(result.type)} {result.text}\n}}\n"

@@ -1,8 +1,7 @@
 """sin, cos, tan and their inverses.
 
 x = k pi/2 + r with three parts of pi/2; as the first step is an exact fma, k may be large, and r comes with its rounding
-error. Only beyond 2^30 (float64) is the C library asked, and beyond 2^16 (float32) float64 is used; both in a branch that
-vectors without such lanes skip. The polynomials in float64 are those of fdlibm (Sun Microsystems, 1993).
+error. Only beyond 2^30 (float64) or 2^16 (float32) is the C library asked, in a branch that vectors without such lanes skip. The polynomials in float64 are those of fdlibm (Sun Microsystems, 1993).
 """
 
 from __future__ import annotations
@@ -91,7 +90,7 @@ def far(name: str) -> Formula:
     """A trigonometric function of a very large argument."""
 
     def formula(f: FormulaBody, x: Lanes) -> Lanes:
-        return f.each_lane(name, x) if f.double else f.convert(f.call(name, f.convert(x, "float64")), "float32")
+        return f.each_lane(name if f.double else f"{name}f", x)
 
     return formula
 
