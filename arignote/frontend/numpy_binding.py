@@ -43,15 +43,11 @@ ATTRIBUTES: dict[str, Handler] = {}
 _VARARGS = 0x04  # the code flag of a parameter `*args`
 
 
-def _read_static(c: Context, value: Value, what: str) -> Any:
-    return c.static(value)
-
-
 _READERS: dict[str, Callable[[Any, Any, str], Any]] = {
     "Value": lambda c, value, what: value,
     "Node": lambda c, value, what: as_node(c, value),
-    "Known": _read_static,
-    "Dtype": lambda c, value, what: dtype_name(c, c.static(value)),
+    "Known": lambda c, value, what: c.static(value, what),
+    "Dtype": lambda c, value, what: dtype_name(c, c.static(value, what)),
     "Values": lambda c, value, what: items_of(c, value, what),
 }
 _NOT_GIVEN = object()
@@ -159,7 +155,8 @@ def numpy_function(*names: str, method: str = "", attribute: str = "", module: A
     """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        handler = Declared(function, f"np.{names[0]}" if names else f"ndarray.{method or attribute}", shares, rank0)
+        home = module.__name__.replace("numpy", "np", 1)
+        handler = Declared(function, f"{home}.{names[0]}" if names else f"ndarray.{method or attribute}", shares, rank0)
         for name in names:
             FUNCTIONS[getattr(module, name)] = handler
         if method:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend import numpy_size as s
@@ -70,6 +71,8 @@ def full_like(c: Context, a: Node, fill_value: Node, dtype: Dtype = None, order:
 def to_dtype(c: Context, node: Node, dtype: str) -> Node:
     """NumPy's unsafe cast of a value that is put into an array; scalars that are no number do not become integers."""
     if is_float(dtype_of(node.type)) and dtype.startswith("int") and not rank_of(node):
+        if isinstance(node, Constant) and math.isfinite(node.value):
+            return cast(c, node, dtype)
         c.raise_if(c.emit("isnan", node), ValueError, "cannot convert float NaN to integer")
         c.raise_if(c.emit("isinf", node), OverflowError, "cannot convert float infinity to integer")
     return cast(c, node, dtype)
