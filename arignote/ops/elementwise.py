@@ -17,7 +17,7 @@ from arignote.ir.sizes import Size, sizes
 from arignote.ir.structure import ANY, MANY
 from arignote.ir.types import Type, dims_of, dtype_of, is_float, shaped, show_dim
 from arignote.ops import term as t
-from arignote.ops.derivative import Derivative, Partials, Rules, Zero
+from arignote.ops.derivative import Derivative, Partials, Refused, Rules, Zero
 from arignote.ops.term import Term, select
 
 LOG2, LOG10 = float(np.log(2)), float(np.log(10))
@@ -221,7 +221,7 @@ FUNCTIONS = (
     _unary("erf", _special("erf"), lambda x, out: TWO_OVER_SQRT_PI * t.exp(-(x * x))),
     _unary("erfc", _special("erfc"), lambda x, out: -TWO_OVER_SQRT_PI * t.exp(-(x * x))),
     _unary("gammaln", _special("gammaln"), lambda x, out: t.digamma(x)),
-    _op("digamma", _float, _special("digamma"), Zero()),
+    _op("digamma", _float, _special("digamma"), Refused("its derivative, the trigamma function, is not available")),
     _op("floor", _float, np.floor, Zero()),
     _op("ceil", _float, np.ceil, Zero()),
     _op("round", _float, np.rint, Zero()),
