@@ -11,11 +11,11 @@ Imperative, structured, in single-assignment form. Grammar:
     statement = Let var = op(operands)           pure scalar operation; a cast's target is the type of its variable
               | Load var = ptr[offset]           offset in elements, int64
               | Store ptr[offset] = value
-              | Alloc buffer, ptr = count        fresh, 64-byte aligned, contents undefined, one reference; can fail (site 0)
+              | Alloc buffer, ptr = count        fresh, 64-byte aligned, undefined, one reference; can fail (site 0)
               | Retain buffer | Release buffer   null is allowed and ignored
               | Unique var = buffer              bool: not null and exactly one reference
               | For index in 0..count carried body yields -> results
-              | While carried test{body; value} body yields -> results     results: the carried values when the test failed
+              | While carried test{body; value} body yields -> results     the carried values when the test failed
               | If condition then yields else yields -> results
               | Call results = procedure(operands)        a failure of the callee propagates
               | Extern results = symbol(operands)         C function; when it can fail it returns an i32 status
@@ -25,13 +25,14 @@ Imperative, structured, in single-assignment form. Grammar:
 Statements that can leave the procedure (RaiseIf, Call, Alloc, a failing Extern, a Kernel with a RaiseIf in it) name the
 buffers that are `live` there: they are released on that path, so that an error leaks nothing.
 
-Flags of For. `vector`: the iterations are independent (except for carried reductions), so a vectoriser need not prove it.
-`reduction`: the order of the accumulation of its carried floating-point values is free. `parallel`: only the outermost
-statement of a kernel; nothing is carried, iterations are independent, and chunks of at least `grain` go to several threads.
+Flags of For. `vector`: the iterations are independent (except for carried reductions), so a vectoriser need not prove
+it. `reduction`: the order of the accumulation of its carried floating-point values is free. `parallel`: only the
+outermost statement of a kernel; nothing is carried, iterations are independent, and chunks of at least `grain` go to
+several threads.
 
-A Kernel is a loop nest that the backend makes a function of its own: what is reached through one of the pointers in `writes`
-is reached through no other pointer, which is what lets a compiler vectorise without run-time alias checks. It contains only
-Let, Load, Store, For, While, If, and (unless parallel) RaiseIf.
+A Kernel is a loop nest that the backend makes a function of its own: what is reached through one of the pointers in
+`writes` is reached through no other pointer, which is what lets a compiler vectorise without run-time alias checks.
+It contains only Let, Load, Store, For, While, If, and (unless parallel) RaiseIf.
 """
 
 from __future__ import annotations
@@ -245,9 +246,7 @@ class Kernel:
         return last if isinstance(last, For) and last.parallel else None
 
 
-Statement = (
-    Let | Load | Store | Alloc | Retain | Release | Unique | For | While | If | Call | Extern | RaiseIf | Kernel
-)
+Statement = Let | Load | Store | Alloc | Retain | Release | Unique | For | While | If | Call | Extern | RaiseIf | Kernel
 
 
 @dataclass(slots=True, eq=False)
@@ -281,13 +280,14 @@ class Program:
 
 SAME_TYPE = frozenset(
     """add subtract multiply divide floor_divide remainder power negative absolute sign minimum maximum fmin fmax
-    exp log exp2 log2 log10 log1p expm1 sqrt cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh
-    arctan2 hypot erf erfc gammaln digamma floor ceil round trunc copysign
-    bitwise_and bitwise_or bitwise_xor invert left_shift right_shift unsigned_right_shift""".split()
+    exp log exp2 log2 log10 log1p expm1 sqrt cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh
+    arctanh arctan2 hypot erf erfc gammaln digamma floor ceil round trunc copysign bitwise_and bitwise_or bitwise_xor
+    invert left_shift right_shift unsigned_right_shift""".split()
 )
 TO_BOOL = frozenset(
     """isnan isfinite isinf signbit equal not_equal less less_equal greater greater_equal
-    logical_and logical_or logical_not logical_xor add_overflows subtract_overflows multiply_overflows is_null""".split()
+    logical_and logical_or logical_not logical_xor add_overflows subtract_overflows multiply_overflows
+    is_null""".split()
 )
 TYPE_GIVEN = frozenset(["cast", "reinterpret", "null", "buffer_data"])
 SCALAR_OPS = SAME_TYPE | TO_BOOL | TYPE_GIVEN | {"select", "pointer_offset"}

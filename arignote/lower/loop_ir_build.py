@@ -8,8 +8,9 @@
         kernel.yields(loop.results[0])
     program.add(build.finish(kernel.results[0]))
 
-`loop.test(value)` ends the test of a while loop and `branch.otherwise()` begins the other side of a branch, so that a nested
-region is always one `with` block. Python numbers are accepted as operands: they take the type of their neighbours.
+`loop.test(value)` ends the test of a while loop and `branch.otherwise()` begins the other side of a branch, so that a
+nested region is always one `with` block. Python numbers are accepted as operands: they take the type of their
+neighbours.
 """
 
 from __future__ import annotations
@@ -100,7 +101,9 @@ class LoopRegion(Region):
 
     def yields(self, *values: Operand | Number) -> None:
         """The carried values of the next iteration."""
-        self.statement.yields = tuple(operand_of(value, var.type) for value, var in zip(values, self.carried, strict=True))
+        self.statement.yields = tuple(
+            operand_of(value, var.type) for value, var in zip(values, self.carried, strict=True)
+        )
 
     def _first_body(self) -> list[Statement]:
         return self.statement.body
@@ -127,7 +130,9 @@ class WhileRegion(Region):
 
     def yields(self, *values: Operand | Number) -> None:
         """The carried values of the next iteration."""
-        self.statement.yields = tuple(operand_of(value, var.type) for value, var in zip(values, self.carried, strict=True))
+        self.statement.yields = tuple(
+            operand_of(value, var.type) for value, var in zip(values, self.carried, strict=True)
+        )
 
     def _first_body(self) -> list[Statement]:
         return self.statement.test_body
@@ -338,13 +343,9 @@ class ProcedureBuilder:
         begin, carried, results = self._carry(initial, types)
         size = None if grain is None else operand_of(grain, INT64)
         bound, index = operand_of(count, INT64), self.var(INT64)
-        return LoopRegion(
-            self, For(index, bound, carried, begin, [], (), results, vector, parallel, reduction, size)
-        )
+        return LoopRegion(self, For(index, bound, carried, begin, [], (), results, vector, parallel, reduction, size))
 
-    def while_loop(
-        self, initial: Sequence[Operand | Number], *, types: Sequence[Type] | None = None
-    ) -> WhileRegion:
+    def while_loop(self, initial: Sequence[Operand | Number], *, types: Sequence[Type] | None = None) -> WhileRegion:
         """A loop whose block first computes `loop.test(...)`, and then the next carried values."""
         begin, carried, results = self._carry(initial, types)
         return WhileRegion(self, While(carried, begin, [], Const(False, "bool"), [], (), results))
@@ -353,8 +354,6 @@ class ProcedureBuilder:
         """A branch whose block holds both sides, with `branch.otherwise()` between them."""
         return BranchRegion(self, condition)
 
-    def kernel(
-        self, reads: Sequence[Var] = (), writes: Sequence[Var] = (), live: Sequence[Var] = ()
-    ) -> KernelRegion:
+    def kernel(self, reads: Sequence[Var] = (), writes: Sequence[Var] = (), live: Sequence[Var] = ()) -> KernelRegion:
         """A loop nest to be compiled as a function of its own."""
         return KernelRegion(self, Kernel(tuple(reads), tuple(writes), [], live=tuple(live)))

@@ -1,7 +1,7 @@
 """The meaning of the loop IR: a slow interpreter over NumPy memory. Every backend is tested against it.
 
-A pointer is an array and an offset into it; a buffer is an object with a reference count. Scalars are NumPy scalars of their
-exact type, so that integers wrap and float32 rounds.
+A pointer is an array and an offset into it; a buffer is an object with a reference count. Scalars are NumPy scalars
+of their exact type, so that integers wrap and float32 rounds.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ def _alloc(frame: Frame, statement: Alloc) -> None:
     if count * dtype.itemsize > frame.run.memory:
         frame.release(statement.live)
         raise SiteRaised(OUT_OF_MEMORY_SITE, (count * dtype.itemsize,))
-    buffer = Buffer(np.full(count, None) if dtype == object else np.zeros(count, dtype))
+    buffer = Buffer(np.full(count, None) if dtype.kind == "O" else np.zeros(count, dtype))
     frame.run.buffers.append(buffer)
     frame.values[statement.buffer.id] = buffer
     frame.values[statement.pointer.id] = Pointer(buffer.data)

@@ -44,7 +44,7 @@ def power_integer(a: Any, b: Any) -> Any:
 
 
 def power(a: Any, b: Any) -> Any:
-    """C's pow: in arrays, because NumPy takes a square root for the single exponent 0.5, which differs for -0 and -inf."""
+    """C's pow: in arrays, because NumPy takes a square root for one exponent 0.5, which differs for -0 and -inf."""
     return np.power(np.array([a, a]), np.array([b, b]))[0]
 
 

@@ -1,16 +1,16 @@
 """The text form of the loop IR: `show` prints a program, `read` gives it back.
 
-    procedure sum(%0: ptr[float64], %1: int64) {
-      kernel reads(%0) writes() live() {
-        for %4 in %1 carried(%2: float64 = 0.0:float64) vector reduction {
-          %5: float64 = load %0 at %4
-          %6: float64 = add(%2, %5)
-          yield(%6)
-        } -> (%3: float64)
-        yield(%3)
-      } -> (%7: float64)
-      return(%7)
-    }
+procedure sum(%0: ptr[float64], %1: int64) {
+  kernel reads(%0) writes() live() {
+    for %4 in %1 carried(%2: float64 = 0.0:float64) vector reduction {
+      %5: float64 = load %0 at %4
+      %6: float64 = add(%2, %5)
+      yield(%6)
+    } -> (%3: float64)
+    yield(%3)
+  } -> (%7: float64)
+  return(%7)
+}
 """
 
 from __future__ import annotations

@@ -20,7 +20,9 @@ SUFFIXES = {"float32": "f32", "float64": "f64"}
 def product(type: str, scaled: bool) -> tuple[CompiledModule, Program]:
     """A program that only multiplies."""
     build = ProcedureBuilder("main")
-    types = ["int64"] * 3 + [pointer_to(type), "int64", "int64"] * 2 + [pointer_to(type), "int64"] + [type] * (2 * scaled)
+    types = (
+        ["int64"] * 3 + [pointer_to(type), "int64", "int64"] * 2 + [pointer_to(type), "int64"] + [type] * (2 * scaled)
+    )
     args = [build.parameter(each) for each in types]
     build.extern(f"ag_gemm_{'scaled_' if scaled else ''}{SUFFIXES[type]}", args)
     program = Program()
@@ -47,7 +49,18 @@ def matrix(rows: int, columns: int, form: str, type: str) -> tuple[np.ndarray, n
     return memory, view, [stride // memory.itemsize for stride in view.strides]
 
 
-SIZES = [(0, 3, 2), (3, 0, 2), (3, 2, 0), (1, 1, 1), (2, 3, 4), (20, 1, 100), (1, 20, 100), (17, 19, 23), (40, 64, 1), (1, 1, 5000)]
+SIZES = [
+    (0, 3, 2),
+    (3, 0, 2),
+    (3, 2, 0),
+    (1, 1, 1),
+    (2, 3, 4),
+    (20, 1, 100),
+    (1, 20, 100),
+    (17, 19, 23),
+    (40, 64, 1),
+    (1, 1, 5000),
+]
 FORMS = ["plain", "transposed", "strided", "wide", "broadcast"]
 
 

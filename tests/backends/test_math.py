@@ -59,8 +59,8 @@ RANGES: dict[str, tuple[list[tuple[float, float]], list[tuple[float, float]], fl
     "digamma": ([(3, 100)], [(3, 100)], 8),
 }
 
-# Near multiples of pi/2, where all the bits of the reduced argument come from the low parts of pi. (Of the hardest argument of
-# all, 6381956970095103 * 2^797, the C library's own cosine is wrong by 8 units.)
+# Near multiples of pi/2, where all the bits of the reduced argument come from the low parts of pi. (Of the hardest
+# argument of all, 6381956970095103 * 2^797, the C library's own cosine is wrong by 8 units.)
 HARD = {
     "sin": [PI, 2 * PI, 355.0, 710.0, 5319372648326541.0, 1e9 * PI, 6381956970095103.0 * 2.0**797],
     "cos": [PI / 2, 3 * PI / 2, 11 * PI / 2, 1e8 * PI + PI / 2],

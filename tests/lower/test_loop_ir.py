@@ -181,8 +181,8 @@ def foreign_variable(build: ProcedureBuilder) -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        assigned_twice, out_of_scope, mixed_types, float_bits, unknown, wrong_pointer, alloc_in_kernel, parallel_outside,
-        sides_differ, no_procedure, foreign_variable,
+        assigned_twice, out_of_scope, mixed_types, float_bits, unknown, wrong_pointer, alloc_in_kernel,
+        parallel_outside, sides_differ, no_procedure, foreign_variable,
     ],
 )  # fmt: skip
 def test_checker_refuses(wrong: Callable[[ProcedureBuilder], None]) -> None:

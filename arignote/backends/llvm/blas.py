@@ -4,8 +4,8 @@
     ag_gemm_scaled_f64(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row, alpha, beta)   C = alpha A B + beta C
 
 and the same with _f32. Strides count elements; the rows of C are contiguous. BLAS is column-major, so it computes the
-transposed product: C^T = B^T A^T. What it cannot take (a stride of 0, two strides other than 1), and what is too small to be
-worth its call, is a loop of our own, written in loop IR. With beta = 0, C is not read.
+transposed product: C^T = B^T A^T. What it cannot take (a stride of 0, two strides other than 1), and what is too small
+to be worth its call, is a loop of our own, written in loop IR. With beta = 0, C is not read.
 """
 
 from __future__ import annotations
@@ -106,8 +106,8 @@ def small_product(type: Type) -> Procedure:
     return build.finish()
 
 
-# For each operand: whether BLAS can take it as it is (`plain`) or transposed, and its leading dimension. A dimension of size 1
-# leaves its stride free. Sizes and leading dimensions are stored as the 32-bit integers that BLAS takes by reference.
+# For each operand: whether BLAS can take it as it is (`plain`) or transposed, and its leading dimension. A dimension of
+# size 1 leaves its stride free. Sizes and leading dimensions are stored as the 32-bit integers that BLAS takes by reference.
 WRAPPER = """
 define internal i1 @ag_fits_SUFFIX(i64 %rows, i64 %columns, i64 %row, i64 %column) alwaysinline nounwind {
 entry:
@@ -120,7 +120,9 @@ entry:
   %fits = and i1 %along, %down
   ret i1 %fits
 }
-define void @NAME(i64 %m, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, i64 %bc, ptr %c, i64 %cr, SCALAR %alpha, SCALAR %beta) nounwind noinline {
+define void @NAME(
+  i64 %m, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, i64 %bc, ptr %c, i64 %cr,
+  SCALAR %alpha, SCALAR %beta) nounwind noinline {
 entry:
   %integers = alloca [6 x i32]
   %scales = alloca [2 x SCALAR]
@@ -155,7 +157,9 @@ some:
   %own = or i1 %loops, %little
   br i1 %own, label %loop, label %call
 loop:
-  %status = call i32 @ag_small_product_SUFFIX(ptr null, i64 %m, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, i64 %bc, ptr %c, i64 %cr, SCALAR %alpha, SCALAR %beta, ptr null)
+  %status = call i32 @ag_small_product_SUFFIX(
+    ptr null, i64 %m, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, i64 %bc, ptr %c, i64 %cr,
+    SCALAR %alpha, SCALAR %beta, ptr null)
   br label %end
 call:
   %m32 = trunc i64 %m to i32
@@ -196,7 +200,9 @@ times_column:
   %column_letter = select i1 %a_plain, ptr %turned, ptr @ag_letters
   %column_rows = select i1 %a_plain, ptr %pk, ptr %pm
   %column_columns = select i1 %a_plain, ptr %pm, ptr %pk
-  call void @ag_blas_LETTERgemv(ptr %column_letter, ptr %column_rows, ptr %column_columns, ptr %scales, ptr %a, ptr %p3, ptr %b, ptr %p4, ptr %pbeta, ptr %c, ptr %p5)
+  call void @ag_blas_LETTERgemv(
+    ptr %column_letter, ptr %column_rows, ptr %column_columns, ptr %scales,
+    ptr %a, ptr %p3, ptr %b, ptr %p4, ptr %pbeta, ptr %c, ptr %p5)
   br label %end
 not_column:
   %row = icmp eq i64 %m, 1
@@ -213,13 +219,17 @@ row_times:
   store i32 1, ptr %p5
   %row_rows = select i1 %b_plain, ptr %integers, ptr %pk
   %row_columns = select i1 %b_plain, ptr %pk, ptr %integers
-  call void @ag_blas_LETTERgemv(ptr %b_letter, ptr %row_rows, ptr %row_columns, ptr %scales, ptr %b, ptr %p3, ptr %a, ptr %p4, ptr %pbeta, ptr %c, ptr %p5)
+  call void @ag_blas_LETTERgemv(
+    ptr %b_letter, ptr %row_rows, ptr %row_columns, ptr %scales,
+    ptr %b, ptr %p3, ptr %a, ptr %p4, ptr %pbeta, ptr %c, ptr %p5)
   br label %end
 matrices:
   store i32 %ldb32, ptr %p3
   store i32 %lda32, ptr %p4
   store i32 %ldc32, ptr %p5
-  call void @ag_blas_LETTERgemm(ptr %b_letter, ptr %a_letter, ptr %integers, ptr %pm, ptr %pk, ptr %scales, ptr %b, ptr %p3, ptr %a, ptr %p4, ptr %pbeta, ptr %c, ptr %p5)
+  call void @ag_blas_LETTERgemm(
+    ptr %b_letter, ptr %a_letter, ptr %integers, ptr %pm, ptr %pk, ptr %scales,
+    ptr %b, ptr %p3, ptr %a, ptr %p4, ptr %pbeta, ptr %c, ptr %p5)
   br label %end
 end:
   ret void

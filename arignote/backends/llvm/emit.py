@@ -43,7 +43,7 @@ def address(function: FunctionText, pointer: Operand, offset: str) -> str:
 
 
 def load_scalar(function: FunctionText, pointer: Operand, offset: str) -> str:
-    """Loads one element; from memory that the function only reads, at most once, and in front of loops that surely run."""
+    """Loads one element; from memory that is only read, at most once, and in front of loops that surely run."""
     type = pointee(pointer.type)
     place = address(function, pointer, offset)
     memory = memory_type(type)
@@ -115,7 +115,7 @@ def release(function: FunctionText, buffer: str, lines: Lines) -> None:
 
 
 def emit_unique(function: FunctionText, statement: Unique) -> None:
-    """Whether a buffer has one reference. A null one stands for memory that is not ours: the test reads a zero instead."""
+    """Whether a buffer has one reference. For a null one, which is memory not ours, the test reads a zero instead."""
     buffer = function.text(statement.buffer)
     zero = "@ag_no_references"
     function.module.declarations[zero] = f"{zero} = private constant i64 0"
@@ -125,9 +125,7 @@ def emit_unique(function: FunctionText, statement: Unique) -> None:
     function.values[statement.var.id] = function.let(f"icmp eq i64 {count}, 1")
 
 
-def raise_when(
-    function: FunctionText, condition: str, site: int, args: list[str], live: Iterable[Var]
-) -> None:
+def raise_when(function: FunctionText, condition: str, site: int, args: list[str], live: Iterable[Var]) -> None:
     """Leaves with an error when the condition holds; the path of the error is out of the way."""
     failing, going_on = function.label(), function.label()
     function.branch(condition, failing, going_on, unlikely=True)

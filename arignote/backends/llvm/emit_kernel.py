@@ -112,9 +112,7 @@ def outline_failing(function: FunctionText, kernel: Kernel, name: str, captured:
         function.values[var.id] = function.let(f"extractvalue {result} {value}, {position + 1}")
 
 
-def outline_parallel(
-    function: FunctionText, kernel: Kernel, loop: For, name: str, captured: list[Var]
-) -> None:
+def outline_parallel(function: FunctionText, kernel: Kernel, loop: For, name: str, captured: list[Var]) -> None:
     """A parallel kernel runs iterations begin..end; threads reach it through the addresses of its captured values."""
     inner = inner_function(function, kernel, name, captured)
     inner.statements(kernel.body[:-1])

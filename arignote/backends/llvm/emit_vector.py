@@ -1,7 +1,8 @@
 """Loops over vectors of iterations, written as vector instructions.
 
-Not left to LLVM's loop vectoriser: that one takes several times as long, and cannot know what the lowering knows. A short
-body is unrolled without masks, and a second loop does the rest under a mask; a long body exists once, always under the mask.
+Not left to LLVM's loop vectoriser: that one takes several times as long, and cannot know what the lowering knows. A
+short body is unrolled without masks, and a second loop does the rest under a mask; a long body exists once, always
+under the mask.
 """
 
 from __future__ import annotations
@@ -239,9 +240,7 @@ def emit_vector_if(function: FunctionText, statement: If) -> None:
         function.values[var.id] = Vector(function.let(f"select {llvm} {mask}, {type} {a}, {type} {b}"))
 
 
-def masked_side(
-    function: FunctionText, mask: str, body: list[Statement], yields: tuple[Operand, ...]
-) -> list[str]:
+def masked_side(function: FunctionText, mask: str, body: list[Statement], yields: tuple[Operand, ...]) -> list[str]:
     """One side of a branch whose lanes differ; skipped when no lane takes it, unless it is only a few values."""
     if all(isinstance(each, Let) for each in body):
         function.statements(body)

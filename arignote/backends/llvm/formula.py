@@ -1,8 +1,8 @@
 """Scalar formulas as LLVM functions: the notation in which the vector math is written.
 
-A formula is a Python function of `Lanes`; operators on lanes append instructions, so `x * x + 1.0` reads as mathematics and
-the same text serves float32 and float64, a single value and any vector width. It is expanded once per type and width, and
-kept as text.
+A formula is a Python function of `Lanes`; operators on lanes append instructions, so `x * x + 1.0` reads as
+mathematics and the same text serves float32 and float64, a single value and any vector width. It is expanded once per
+type and width, and kept as text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,14 @@ from collections.abc import Callable
 from .text import ModuleText, Type, llvm_type, scalar_text, suffix
 
 INTEGER_OF = {"float32": "int32", "float64": "int64"}
-COMPARISONS = {"==": ("oeq", "eq"), "!=": ("une", "ne"), "<": ("olt", "slt"), "<=": ("ole", "sle"), ">": ("ogt", "sgt"), ">=": ("oge", "sge")}  # fmt: skip
+COMPARISONS = {
+    "==": ("oeq", "eq"),
+    "!=": ("une", "ne"),
+    "<": ("olt", "slt"),
+    "<=": ("ole", "sle"),
+    ">": ("ogt", "sgt"),
+    ">=": ("oge", "sge"),
+}
 Number = bool | int | float
 
 
@@ -184,9 +191,7 @@ class FormulaBody:
         type = next((arg.type for arg in (a, b) if isinstance(arg, Lanes)), self.type)
         a, b = self.lift(a, type), self.lift(b, type)
         llvm = self.llvm(type)
-        return self.emit(
-            f"select {self.llvm('bool')} {condition.text}, {llvm} {a.text}, {llvm} {b.text}", type
-        )
+        return self.emit(f"select {self.llvm('bool')} {condition.text}, {llvm} {a.text}, {llvm} {b.text}", type)
 
     def bits(self, value: Lanes) -> Lanes:
         """The bits of a floating-point value as an integer."""
@@ -252,21 +257,21 @@ class FormulaBody:
         self.lines.append(f"go{number}:")
         llvm = self.llvm(usual.type)
         last, self.block = self.block, f"go{number}"
-        return self.emit(
-            f"phi {llvm} [{usual.text}, %{origin}], [{repaired.text}, %{last}]", usual.type
-        )
+        return self.emit(f"phi {llvm} [{usual.text}, %{origin}], [{repaired.text}, %{last}]", usual.type)
 
     def each_lane(self, symbol: str, *args: Lanes) -> Lanes:
         """Calls a C function of one value for every lane."""
         type = args[0].type
         scalar = llvm_type(type)
-        reference = self.module.symbol(symbol, scalar, ", ".join([scalar] * len(args)), "nounwind willreturn memory(none)")
+        reference = self.module.symbol(
+            symbol, scalar, ", ".join([scalar] * len(args)), "nounwind willreturn memory(none)"
+        )
         if not self.width:
             return self.emit(f"call {scalar} {reference}({', '.join(f'{scalar} {arg.text}' for arg in args)})", type)
         return self._lane_loop(reference, type, args)
 
     def _lane_loop(self, reference: str, type: Type, args: tuple[Lanes, ...]) -> Lanes:
-        """A loop over the lanes, which pass through memory: a call for each would be much code for what is slow anyway."""
+        """A loop over the lanes, which pass through memory: a call for each would be much code for what is slow."""
         self.count += 1
         number, origin, vector, scalar = self.count, self.block, self.llvm(type), llvm_type(type)
         place = [f"%memory{number}.{position}" for position in range(len(args) + 1)]

@@ -6,7 +6,7 @@ from .function_text import FunctionText, Lines
 
 
 class LoopFrame:
-    """The blocks of a loop that tests at its end, behind a test that it runs at all; `once` is known to run at most once."""
+    """The blocks of a loop that tests at its end, behind a test that it runs at all; `once`: it runs at most once."""
 
     def __init__(self, function: FunctionText, begin: str, end: str, step: int = 1, once: bool = False) -> None:
         self.function, self.begin, self.end, self.step, self.once = function, begin, end, step, once

@@ -1,4 +1,4 @@
-"""Operations that need a few instructions: NumPy's division, remainder, shifts, signs, conversions and overflow tests."""
+"""Operations that need a few instructions: NumPy's division, remainder, shifts, signs, conversions, overflow."""
 
 from __future__ import annotations
 
@@ -217,8 +217,10 @@ def multiply_overflows(f: FormulaBody, a: Lanes, b: Lanes) -> Lanes:
     """Whether a * b leaves the range of the type."""
     if not f.width:
         name = f"llvm.smul.with.overflow.{suffix(a.type)}"
-        pair = f"{{{f.llvm(a.type)}, i1}}"
-        called = f.emit(f"call {pair} {f.module.intrinsic(name, pair, f'{f.llvm(a.type)}, {f.llvm(a.type)}')}({f.llvm(a.type)} {a.text}, {f.llvm(b.type)} {b.text})", a.type)
+        llvm = f.llvm(a.type)
+        pair = f"{{{llvm}, i1}}"
+        reference = f.module.intrinsic(name, pair, f"{llvm}, {llvm}")
+        called = f.emit(f"call {pair} {reference}({llvm} {a.text}, {llvm} {b.text})", a.type)
         return f.emit(f"extractvalue {pair} {called.text}, 1", "bool")
     product = a * b
     divisor = f.select((b == 0) | (b == -1), 1, b)
@@ -230,7 +232,7 @@ def multiply_overflows(f: FormulaBody, a: Lanes, b: Lanes) -> Lanes:
 def to_integer_type(f: FormulaBody, x: Lanes, type: str) -> Lanes:
     """Conversion that truncates; what does not fit becomes the least number, as NumPy's does on x86."""
     least = float(smallest(type))
-    # float32 and float64 hold both bounds exactly but for int32's upper bound in float32, where the rounding is harmless.
+    # Both bounds are powers of two, which a float holds exactly; below int32's, float64 has fractions that truncate to it.
     fits = (x > least - 1.0 if type == "int32" and f.double else x >= least) & (x < -least)
     whole = f.emit(f"fptosi {f.llvm(x.type)} {x.text} to {f.llvm(type)}", type)
     return f.select(fits, whole, f.constant(smallest(type), type))
@@ -304,7 +306,19 @@ LIBRARY = {
 
 LOGICAL = {name: name for name in ("logical_and", "logical_or", "logical_xor", "logical_not")}
 FLOAT = frozenset(
-    ["floor_divide", "remainder", "sign", "minimum", "maximum", "fmin", "fmax", "isfinite", "isinf", "signbit", *LOGICAL]
+    [
+        "floor_divide",
+        "remainder",
+        "sign",
+        "minimum",
+        "maximum",
+        "fmin",
+        "fmax",
+        "isfinite",
+        "isinf",
+        "signbit",
+        *LOGICAL,
+    ]
 )
 INTEGER = LOGICAL | {
     "floor_divide": "floor_divide_integer",
@@ -325,4 +339,11 @@ INTEGER = LOGICAL | {
     "subtract_overflows": "subtract_overflows",
     "multiply_overflows": "multiply_overflows",
 }
-BOOL = {"logical_not": "invert", "invert": "invert", "isnan": "never", "isinf": "never", "isfinite": "always", "signbit": "never"}
+BOOL = {
+    "logical_not": "invert",
+    "invert": "invert",
+    "isnan": "never",
+    "isinf": "never",
+    "isfinite": "always",
+    "signbit": "never",
+}

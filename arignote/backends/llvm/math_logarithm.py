@@ -1,7 +1,7 @@
 """log and its relatives, power, and the inverse hyperbolic functions.
 
-x = 2^k m with m in sqrt(1/2)..sqrt(2); with f = m - 1 and s = f / (2 + f), log(m) = f - (f^2/2 - s (f^2/2 + R(s^2))), the
-scheme and the coefficients of fdlibm (Sun Microsystems, 1993), here free of branches.
+x = 2^k m with m in sqrt(1/2)..sqrt(2); with f = m - 1 and s = f / (2 + f), log(m) = f - (f^2/2 - s (f^2/2 + R(s^2))),
+the scheme and the coefficients of fdlibm (Sun Microsystems, 1993), here free of branches.
 """
 
 from __future__ import annotations
@@ -136,7 +136,7 @@ def precise_log2(f: FormulaBody, x: Lanes) -> tuple[Lanes, Lanes]:
     """log2 of a positive finite x to about 68 bits, as a sum of two numbers."""
     k, m = normalised(f, x)
     part, divisor = m - 1.0, m + 1.0
-    divisor_low = (m - (divisor - 1.0))
+    divisor_low = m - (divisor - 1.0)
     s = part / divisor
     s_low = (f.fma(-s, divisor, part) - s * divisor_low) / divisor
     z = s * s

@@ -1,7 +1,8 @@
 """sin, cos, tan and their inverses.
 
-x = k pi/2 + r with three parts of pi/2; as the first step is an exact fma, k may be large, and r comes with its rounding
-error. Only beyond 2^30 (float64) or 2^16 (float32) is the C library asked, in a branch that vectors without such lanes skip. The polynomials in float64 are those of fdlibm (Sun Microsystems, 1993).
+x = k pi/2 + r with three parts of pi/2; as the first step is an exact fma, k may be large, and r comes with its
+rounding error. Only beyond 2^30 (float64) or 2^16 (float32) is the C library asked, in a branch that vectors without
+such lanes skip. The polynomials in float64 are those of fdlibm (Sun Microsystems, 1993).
 """
 
 from __future__ import annotations

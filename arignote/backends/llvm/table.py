@@ -1,7 +1,7 @@
 """The table of the LLVM target: scalar operation -> instruction.
 
-An entry is the template of one instruction, or the name of a formula (a function that is inlined) where one instruction does
-not do. The same entry serves a single value and any vector width.
+An entry is the template of one instruction, or the name of a formula (a function that is inlined) where one
+instruction does not do. The same entry serves a single value and any vector width.
 """
 
 from __future__ import annotations
@@ -145,18 +145,14 @@ def intrinsic_call(module: ModuleText, name: str, texts: list[str], type: Type, 
     return f"call {llvm} {reference}({', '.join(f'{llvm} {text}' for text in texts)})"
 
 
-def formula_call(
-    module: ModuleText, name: str, texts: list[str], type: Type, result: Type, width: int
-) -> str:
+def formula_call(module: ModuleText, name: str, texts: list[str], type: Type, result: Type, width: int) -> str:
     """A call of a formula, which is inlined later."""
     llvm = llvm_type(type, width)
     reference = formula_reference(module, name, type, width)
     return f"call {llvm_type(result, width)} {reference}({', '.join(f'{llvm} {text}' for text in texts)})"
 
 
-def _cast(
-    module: ModuleText, texts: list[str], types: list[Type], result: Type, width: int
-) -> tuple[str, bool]:
+def _cast(module: ModuleText, texts: list[str], types: list[Type], result: Type, width: int) -> tuple[str, bool]:
     source = types[0]
     if source == result:
         return texts[0], True
@@ -173,9 +169,7 @@ def _cast(
     return formula_call(module, f"to_{result}", texts, source, result, width), False
 
 
-def _select(
-    module: ModuleText, texts: list[str], types: list[Type], result: Type, width: int
-) -> tuple[str, bool]:
+def _select(module: ModuleText, texts: list[str], types: list[Type], result: Type, width: int) -> tuple[str, bool]:
     llvm = llvm_type(result, width)
     return f"select {llvm_type('bool', width)} {texts[0]}, {llvm} {texts[1]}, {llvm} {texts[2]}", False
 
@@ -186,15 +180,11 @@ def _pointer_offset(
     return f"getelementptr {memory_type(element_of(result))}, ptr {texts[0]}, i64 {texts[1]}", False
 
 
-def _null(
-    module: ModuleText, texts: list[str], types: list[Type], result: Type, width: int
-) -> tuple[str, bool]:
+def _null(module: ModuleText, texts: list[str], types: list[Type], result: Type, width: int) -> tuple[str, bool]:
     return "null", True
 
 
-def _reinterpret(
-    module: ModuleText, texts: list[str], types: list[Type], result: Type, width: int
-) -> tuple[str, bool]:
+def _reinterpret(module: ModuleText, texts: list[str], types: list[Type], result: Type, width: int) -> tuple[str, bool]:
     if llvm_type(types[0]) == llvm_type(result):
         return texts[0], True
     if is_pointer(result) or is_pointer(types[0]):

@@ -1,7 +1,7 @@
 """LLVM assembly as text: names of types, constants, and a module that declares what is used in it.
 
-Text and not a tree of builder objects: for a loop nest it is about ten times faster to produce from Python, and LLVM parses
-a function in a tenth of a millisecond.
+Text and not a tree of builder objects: for a loop nest it is about ten times faster to produce from Python, and LLVM
+parses a function in a tenth of a millisecond.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SUFFIXES = {"bool": "i1", "int32": "i32", "int64": "i64", "float32": "f32", "flo
 BYTES = {"bool": 1, "int32": 4, "int64": 8, "float32": 4, "float64": 8}
 
 PLAIN_NAME = re.compile(r"[A-Za-z_.$][A-Za-z0-9_.$]*")
-UNUSUAL = re.compile(r'[^ !#-\[\]-~]')
+UNUSUAL = re.compile(r"[^ !#-\[\]-~]")
 RARE_BRANCH = '!0 = !{!"branch_weights", i32 1, i32 4000}\n'
 
 

@@ -1,4 +1,4 @@
-"""Which loops can run on vectors of iterations, what varies from lane to lane, and which carried values are reductions."""
+"""Which loops can run on vectors of iterations, what varies from lane to lane, and which values are reductions."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ UNROLLED_STATEMENTS = 96
 class Reduction:
     """A carried value that only accumulates: the operation, and the accumulating statements from first to last.
 
-    `best`: the carried value is a position, and this is the place of the reduction whose best value it is the position of.
-    `keeps_initial`: the lanes start from the initial value, and the result of the lanes is the result.
+    `best`: the carried value is a position, and this is the place of the reduction whose best value it is the
+    position of. `keeps_initial`: the lanes start from the initial value, and the result of the lanes is the result.
     """
 
     op: str
@@ -66,7 +66,7 @@ def inner_is_better(statement: For, inner: list[Statement]) -> bool:
 
 
 def scattered(index: Var, inner: list[Statement]) -> int:
-    """How many loads and stores go to places that are neither the same nor neighbours from one iteration to the next."""
+    """How many loads and stores go to places that are neither the same nor neighbours in successive iterations."""
     steps = coefficients(index, inner)
     offsets = [each.offset for each in inner if isinstance(each, (Load, Store))]
     return sum(1 for offset in offsets if isinstance(offset, Var) and steps.get(offset.id, 0) not in (0, 1, -1))
@@ -256,7 +256,7 @@ def _reduction(
 
 
 def fused_products(statement: For, inner: list[Statement], reductions: list[Reduction]) -> frozenset[int]:
-    """The sums of reductions and their products: each pair may be one fused instruction, as its order is free anyway."""
+    """The sums of reductions and their products: each pair may be one fused instruction, as its order is free."""
     if not statement.reduction:
         return frozenset()
     lets = [each for each in inner if isinstance(each, Let)]

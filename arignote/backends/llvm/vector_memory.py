@@ -85,14 +85,10 @@ def load_contiguous(function: FunctionText, type: Type, vector: str, place: str,
     masks = llvm_type("bool", width)
     name = f"llvm.masked.load.{memory_suffix(type, width)}.p0"
     reference = function.module.intrinsic(name, vector, f"ptr, i32 immarg, {masks}, {vector}")
-    return function.let(
-        f"call {vector} {reference}(ptr {place}, i32 {size}, {masks} {mask}, {vector} zeroinitializer)"
-    )
+    return function.let(f"call {vector} {reference}(ptr {place}, i32 {size}, {masks} {mask}, {vector} zeroinitializer)")
 
 
-def store_contiguous(
-    function: FunctionText, type: Type, vector: str, value: str, place: str, mask: str | None
-) -> None:
+def store_contiguous(function: FunctionText, type: Type, vector: str, value: str, place: str, mask: str | None) -> None:
     """Stores neighbouring elements."""
     size, width = element_bytes(type), function.width
     if mask is None:

@@ -48,9 +48,7 @@ def splat(function: FunctionText, text: str, type: Type) -> str:
     if text[0] != "%":
         return f"splat ({llvm_type(type)} {text})"
     scalar, vector = llvm_type(type), llvm_type(type, function.width)
-    first = function.pure(
-        ("first", vector, text), f"insertelement {vector} poison, {scalar} {text}, i64 0", (text,)
-    )
+    first = function.pure(("first", vector, text), f"insertelement {vector} poison, {scalar} {text}, i64 0", (text,))
     zeros = f"<{function.width} x i32> zeroinitializer"
     right = f"shufflevector {vector} {first}, {vector} poison, {zeros}"
     return function.pure(("splat", vector, text), right, (first,))
@@ -142,9 +140,39 @@ IDENTITIES: dict[str, dict[str, bool | int | float]] = {
     "logical_xor": {"bool": False},
 }
 HORIZONTAL = {
-    "float": {"add": "fadd", "multiply": "fmul", "minimum": "fminimum", "maximum": "fmaximum", "fmin": "fmin", "fmax": "fmax"},  # fmt: skip
-    "integer": {"add": "add", "multiply": "mul", "minimum": "smin", "maximum": "smax", "fmin": "smin", "fmax": "smax", "bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor"},  # fmt: skip
-    "bool": {"add": "or", "multiply": "and", "minimum": "and", "maximum": "or", "fmin": "and", "fmax": "or", "bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor", "logical_and": "and", "logical_or": "or", "logical_xor": "xor"},  # fmt: skip
+    "float": {
+        "add": "fadd",
+        "multiply": "fmul",
+        "minimum": "fminimum",
+        "maximum": "fmaximum",
+        "fmin": "fmin",
+        "fmax": "fmax",
+    },  # fmt: skip
+    "integer": {
+        "add": "add",
+        "multiply": "mul",
+        "minimum": "smin",
+        "maximum": "smax",
+        "fmin": "smin",
+        "fmax": "smax",
+        "bitwise_and": "and",
+        "bitwise_or": "or",
+        "bitwise_xor": "xor",
+    },  # fmt: skip
+    "bool": {
+        "add": "or",
+        "multiply": "and",
+        "minimum": "and",
+        "maximum": "or",
+        "fmin": "and",
+        "fmax": "or",
+        "bitwise_and": "and",
+        "bitwise_or": "or",
+        "bitwise_xor": "xor",
+        "logical_and": "and",
+        "logical_or": "or",
+        "logical_xor": "xor",
+    },  # fmt: skip
 }
 
 
