@@ -17,7 +17,7 @@ from arignote.ir.errors import RESERVED_SITES, ErrorSite
 from arignote.ir.graph import Function, Span
 from arignote.ir.structure import PythonScalarOf
 from arignote.lower.lazy import Lazy
-from arignote.lower.loop_ir import INT64, Const, Operand, Program, Var
+from arignote.lower.loop_ir import OUT_OF_MEMORY_SITE, Const, Operand, Program, Var
 from arignote.lower.loop_ir_build import ProcedureBuilder
 from arignote.lower.memory import Take
 from arignote.lower.values import ONE, AnyValue, Stored, is_constant, size_key
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 INTEGER = PythonScalarOf("int64")
 MOST_ARGUMENTS = 8
+LARGEST = float(1 << 43)
+"""More elements than any array can have."""
 
 
 def print_number(template: tuple[Any, ...]) -> int:
@@ -89,6 +91,7 @@ class Context:
         """Size variables known not to be 1 by their types; a fact about the variable, so it holds wherever it is used."""
         self.fresh: set[int] = set()
         """Buffers allocated here: no parameter is among them."""
+        self._real: dict[tuple[Any, ...], bool] = {}
         self.flags: dict[int, tuple[Operand, Operand]] = {}
         """Steps and strides that are 0 where an axis turns out to have size 1: what they are otherwise, and when."""
         self._counts: dict[int, bool] = {}
@@ -213,9 +216,37 @@ class Context:
 
     def allocate(self, dtype: str, sizes: tuple[Operand, ...]) -> Stored:
         """A fresh contiguous array."""
+        self._check_room(sizes)
         buffer, pointer = self.build.alloc(dtype, self.product(sizes))
         self.fresh.add(buffer.id)
         return Stored(dtype, buffer, pointer, sizes, self.strides(sizes), contiguous=True, fresh=True)
+
+    def _check_room(self, sizes: tuple[Operand, ...]) -> None:
+        """A product of sizes may exceed what an int64 holds, and must not look small then. Shapes that some array has
+        need no check."""
+        if all(isinstance(size, Const) for size in sizes) or self.is_real(sizes):
+            return
+        self.build.raise_if(self.exceeds(sizes, LARGEST), OUT_OF_MEMORY_SITE)
+        self.now_real(sizes)
+
+    def exceeds(self, sizes: tuple[Operand, ...], limit: float) -> Operand:
+        """Whether the number of elements exceeds a limit, computed without overflow."""
+        total: Operand | None = None
+        for size in sizes:
+            factor = Const(float(size.value), "float64") if isinstance(size, Const) else self.build.cast(size, "float64")
+            total = factor if total is None else self.build.let("multiply", total, factor)
+        assert total is not None
+        return self.build.let("greater", total, Const(limit, "float64"))
+
+    def is_real(self, sizes: tuple[Operand, ...]) -> bool:
+        """Whether an array of this shape exists."""
+        return self.shape_key(sizes) in self._real
+
+    def now_real(self, sizes: tuple[Operand, ...]) -> None:
+        """An array of this shape exists; so do those of its parts."""
+        for start in range(len(sizes)):
+            self._learn(self._real, self.shape_key(sizes[start:]), True)
+            self._learn(self._real, self.shape_key(sizes[: start + 1]), True)
 
     def take(self, array: Stored) -> Stored:
         """The reference to the array's buffer, handed over: when nothing else uses the buffer later, it is unique."""

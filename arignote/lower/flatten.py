@@ -106,6 +106,7 @@ def _rebuild_array(context: Context, type_: Array, operands: Iterator[Operand], 
         if dim == MANY:
             context.not_one.add(given.id)  # type: ignore[union-attr]
     shape = tuple(sizes)
+    context.now_real(shape)
     return Stored(type_.dtype, buffer, pointer, shape, context.strides(shape), contiguous=True)  # type: ignore[arg-type]
 
 

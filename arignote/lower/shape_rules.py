@@ -17,7 +17,7 @@ from arignote.lower.arrays import (
     sizes_of,
     view,
 )
-from arignote.lower.context import INTEGER
+from arignote.lower.context import INTEGER, LARGEST
 from arignote.lower.frame import RULES, Frame, rule
 from arignote.lower.lazy import AxisMap, Iota, Lazy, Reduction, Splat, direct
 from arignote.lower.loop_ir import INT64, Const, Operand
@@ -94,7 +94,10 @@ def _reshape(frame: Frame, node: Apply) -> AnyValue:
         if not context.same(total, asked):
             pieces, sizes = shape_message(wanted)
             message = ("cannot reshape array of size ", INTEGER, " into shape ", *pieces)
-            context.raise_if(build.let("not_equal", total, asked), ValueError, message, total, *sizes)
+            wrong = build.let("not_equal", total, asked)
+            if sum(not isinstance(size, Const) for size in wanted) > 1:
+                wrong = build.let("logical_or", wrong, context.exceeds(wanted, LARGEST))
+            context.raise_if(wrong, ValueError, message, total, *sizes)
     return reshaped(context, value, wanted)
 
 

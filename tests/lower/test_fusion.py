@@ -190,3 +190,23 @@ def test_matmul():
     agree(main(e, [a, b], e.op("matmul", a, b)), rng.normal(size=(2, 3)), rng.normal(size=(4, 3)))
     c, d = vector("c", "int64", (N, N, N)), vector("d", "int64", (1, N, N))
     agree(main(e, [c, d], e.op("matmul", c, d)), np.arange(12).reshape(2, 2, 3), np.arange(12).reshape(1, 3, 4))
+
+
+def test_sizes_that_overflow():
+    import pytest
+
+    from arignote.lower.lower import lower
+    from tests.lower.harness import run, run_native
+
+    e, n = Emit(), Parameter("n", Scalar("int64"))
+    one = e.constant(1.0, "float64")
+    for count in (1, 2, 4):
+        function = main(e, [n], e.op("broadcast_to", one, *[n] * count, dims=(-2,) * count))
+        lowered = lower(function)
+        for runner in (run, run_native):
+            with pytest.raises(MemoryError):
+                runner(lowered, function, {1: 2**62, 2: 2**32, 4: 2**16}[count])
+    x = vector("x")
+    function = main(e, [x, n], e.op("exp", e.op("reshape", x, n, n, dims=(-2, -2))))
+    with pytest.raises(ValueError):
+        run(lower(function), function, np.zeros(0), 2**32)
