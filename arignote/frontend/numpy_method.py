@@ -244,8 +244,8 @@ HINTS = {
     "angle": "complex numbers are not supported", "nextafter": "", "spacing": "", "frexp": "",
     "ldexp": "multiply by 2.0 ** n",
     "resize": "use reshape, tile or concatenate", "put": "write x[i] = v", "place": "write x[mask] = v",
-    "putmask": "write x[mask] = v", "argwhere": "use np.nonzero", "flatnonzero": "use np.nonzero",
-    "partition": "use np.sort", "argpartition": "use np.argsort", "lexsort": "use np.argsort",
+    "putmask": "write x[mask] = v", "partition": "use np.sort", "argpartition": "use np.argsort",
+    "lexsort": "use np.argsort",
     "fromfunction": "write the expression over np.arange", "fromiter": "use np.array", "indices": "use np.meshgrid",
 }  # fmt: skip
 

@@ -18,6 +18,7 @@ from arignote.frontend.numpy_operand import (
     normal_axes,
     normal_axis,
     piece,
+    promote,
     rank_of,
     refuse,
     refuse_shape,
@@ -28,7 +29,7 @@ from arignote.frontend.numpy_reduce import flat, part
 from arignote.frontend.values import ArrayValue, TupleValue, Value
 from arignote.ir.graph import Constant, Node
 from arignote.ir.structure import ANY
-from arignote.ir.types import dims_of, dtype_of
+from arignote.ir.types import dims_of, dtype_of, is_float
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -394,14 +395,17 @@ _sorting("argsort")
 
 @numpy_function("searchsorted", method="searchsorted")
 def searchsorted(c: Context, a: Node, v: Node, side: Known = "left", sorter: Refused = None) -> Node:
-    """How many entries of `a` stand before v: counted, since `a` is sorted. NaN is larger than all numbers."""
     if rank_of(a) != 1:
         refuse_shape(c, "object of too small depth for desired array")
-    dtype = "float64" if {dtype_of(a.type), dtype_of(v.type)} != {dtype_of(a.type)} else dtype_of(a.type)
-    a, v = cast(c, a, dtype), cast(c, v, dtype)
+    dtype = promote([dtype_of(a.type), dtype_of(v.type)])
+    return count_before(c, cast(c, a, dtype), cast(c, v, dtype), side)
+
+
+def count_before(c: Context, a: Node, v: Node, side: str) -> Node:
+    """For each entry of v how many entries of the sorted vector stand before it. NaN is larger than all numbers."""
     value = c.emit("expand_dims", v, axes=(rank_of(v),))
     before = c.emit("less" if side == "left" else "less_equal", a, value)
-    if dtype.startswith("float"):
+    if is_float(dtype_of(a.type)):
         both = c.emit("logical_and", c.emit("isnan", value), c.emit("logical_not", c.emit("isnan", a)))
         before = c.emit("logical_or", before, c.emit("isnan", value) if side != "left" else both)
     return c.emit("sum", cast(c, before, "int64"), axes=(rank_of(v),))

@@ -15,6 +15,7 @@ from arignote.frontend import (
     numpy_join,
     numpy_linalg,
     numpy_method,
+    numpy_numeric,
     numpy_reduce,
     numpy_shape,
     numpy_ufunc,
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from arignote.frontend.values import Value
 
 FAMILIES = (
-    numpy_create, numpy_dtype, numpy_einsum, numpy_join, numpy_linalg, numpy_method, numpy_reduce, numpy_shape,
-    numpy_ufunc,
+    numpy_create, numpy_dtype, numpy_einsum, numpy_join, numpy_linalg, numpy_method, numpy_numeric, numpy_reduce,
+    numpy_shape, numpy_ufunc,
 )  # fmt: skip
 
 
