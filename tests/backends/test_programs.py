@@ -135,7 +135,7 @@ def test_two_reductions_and_other_order() -> None:
 @pytest.mark.parametrize("type", ["float32", "float64", "int32", "int64", "bool"])
 @pytest.mark.parametrize(("rows", "columns"), [(0, 3), (3, 0), (1, 1), (5, 33), (40, 17)])
 def test_transposed_and_broadcast(type: str, rows: int, columns: int) -> None:
-    """out[i, j] = x[j, i] combined with row[j]: a strided load, a contiguous one, one that is the same for all lanes."""
+    """out[i, j] = x[j, i] combined with row[j]: a strided load, a contiguous one, one the same for all lanes."""
     build = ProcedureBuilder("main")
     x, row, column, out = (build.parameter(pointer_to(type)) for _ in range(4))
     m, n = build.parameter("int64"), build.parameter("int64")

@@ -22,7 +22,7 @@ SPECIAL = {
     "int32": [0, 1, -1, 2, -3, 7, 31, 32, 33, -32, 100, 2**31 - 1, -(2**31), 46341],
     "int64": [0, 1, -1, 2, -3, 7, 31, 63, 64, 65, -64, 2**31, 2**63 - 1, -(2**63), 3037000500],
     "float32": [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, 3.7, -7.0, 1e-45, 1e-38, 3e38, INFINITY, -INFINITY, NAN],
-    "float64": [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, 3.7, -7.0, 5e-324, 1e-308, 1.7e308, INFINITY, -INFINITY, NAN],
+    "float64": [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, 3.7, -7.0, 5e-324, 1e-308, 1e308, INFINITY, -INFINITY, NAN],
 }  # fmt: skip
 MEMORY_OPS = {"pointer_offset", "null", "buffer_data", "is_null", "reinterpret", "select", "cast"}
 LIMIT_ULP = 3.0

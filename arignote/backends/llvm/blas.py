@@ -107,7 +107,7 @@ def small_product(type: Type) -> Procedure:
 
 
 # For each operand: whether BLAS can take it as it is (`plain`) or transposed, and its leading dimension. A dimension of
-# size 1 leaves its stride free. Sizes and leading dimensions are stored as the 32-bit integers that BLAS takes by reference.
+# size 1 leaves its stride free. Sizes and leading dimensions are stored as 32-bit integers for BLAS, by reference.
 WRAPPER = """
 define internal i1 @ag_fits_SUFFIX(i64 %rows, i64 %columns, i64 %row, i64 %column) alwaysinline nounwind {
 entry:

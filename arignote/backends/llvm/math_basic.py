@@ -232,7 +232,7 @@ def multiply_overflows(f: FormulaBody, a: Lanes, b: Lanes) -> Lanes:
 def to_integer_type(f: FormulaBody, x: Lanes, type: str) -> Lanes:
     """Conversion that truncates; what does not fit becomes the least number, as NumPy's does on x86."""
     least = float(smallest(type))
-    # Both bounds are powers of two, which a float holds exactly; below int32's, float64 has fractions that truncate to it.
+    # Both bounds are powers of two, which a float holds exactly; in float64, fractions below int32's truncate to it.
     fits = (x > least - 1.0 if type == "int32" and f.double else x >= least) & (x < -least)
     whole = f.emit(f"fptosi {f.llvm(x.type)} {x.text} to {f.llvm(type)}", type)
     return f.select(fits, whole, f.constant(smallest(type), type))

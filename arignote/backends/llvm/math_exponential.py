@@ -1,7 +1,7 @@
 """exp and its relatives: exp2, expm1, sinh, cosh, tanh.
 
-All reduce x = k ln 2 + r with a rounded k and two parts of ln 2 (Cody and Waite; the fma makes the first step exact), use
-a polynomial for (exp(r) - 1 - r) / r^2 on |r| <= ln 2 / 2 (Chebyshev), and scale by 2^k in two steps, so that overflow
+All reduce x = k ln 2 + r with a rounded k and two parts of ln 2 (Cody and Waite; an fma makes the first step exact),
+use a polynomial for (exp(r) - 1 - r) / r^2 on |r| <= ln 2 / 2 (Chebyshev), and scale by 2^k in two steps, so that overflow
 and subnormal results come out rounded once.
 """
 
