@@ -20,6 +20,7 @@ from arignote.runtime import native
 from arignote.runtime.call import FIELDS, OFFSET
 from arignote.runtime.encode import BoxList, Capture, GuardList, consecutive_slots, leaf_words, pointers
 from arignote.runtime.errors import ErrorTable
+from arignote.runtime.printing import Template, print_site
 
 RELEASE_BYTES = 128 << 10
 """Python's lock is released for a call whose arrays have this many bytes: releasing costs about 0.1 microseconds."""
@@ -35,6 +36,7 @@ class CompiledSpecialisation:
     result:        the structure of the result; its leaves are in the result slots one after another
     captures:      what was read from outside; their leaves are parameters after those of the arguments
     error_sites:   by site number; the first two are `RESERVED_SITES`
+    prints:        the templates of its prints
     packed:        address of the function of `packed_text`, where the backend has made it
     result_slots:  where each result leaf is, if not one after another
     release_bytes: Python's lock is released when the array arguments have so many bytes (0: always)
@@ -45,6 +47,7 @@ class CompiledSpecialisation:
     result: Structure
     captures: tuple[Capture, ...] = ()
     error_sites: Sequence[ErrorSite] = RESERVED_SITES
+    prints: Sequence[Template] = ()
     packed: int = 0
     result_slots: tuple[int, ...] | None = None
     release_bytes: int = RELEASE_BYTES
@@ -122,6 +125,8 @@ class Body:
 
     def __init__(self, leaves: Sequence[Structure], compiled: CompiledSpecialisation) -> None:
         self.compiled = compiled
+        for template in compiled.prints:
+            print_site(template)
         boxes, result_leaves = BoxList(), leaf_structures(compiled.result)
         slots = compiled.result_slots or consecutive_slots(result_leaves)
         boxes.value(compiled.result, collections.deque(slots))

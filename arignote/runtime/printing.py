@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
-import pickle
 from collections.abc import Callable
 from typing import Any
 
 from arignote.ir.structure import Structure
+from arignote.lower.context import print_number
 from arignote.runtime.errors import keep_exception
 from arignote.runtime.leaves import read_leaves
 
@@ -26,9 +25,8 @@ _PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, c
 
 
 def print_site(template: Template) -> int:
-    """The number of this template in compiled code: the same in every process, so that code may be kept on disk."""
-    digest = hashlib.sha256(pickle.dumps(template, protocol=4)).digest()
-    number = int.from_bytes(digest[:8], "little") >> 1
+    """Makes a template known to `ag_print`; the result is the number by which compiled code names it."""
+    number = print_number(template)
     _templates[number] = template
     return number
 

@@ -28,6 +28,8 @@ def _check_signals() -> Function:
         f.leave(0)
     f.store_atomic(now, last, 0, "i64")
     state = f.call("i32", imported(f, "PyGILState_Ensure"))
+    # Other Python threads get their turn, also when this call has kept Python's lock.
+    f.call("void", imported(f, "PyEval_RestoreThread"), f.call("ptr", imported(f, "PyEval_SaveThread")))
     raised = f.call("i32", imported(f, "PyErr_CheckSignals"))
     f.call("void", imported(f, "PyGILState_Release"), state)
     with f.when(raised.equals(0)):

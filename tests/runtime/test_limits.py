@@ -50,11 +50,12 @@ def test_interrupting_a_long_loop(release_bytes):
         signal.signal(signal.SIGALRM, before)
 
 
-def test_other_threads_run_during_a_long_loop():
+@pytest.mark.parametrize("release_bytes", [0, 2**62])
+def test_other_threads_run_during_a_long_loop(release_bytes):
     timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        endless(0)(1)
+        endless(release_bytes)(1)
     timer.join()
 
 
