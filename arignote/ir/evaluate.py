@@ -77,7 +77,7 @@ class _Machine:
         if plan is None:
             plan = self.plans[function] = _plan(function)
         assert len(arguments) == len(function.parameters), f"{function.name}: {len(arguments)} arguments"
-        values = dict(zip(function.parameters, arguments))
+        values: dict[Node, Any] = dict(zip(function.parameters, arguments))
         for parameter in function.parameters:
             verify(values[parameter], parameter.type, function, parameter)
         for node, known in plan:
@@ -142,10 +142,6 @@ def _size_fits(size: int, dim: int) -> bool:
 
 def _closure(machine: _Machine, node: Apply, *captures: Any, function: Function) -> FunctionValue:
     return FunctionValue(function, captures)
-
-
-def _captured(machine: _Machine, node: Apply, closure: FunctionValue, index: int) -> Any:
-    return closure.captures[index]
 
 
 def _captured(machine: _Machine, node: Apply, closure: FunctionValue, index: int) -> Any:

@@ -1,7 +1,7 @@
 """Functions as values, calls, and structured control flow.
 
-`closure` supplies the first parameters of a function. `cond`, `while_loop` and `for_loop` take closures; the values that
-a loop carries are its operands `init`, and its result is their tuple. Loops are loops: they cost no stack.
+`closure` supplies the first parameters of a function. `cond`, `while_loop` and `for_loop` take closures; the values
+that a loop carries are its operands `init`, and its result is their tuple. Loops are loops: they cost no stack.
 """
 
 from __future__ import annotations

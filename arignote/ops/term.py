@@ -1,7 +1,7 @@
 """Terms: derivative rules written as formulas.
 
-A `Term` is a node with Python's operators, so that a rule reads `lambda x, y, out: y * x ** (y - 1)`. Python numbers take
-the dtype of the term that they meet.
+A `Term` is a node with Python's operators, so that a rule reads `lambda x, y, out: y * x ** (y - 1)`. Python numbers
+take the dtype of the term that they meet.
 """
 
 from __future__ import annotations

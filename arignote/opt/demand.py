@@ -1,9 +1,10 @@
 """What is needed of a program: which results of each function, and therefore which of its parameters.
 
-Demand starts at the root's result and flows against the edges of the graph, through calls and around loops, to a fixed
-point. It is exact to one component of a tuple-valued call, branch or loop. Every call is direct (a closure's type names
-its function), so all places that bind a parameter are known. Three couplings keep layouts equal: the branches of a `cond`
-give the same components, a loop's body takes what it gives, and a loop's condition takes what its body takes.
+Demand starts at the root's result and flows against the edges of the graph, through calls and around loops, to a
+fixed point. It is exact to one component of a tuple-valued call, branch or loop. Every call is direct (a closure's
+type names its function), so all places that bind a parameter are known. Three couplings keep layouts equal: the
+branches of a `cond` give the same components, a loop's body takes what it gives, and a loop's condition takes what
+its body takes.
 """
 
 from __future__ import annotations
@@ -161,7 +162,8 @@ class Demand:
                 self._condition(function, node.inputs[0], callee, first, init)
         self.need_result(callee, part)
 
-    def _condition(self, function: Function, condition: Node, body: Function, first: int, init: tuple[Node, ...]) -> None:
+    def _condition(self, function: Function, condition: Node, body: Function, first: int,
+                   init: tuple[Node, ...]) -> None:  # fmt: skip
         callee, own = _function(condition), _captured_by(condition)
         self.need_result(callee, None)
         self._bind(function, callee, init, own)

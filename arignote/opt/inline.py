@@ -1,7 +1,8 @@
 """Inlining: a call of a known closure becomes the function's body.
 
-It is what makes a derivative collapse: a backpropagator just built is called on the spot, and what it would have captured
-is simply used. A function is inlined where it is small or called from one place only, and never through recursion.
+It is what makes a derivative collapse: a backpropagator just built is called on the spot, and what it would have
+captured is simply used. A function is inlined where it is small or called from one place only, and never through
+recursion.
 """
 
 from __future__ import annotations

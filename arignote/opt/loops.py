@@ -1,7 +1,8 @@
 """Loops: what does not change from one iteration to the next leaves the loop.
 
 A carried value that the body gives back unchanged becomes a capture. An expensive operation whose operands are all
-captured, and which cannot fail, is computed once outside and captured. Cheap ones stay where they fuse with their users.
+captured, and which cannot fail, is computed once outside and captured. Cheap ones stay where they fuse with their
+users.
 """
 
 from __future__ import annotations
@@ -133,8 +134,9 @@ def _results(part: _Part) -> list[Node]:
     return [x for i, x in enumerate(result.inputs) if i not in part.fixed]
 
 
-def _copy(rewriter: Rewriter, roots: list[Node], mapping: dict[Node, Node], function: Function | None = None) -> list[Node]:
-    """The expressions with what `mapping` says replaced, built by the rewriter; what lies below a replaced node stays."""
+def _copy(rewriter: Rewriter, roots: list[Node], mapping: dict[Node, Node],
+          function: Function | None = None) -> list[Node]:  # fmt: skip
+    """The expressions with what `mapping` says replaced, built by the rewriter; below a replaced node nothing is."""
     spans = function.spans if function is not None else {}
     here = rewriter.span
     stack: list[tuple[Node, bool]] = [(root, False) for root in reversed(roots)]

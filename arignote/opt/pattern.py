@@ -1,8 +1,9 @@
 """Rules with two sides, written as formulas.
 
-`rule("negation twice", lambda x: (-(-x), x), "...")` traces its function once: the left side becomes a pattern, the right
-side a recipe. A variable that stands twice on the left must match the same node. Commutative operations match both ways
-round, a number matches a constant or an array filled with it, and on the right it takes the dtype of the result.
+`rule("negation twice", lambda x: (-(-x), x), "...")` traces its function once: the left side becomes a pattern, the
+right side a recipe. A variable that stands twice on the left must match the same node. Commutative operations match
+both ways round, a number matches a constant or an array filled with it, and on the right it takes the dtype of the
+result.
 """
 
 from __future__ import annotations
@@ -129,7 +130,7 @@ def build(pattern: Pattern, rewriter: Rewriter, bound: Bindings, like: Node) -> 
 
 def rule(name: str, sides: Callable[..., tuple[Pattern, Pattern | Number]], reason: str, *,
          when: Callable[..., bool] | None = None, inexact: bool = False) -> Rule:  # fmt: skip
-    """A rule from a function of its variables that gives both sides. `when` is asked about the nodes that were bound."""
+    """A rule from a function of its variables that gives both sides. `when` is asked about what was bound."""
     variables = [Variable(parameter) for parameter in inspect.signature(sides).parameters]
     left, right = sides(*variables)
     right = lift(right)

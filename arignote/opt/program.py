@@ -1,8 +1,8 @@
 """Programs: all functions that a root reaches, rebuilt together.
 
-A function's identity is in the types of its closures, so a changed function means changed types in its callers. Functions
-are rebuilt callees first; functions that call each other in a circle, together. A function in which nothing changed stays
-the same object, so passes that find nothing to do cost little.
+A function's identity is in the types of its closures, so a changed function means changed types in its callers.
+Functions are rebuilt callees first; functions that call each other in a circle, together. A function in which nothing
+changed stays the same object, so passes that find nothing to do cost little.
 """
 
 from __future__ import annotations

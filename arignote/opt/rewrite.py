@@ -1,11 +1,11 @@
 """Rewriting: the one place where a node becomes another.
 
 A `Rule` starts from operations of given names and answers a node of the same meaning, or None. A `Rewriter` is a
-builder: what it builds is in normal form from the start, because its operands are and the rules are tried as each node is
-made. So a pass that copies a graph operands first, through a rewriter, rewrites it to the end in one sweep.
+builder: what it builds is in normal form from the start, because its operands are and the rules are tried as each
+node is made. So a pass that copies a graph operands first, through a rewriter, rewrites it to the end in one sweep.
 
-Every rewrite spends one unit of fuel, so a wrong result can be bisected to one rewrite (`ARIGNOTE_FUEL=n` allows n). Every
-rule can be switched off by name (`ARIGNOTE_RULES_OFF=name,name`). With no fuel at all programs still compile.
+Every rewrite spends one unit of fuel, so a wrong result can be bisected to one rewrite (`ARIGNOTE_FUEL=n` allows n).
+Every rule can be switched off by name (`ARIGNOTE_RULES_OFF=name,name`). With no fuel at all programs still compile.
 """
 
 from __future__ import annotations
@@ -136,7 +136,9 @@ class Rewriter(Emit):
         self.normal[node] = node  # a rule that builds what it started from gets it back
         for rule in self.rules.get(node.op.name, ()):
             new = rule.apply(self, node)
-            if new is not None and new is not node and is_replacement(new, node, self.facts) and self.fuel.spend(rule, node, new):
+            if new is None or new is node or not is_replacement(new, node, self.facts):
+                continue
+            if self.fuel.spend(rule, node, new):
                 found = new
                 break
         self.normal[node] = found

@@ -9,7 +9,6 @@ from arignote.opt.program import NOWHERE, Translation, rebuild
 from arignote.opt.rewrite import Rewriter, Rule, index_rules
 from arignote.opt.rules import RULES
 
-
 ALL_RULES: tuple[Rule, ...] = (INLINE, *RULES, *loops.RULES)
 
 

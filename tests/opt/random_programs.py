@@ -1,4 +1,5 @@
-"""Random well-typed programs: arithmetic, tuples, calls, closures passed on, branches, counted and conditional loops."""
+"""Random well-typed programs: arithmetic, tuples, calls, closures passed on, branches, counted and conditional
+loops."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class Maker:
         return f"f{self.count}"
 
     def program(self) -> Function:
-        parameters = [Parameter(n, t) for n, t in (("a", FLOAT64), ("b", FLOAT64), ("x", VECTOR), ("n", INT64), ("c", BOOL))]
+        types = (("a", FLOAT64), ("b", FLOAT64), ("x", VECTOR), ("n", INT64), ("c", BOOL))
+        parameters = [Parameter(*given) for given in types]
         scope = Scope(self, parameters, depth=0)
         scope.grow(self.random.randint(4, 12))
         results = [scope.pick(t) for t in (FLOAT64, VECTOR, INT64)]
@@ -62,7 +64,8 @@ class Scope:
         if type_ is BOOL:
             return self.emit.constant(self.random.random() < 0.5, "bool")
         if isinstance(type_, Array):
-            return found[0] if found else self.emit.op("broadcast_to", self.pick(FLOAT64), self.emit.integer(3), dims=(MANY,))
+            three = self.emit.integer(3)
+            return found[0] if found else self.emit.op("broadcast_to", self.pick(FLOAT64), three, dims=(MANY,))
         assert isinstance(type_, Closure)
         return self.emit.closure(type_.function, [self.pick(t) for t in type_.capture_types])
 
@@ -164,7 +167,8 @@ class Scope:
         emit = Emit()
         counter, rest = Parameter("counter", INT64), [Parameter(f"r{i}", t) for i, t in enumerate(carried)]
         more = emit.op("add", counter, emit.integer(1))
-        body = emit.function(self.maker.name(), [f, counter, *rest], emit.tuple([more, *emit.items(emit.op("call", f, *rest))]))
+        result = emit.tuple([more, *emit.items(emit.op("call", f, *rest))])
+        body = emit.function(self.maker.name(), [f, counter, *rest], result)
         init = [self.emit.integer(0), *map(self.pick, carried)]
         closures = [self.emit.closure(condition, [self.pick(INT64)]), self.emit.closure(body, [step])]
         self.add(self.emit.op("while_loop", *closures, *init))

@@ -99,7 +99,8 @@ def push(w):
 
 
 FIRES = {
-    "times one": [lambda w: w.multiply(w.x, 1.0), lambda w: w.multiply(full(w, 1, w.x), w.x), lambda w: w.multiply(w.i, 1)],
+    "times one": [lambda w: w.multiply(w.x, 1.0), lambda w: w.multiply(full(w, 1, w.x), w.x),
+                  lambda w: w.multiply(w.i, 1)],
     "divided by one": [lambda w: w.divide(w.x, 1.0)],
     "to the first": [lambda w: w.power(w.x, 1.0), lambda w: w.power(w.i, 1)],
     "plus minus zero": [lambda w: w.add(w.x, -0.0)],
@@ -119,7 +120,8 @@ FIRES = {
     "zero minus, integers": [lambda w: w.subtract(full(w, 0, w.i), w.i)],
     "square": [lambda w: w.power(w.x, 2.0), lambda w: w.power(w.i, 2)],
     "to the zeroth": [lambda w: w.power(w.x, 0.0), lambda w: w.power(w.m, -0.0), lambda w: w.power(w.i, 0)],
-    "divided by a power of two": [lambda w: w.divide(w.x, 2.0), lambda w: w.divide(w.x, -0.125), lambda w: w.divide(w.s, 4.0)],
+    "divided by a power of two": [lambda w: w.divide(w.x, 2.0), lambda w: w.divide(w.x, -0.125),
+                                  lambda w: w.divide(w.s, 4.0)],
     "zero of integers": [lambda w: w.multiply(w.i, 0), lambda w: w.subtract(w.i, w.i), lambda w: w.subtract(w.k, w.k)],
     "sum of constants": [lambda w: w.add(w.subtract(w.i, 5), 3), lambda w: w.subtract(w.add(w.k, 5), 3)],
     "not not": [lambda w: w.logical_not(w.logical_not(w.p))],
@@ -131,8 +133,10 @@ FIRES = {
     "or itself": [lambda w: w.logical_or(w.p, w.p)],
     "not equal": [lambda w: w.logical_not(w.equal(w.x, w.y)), lambda w: w.logical_not(w.equal(w.p, w.q))],
     "not not equal": [lambda w: w.logical_not(w.not_equal(w.x, w.y))],
-    "not compared": [lambda w, op=op: w.logical_not(w.op(op, w.i, w.j)) for op in ("less", "less_equal", "greater", "greater_equal")],
-    "select known": [lambda w: w.select(w.like(w.emit.constant(True, "bool"), w.x), w.x, w.y), lambda w: w.select(w.emit.constant(False, "bool"), w.s, w.t)],
+    "not compared": [lambda w, op=op: w.logical_not(w.op(op, w.i, w.j))
+                     for op in ("less", "less_equal", "greater", "greater_equal")],
+    "select known": [lambda w: w.select(w.like(w.emit.constant(True, "bool"), w.x), w.x, w.y),
+                     lambda w: w.select(w.emit.constant(False, "bool"), w.s, w.t)],
     "select same": [lambda w: w.select(w.c, w.x, w.x)],
     "select not": [lambda w: w.select(w.logical_not(w.p), w.s, w.t)],
     "constants": [lambda w: w.sin(w.emit.constant(0.5, "float32")), lambda w: w.add(w.int(2**63 - 1), 1),
@@ -162,15 +166,18 @@ FIRES = {
                          lambda w: w.reshape(w.e, *w.sizes(w.e), dims=(ANY, ANY))],
     "broadcast twice": [lambda w: w.broadcast_to(w.like(w.s, w.m), w.int(2), *w.sizes(w.m), dims=(2, MANY, ANY)),
                         lambda w: w.like(w.expand_dims(w.sum(w.m, axes=(0,)), axes=(0,)), w.m)],
-    "broadcast of scalars": [lambda w: w.multiply(w.like(w.s, w.m), w.like(w.t, w.m)), lambda w: w.exp(w.like(w.s, w.e))],
-    "broadcast operand": [lambda w: w.add(w.m, w.like(w.s, w.m)), lambda w: w.add(w.m, w.like(w.sum(w.m, axes=(0,)), w.m))],
+    "broadcast of scalars": [lambda w: w.multiply(w.like(w.s, w.m), w.like(w.t, w.m)),
+                             lambda w: w.exp(w.like(w.s, w.e))],
+    "broadcast operand": [lambda w: w.add(w.m, w.like(w.s, w.m)),
+                          lambda w: w.add(w.m, w.like(w.sum(w.m, axes=(0,)), w.m))],
     "sum to a shape": [lambda w: w.sum_to(w.m, w.sin(w.m)), lambda w: w.sum_to(w.m, w.s),
                        lambda w: w.sum_to(w.m, w.expand_dims(w.sum(w.m, axes=(0,)), axes=(0,)))],
     "reduction of one": [lambda w, op=op: w.op(op, w.o, axes=(1,)) for op in ("prod", "max", "min")]
                         + [lambda w: w.prod(w.o, axes=(0, 1)), lambda w: w.prod(w.o, axes=())],
     "transpose": [lambda w: w.transpose(w.m, permutation=(0, 1)),
                   lambda w: w.transpose(w.transpose(w.m, permutation=(1, 0)), permutation=(1, 0))],
-    "reshape twice": [lambda w: w.reshape(w.reshape(w.x, w.int(50), w.int(2), dims=(50, 2)), w.int(4), w.int(25), dims=(4, 25))],
+    "reshape twice": [lambda w: w.reshape(w.reshape(w.x, w.int(50), w.int(2), dims=(50, 2)),
+                                w.int(4), w.int(25), dims=(4, 25))],
     "no axes": [lambda w: w.squeeze(w.m, axes=()), lambda w: w.expand_dims(w.s, axes=())],
     "squeeze of expand_dims": [lambda w: w.squeeze(w.expand_dims(w.m, axes=(0, 2)), axes=(0, 2)),
                                lambda w: w.squeeze(w.expand_dims(w.o, axes=(0, 3)), axes=(0, 2)),
@@ -179,8 +186,10 @@ FIRES = {
     "expand_dims twice": [lambda w: w.expand_dims(w.expand_dims(w.m, axes=(1,)), axes=(0, 2))],
     "slice of everything": [
         lambda w: w.slice(w.m, w.int(0), w.sizes(w.m)[0], w.int(1), axes=(0,), dims=(MANY, ANY)),
-        lambda w: w.slice(w.m, w.int(0), w.sizes(w.m)[0], w.int(1), w.int(3), w.int(2), w.int(-1), axes=(0, 1), dims=(MANY, 2))],
-    "index of an update": [lambda w: w.index(w.update_index(w.r, w.s, w.int(2), axes=(0,), accumulate=False), w.int(2), axes=(0,))],
+        lambda w: w.slice(w.m, w.int(0), w.sizes(w.m)[0], w.int(1), w.int(3),
+                  w.int(2), w.int(-1), axes=(0, 1), dims=(MANY, 2))],
+    "index of an update": [lambda w: w.index(w.update_index(w.r, w.s, w.int(2), axes=(0,), accumulate=False),
+                                     w.int(2), axes=(0,))],
     "concatenation of one": [lambda w: w.concatenate(w.m, axis=0)],
 }  # fmt: skip
 
