@@ -280,7 +280,7 @@ def _rebuild(structure: Structure, leaves: Iterator[Any]) -> Any:
 
 def make_dataclass(cls: type, names: tuple[str, ...], items: list[Any]) -> Any:
     """An instance with these fields, made without running the class's own `__init__`: the fields are what it left."""
-    instance = object.__new__(cls)
+    instance: Any = object.__new__(cls)
     for name, item in zip(names, items, strict=True):
         object.__setattr__(instance, name, item)
     return instance
