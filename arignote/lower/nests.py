@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from arignote.lower.lazy import Lazy, Reduction
 from arignote.lower.loop_ir import Operand, Var
-from arignote.lower.loop_ir_build import LoopRegion
+from arignote.lower.loop_ir_build import KernelRegion, LoopRegion
 from arignote.lower.reductions import Accumulator, accumulator_of
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored, is_constant, size_key
 
@@ -148,13 +148,50 @@ class KernelWriter:
         """Write the kernel; the values of reductions to scalars."""
         nest, build = self.nest, self.nest.build
         counts = [nest.context.product(tuple([nest.sizes[axis] for axis in group])) for group in self.groups]
+        if self.kept == 0 and len(self.groups) == 1 and self.reductions and _is_long(counts[0]):
+            return self._in_chunks(counts[0])
         grain = self._grain(counts)
         with build.kernel() as kernel:
             scalars = self._kept_loops(0, counts, grain)
-            kernel.statement.reads = tuple([var for key, var in nest.reads.items() if key not in nest.writes])
-            kernel.statement.writes = tuple(nest.writes.values())
+            self._name_pointers(kernel)
             kernel.yields(*scalars)
         return list(kernel.results)
+
+    def _name_pointers(self, kernel: KernelRegion) -> None:
+        nest = self.nest
+        kernel.statement.reads = tuple([var for key, var in nest.reads.items() if key not in nest.writes])
+        kernel.statement.writes = tuple(nest.writes.values())
+
+    def _in_chunks(self, count: Operand) -> list[Operand]:
+        """A reduction to scalars over one long axis: blocks, on several threads, leave their results in memory, and are
+        then combined in order; the result does not depend on the number of threads."""
+        build, nest = self.nest.build, self.nest
+        axis = self.groups[0][-1]
+        blocks = build.let("floor_divide", build.index_add(count, BLOCK - 1), build.index_add(BLOCK, 0))
+        initial = [value for accumulator in self.accumulators for value in accumulator.initial]
+        types = [value.type for value in initial]
+        partial = [nest.context.allocate(type, (blocks,)).pointer for type in types]
+        with build.kernel() as kernel:
+            with build.loop(blocks, parallel=self.independent, grain=GRAIN // BLOCK if self.independent else None) as loop, \
+                    nest.scope():  # fmt: skip
+                base = build.index_multiply(loop.index, BLOCK)
+                here = build.let("minimum", build.let("subtract", count, base), build.index_add(BLOCK, 0))
+                for pointer, value in zip(partial, self._block(axis, here, base, initial, types).results):
+                    nest.writes[pointer.id] = pointer
+                    build.store(pointer, loop.index, value)
+            self._name_pointers(kernel)
+        self.indices[axis] = ZERO
+        with build.loop(blocks, initial, types=types) as loop:
+            found = [build.load(pointer, loop.index) for pointer in partial]
+            loop.yields(*self._combine(list(loop.carried), found))
+        return self._results(list(loop.results))
+
+    def _results(self, totals: list[Operand]) -> list[Operand]:
+        found: list[Operand] = []
+        for accumulator in self.accumulators:
+            found.append(accumulator.result(totals[: accumulator.width]))
+            totals = totals[accumulator.width :]
+        return found
 
     def _grain(self, counts: list[Operand]) -> Operand | None:
         """Outer iterations worth a thread, when the outermost loop may be split."""
@@ -216,8 +253,7 @@ class KernelWriter:
         return list(loop.results)
 
     def _needs_blocks(self, count: Operand) -> bool:
-        long = not (not isinstance(count, Var) and count.value <= BLOCK)
-        return long and any(accumulator.rounds for accumulator in self.accumulators)
+        return _is_long(count) and any(accumulator.rounds for accumulator in self.accumulators)
 
     def _blocks(self, axis: int, count: Operand, carried: list[Operand]) -> list[Operand]:
         """The innermost loop in blocks, each with accumulators of its own."""
@@ -262,6 +298,11 @@ class KernelWriter:
     def _stores(self) -> None:
         for write in self.writes:
             self.nest.store(write, tuple(self.indices))
+
+
+def _is_long(count: Operand) -> bool:
+    """Whether an axis may have more elements than a block."""
+    return isinstance(count, Var) or count.value > BLOCK
 
 
 def row_accumulation(nest: Nest, writes: list[Write], reductions: list[tuple[Reduction, Stored]]) -> None:

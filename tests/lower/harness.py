@@ -101,6 +101,11 @@ def agree_interpreted(function: Function, *arguments: Any, tolerance: float = 1e
     return _agree(function, arguments, tolerance, (run,))
 
 
+def agree_natively(function: Function, *arguments: Any, tolerance: float = 1e-12) -> Lowered:
+    """As `agree`, for arguments that are too large for the interpreter."""
+    return _agree(function, arguments, tolerance, (run_native,))
+
+
 def _agree(function: Function, arguments: tuple[Any, ...], tolerance: float, runners: tuple[Any, ...]) -> Lowered:
     lowered = lower(function)
     try:
