@@ -218,9 +218,9 @@ def tangent_type(type_: Type) -> Type:
         return type_ if is_float(type_.dtype) else UNIT
     if isinstance(type_, Tuple):
         return Tuple(map(tangent_type, type_.items))
-    if isinstance(type_, List):
+    if isinstance(type_, List) and is_differentiable(type_):
         return List(tangent_type(type_.element))
-    if isinstance(type_, Closure):
+    if isinstance(type_, Closure) and is_differentiable(type_):
         return Tuple(map(tangent_type, type_.capture_types))
     return UNIT
 

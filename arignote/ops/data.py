@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from arignote.ir.graph import Apply, Node, Operation, TypeRuleError
 from arignote.ir.types import INT64, List, Tuple, Type, fits
 from arignote.ops.derivative import Structural
@@ -75,10 +77,11 @@ list_get = Operation("list_get", lambda inputs: _element(inputs[0]), _list_get, 
 list_set = Operation("list_set", lambda inputs: _holds(inputs[0], inputs[2]), _list_set, Structural(), can_fail=_always)
 """list_set(list, index, value)."""
 
-list_length = Operation("list_length", lambda inputs: INT64, len, Structural())
+list_length = Operation("list_length", lambda inputs: INT64, lambda values: np.int64(len(values)), Structural())
 """list_length(list)."""
 
 undefined = Operation("undefined", lambda inputs, type: type, None, Structural())
-"""undefined(; type): a placeholder that no result depends on, such as the residuals of the branch not taken."""
+"""undefined(; type): a placeholder that no result depends on, such as the residuals of the branch not taken. The sizes of
+its arrays and lists may be asked for, and are 0 where the type does not say."""
 
 FAMILY = (tuple_, item, list_new, list_push, list_pop, list_get, list_set, list_length, undefined)

@@ -1,0 +1,1 @@
+"""Derivatives: reverse mode by backpropagators, forward mode, numerical checks."""

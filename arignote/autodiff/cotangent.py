@@ -1,0 +1,70 @@
+"""Symbolic cotangents: kept in parts, so that tuples cost nothing and zeros are never built until they are needed.
+
+    cotangent = None                 zero
+              | node                 of a scalar, an array or a list
+              | [cotangent, ...]     of a tuple, per item, and of a closure, per capture
+"""
+
+from __future__ import annotations
+
+from arignote.autodiff.activity import Mask
+from arignote.autodiff.emit import AdjointEmit, add_arrays, add_lists, tangent_type, zero_tangent
+from arignote.ir.graph import Node
+from arignote.ir.types import UNIT, Closure, List, Tuple, Type
+
+Cotangent = Node | list["Cotangent"] | None
+
+
+def spread(emit: AdjointEmit, tangent: Node) -> Cotangent:
+    """The parts of a tangent value."""
+    if isinstance(tangent.type, Tuple):
+        parts = [spread(emit, part) for part in emit.items(tangent)]
+        return parts if any(part is not None for part in parts) else None
+    return tangent
+
+
+def accumulate(emit: AdjointEmit, a: Cotangent, b: Cotangent) -> Cotangent:
+    """The sum; `a` is what was there before."""
+    if a is None or b is None:
+        return b if a is None else a
+    if isinstance(a, list):
+        assert isinstance(b, list)
+        return [accumulate(emit, x, y) for x, y in zip(a, b, strict=True)]
+    assert isinstance(b, Node)
+    return add_lists(emit, a, b) if isinstance(a.type, List) else add_arrays(emit, a, b)
+
+
+def with_item(count: int, index: int, part: Cotangent) -> Cotangent:
+    """The cotangent of a value of `count` parts of which one has a cotangent."""
+    return None if part is None else [part if i == index else None for i in range(count)]
+
+
+def pruned_type(type_: Type, mask: Mask) -> Type:
+    """The tangent type of the parts in the mask; unit for the rest."""
+    if isinstance(mask, tuple):
+        assert isinstance(type_, Tuple)
+        return Tuple(map(pruned_type, type_.items, mask))
+    return tangent_type(type_) if mask else UNIT
+
+
+def gather(emit: AdjointEmit, cotangent: Cotangent, value: Node, mask: Mask) -> Node:
+    """The cotangent of `value` as one value of `pruned_type(value.type, mask)`."""
+    if isinstance(mask, tuple):
+        parts = cotangent if isinstance(cotangent, list) else [None] * len(mask)
+        if not mask:
+            return emit.unit()
+        return emit.tuple(gather(emit, part, item, m)
+                          for part, item, m in zip(parts, emit.items(value), mask, strict=True))  # fmt: skip
+    if not mask:
+        return emit.unit()
+    return whole(emit, cotangent, value)
+
+
+def whole(emit: AdjointEmit, cotangent: Cotangent, value: Node) -> Node:
+    """The cotangent of `value` as one value of `tangent_type(value.type)`."""
+    if cotangent is None:
+        return zero_tangent(emit, value)
+    if isinstance(cotangent, list):
+        parts = emit.captures(value) if isinstance(value.type, Closure) else emit.items(value)
+        return emit.tuple(whole(emit, part, x) for part, x in zip(cotangent, parts, strict=True))
+    return emit.conform(cotangent, tangent_type(value.type))

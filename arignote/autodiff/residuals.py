@@ -1,0 +1,185 @@
+"""What a backpropagator keeps.
+
+The backward nodes are written in terms of forward nodes. This module decides where to cut between the two: each value that
+the backward needs is *supplied* by the caller (an expression over the function's own parameters, such as an operand or
+its size), *saved* by the forward function, or computed anew from values that are kept anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from arignote.ir.graph import Apply, Constant, Node, Parameter, topological
+from arignote.ir.types import TOKEN, Scalar
+
+# Cheap enough that reading the result back from memory would cost as much as computing it again.
+_ARITHMETIC = frozenset(
+    "add subtract multiply divide negative absolute sign sqrt maximum minimum fmax fmin copysign floor ceil round trunc "
+    "floor_divide remainder isnan isfinite isinf signbit equal not_equal less less_equal greater greater_equal "
+    "logical_and logical_or logical_xor logical_not add_overflows subtract_overflows multiply_overflows "
+    "bitwise_and bitwise_or bitwise_xor invert left_shift right_shift select cast stop_gradient".split()
+)
+_VIEWS = frozenset(
+    "size broadcast_to reshape transpose expand_dims squeeze slice index iota item tuple closure captured list_length "
+    "list_get".split()
+)
+CHEAP = _ARITHMETIC | _VIEWS
+
+# Never kept themselves: their operands are.
+_TRANSPARENT = frozenset(("tuple", "closure"))
+
+
+@dataclass(slots=True)
+class Kept:
+    """The cut. `supplied` are expressions over free parameters; `saved` are results of the forward function."""
+
+    supplied: list[Node] = field(default_factory=list)
+    saved: list[Node] = field(default_factory=list)
+
+    def nodes(self) -> list[Node]:
+        return self.supplied + self.saved
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Where the backward runs, seen from the forward function.
+
+    free:    parameters whose values the caller still has when the backward runs
+    index:   the loop index, which the backward loop has anyway
+    in_loop: saving costs memory per iteration, so whatever depends on free parameters alone is never saved
+    """
+
+    free: frozenset[Node] = frozenset()
+    index: Node | None = None
+    in_loop: bool = False
+
+
+def choose(backward: Iterable[Node], cotangents: Iterable[Parameter], forward: set[Node], policy: Policy) -> Kept:
+    """The cut for backward nodes that depend on `cotangents` (parameters of the backward function), where `forward` are
+    the nodes that the forward function computes."""
+    needed = _needed(list(backward), set(cotangents), forward)
+    return _Cut(policy, needed).run()
+
+
+def _needed(backward: list[Node], cotangents: set[Node], forward: set[Node]) -> set[Node]:
+    """The forward nodes that the backward reads."""
+    order = topological(backward)
+    dependent: set[Node] = set(cotangents)
+    wanted = list(backward)
+    for node in order:
+        if isinstance(node, Apply) and not dependent.isdisjoint(node.inputs):
+            dependent.add(node)
+            wanted.extend(node.inputs)
+    needed: set[Node] = set()
+    seen: set[Node] = set(dependent)
+    while wanted:
+        node = wanted.pop()
+        if node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, Apply) and (node.op.name in _TRANSPARENT or not _is_forward(node, forward)):
+            wanted.extend(node.inputs)
+        elif not isinstance(node, Constant):
+            needed.add(node)
+    return needed
+
+
+def _is_forward(node: Apply, forward: set[Node]) -> bool:
+    """Whether the forward function computes the node, or something that it is a component of."""
+    below: Node = node
+    while below not in forward:
+        if not (isinstance(below, Apply) and below.op.name == "item"):
+            return False
+        below = below.inputs[0]
+    return True
+
+
+class _Cut:
+    """The decision, node by node, operands first."""
+
+    def __init__(self, policy: Policy, needed: set[Node]) -> None:
+        self.policy = policy
+        self.needed = needed
+        self.kept = Kept()
+        self.available: set[Node] = set()  # kept, or can be computed from what is kept
+        self.free: set[Node] = set()  # depends on nothing but free parameters
+
+    def run(self) -> Kept:
+        order = topological(self.needed)
+        for node in order:
+            self._classify(node)
+            if node in self.needed and node not in self.available:
+                self._keep(node)
+        return self._used(order)
+
+    def _classify(self, node: Node) -> None:
+        """Find out whether the node is free, and whether it can be had without keeping it."""
+        policy = self.policy
+        if isinstance(node, Constant):
+            self.free.add(node)
+            self.available.add(node)
+        elif isinstance(node, Parameter):
+            if node in policy.free:
+                self.free.add(node)
+                if policy.in_loop:
+                    self.available.add(node)
+            if node is policy.index:
+                self.available.add(node)
+        elif isinstance(node, Apply) and _is_pure(node):
+            if all(x in self.free for x in node.inputs):
+                self.free.add(node)
+            if node in self.free and policy.in_loop:
+                self.available.add(node)
+            elif node.op.name in CHEAP and all(x in self.available for x in node.inputs):
+                self.available.add(node)
+
+    def _keep(self, node: Node) -> None:
+        supplied = node in self.free and (isinstance(node, Parameter) or _is_operand_size(node))
+        (self.kept.supplied if supplied else self.kept.saved).append(node)
+        self.available.add(node)
+
+    def _used(self, order: list[Node]) -> Kept:
+        """What is reached from the needed nodes without passing a kept one; in a loop, invariants are lifted out."""
+        kept, saved = Kept(), set(self.kept.saved)
+        supplied = set(self.kept.supplied)
+        reached, stack = set[Node](), list(self.needed)
+        while stack:
+            node = stack.pop()
+            if node in reached or isinstance(node, Constant):
+                continue
+            reached.add(node)
+            if node in saved or node in supplied:
+                continue
+            if isinstance(node, Parameter):
+                if node is not self.policy.index:
+                    supplied.add(node)
+            elif self._is_liftable(node):
+                supplied.add(node)
+            else:
+                assert isinstance(node, Apply)
+                stack.extend(node.inputs)
+        for node in order:
+            if node in reached:
+                if node in saved:
+                    kept.saved.append(node)
+                elif node in supplied:
+                    kept.supplied.append(node)
+        return kept
+
+    def _is_liftable(self, node: Node) -> bool:
+        """Whether to compute a loop invariant once, outside the backward loop: not if it may fail (the loop may not run
+        at all), and not if it costs nothing where it is used."""
+        if not (self.policy.in_loop and node in self.free and isinstance(node, Apply)) or node.can_fail:
+            return False
+        return node.op.name not in CHEAP or isinstance(node.type, Scalar)
+
+
+def _is_pure(node: Apply) -> bool:
+    return node.type is not TOKEN and all(x.type is not TOKEN for x in node.inputs)
+
+
+def _is_operand_size(node: Node) -> bool:
+    """Whether the caller computes this as easily as it passes it: the size of an operand."""
+    return isinstance(node, Apply) and node.op.name == "size" and isinstance(node.inputs[0], Parameter)
+

@@ -1,0 +1,55 @@
+"""Reverse mode: `vjp(f, wrt)` is the function that returns f's result and a backpropagator.
+
+After van Merriënboer et al., "Automatic differentiation in ML: Where we are and where we should be going" (2018), with
+typed values in place of run-time dictionaries: the backpropagator is a closure whose captures are what it needs, chosen by
+`residuals`; loops save per iteration what their backward loops read.
+"""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+from arignote.autodiff import reverse_branch, reverse_call, reverse_data, reverse_loop
+from arignote.autodiff.activity import Flags, differentiable, full, meet, parameter_demand, result_activity
+from arignote.autodiff.adjoint import AUGMENTED, STRUCTURAL, Adjoint, parameters_for
+from arignote.autodiff.cotangent import spread
+from arignote.autodiff.emit import tangent_type
+from arignote.autodiff.residuals import Policy
+from arignote.ir.graph import Function, Parameter
+
+AUGMENTED.update({
+    "call": reverse_call.call, "cond": reverse_branch.cond,
+    "for_loop": reverse_loop.for_loop, "while_loop": reverse_loop.while_loop,
+})  # fmt: skip
+STRUCTURAL.update(reverse_data.PULLBACKS)
+
+_made: WeakKeyDictionary[Function, dict[Flags, Function]] = WeakKeyDictionary()
+
+
+def vjp(function: Function, wrt: tuple[bool, ...]) -> Function:
+    """forward(*parameters) -> (result, backward), where backward(cotangent of the result) gives the tuple of cotangents
+    of the parameters marked in `wrt`. Made once for each function and mask."""
+    known = _made.setdefault(function, {})
+    found = known.get(wrt)
+    if found is None:
+        found = known[wrt] = _make(function, wrt)
+    return found
+
+
+def _make(function: Function, wrt: Flags) -> Function:
+    flags = tuple(flag and differentiable(p.type) for p, flag in zip(function.parameters, wrt, strict=True))
+    want = meet(full(function.result_type), result_activity(function, flags))
+    adjoint = Adjoint(function, parameter_demand(function, flags, want), want)
+    emit = adjoint.emit
+    cotangent = Parameter("cotangent", tangent_type(function.result_type))
+    adjoint.run_backward(spread(emit, cotangent))
+    emit.at(None)
+    roots = [adjoint.cotangent_of(index) for index, flag in enumerate(wrt) if flag]
+    kept = adjoint.keep(roots, [cotangent], Policy())
+    parameters = parameters_for("kept", kept.nodes())
+    results = adjoint.rebuild(roots, dict(zip(kept.nodes(), parameters, strict=True)))
+    backward = adjoint.finish(
+        Function(f"{function.name}_backpropagator", ()), [*parameters, cotangent], emit.tuple(results)
+    )
+    result = emit.tuple([adjoint.result, emit.closure(backward, kept.nodes())])
+    return adjoint.finish(Function(f"{function.name}_vjp", ()), adjoint.parameters, result)

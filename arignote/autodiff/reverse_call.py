@@ -1,0 +1,145 @@
+"""Reverse mode of functions and calls: the backpropagator transform.
+
+`augment(f, wrt, want)` makes two functions: a forward one that returns f's result and what is saved, and a backward one that
+takes what is kept and a cotangent. Inside the compiler the two are joined by plain values; only where a function turns out
+to be recursive does the forward function return a closure, whose type is nominal and therefore finite.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from arignote.autodiff.activity import Flags, Mask, call_demand, meet, result_activity
+from arignote.autodiff.adjoint import Adjoint, Place, Pullback, fresh, parameters_for, spread_all
+from arignote.autodiff.cotangent import Cotangent, gather, pruned_type, spread
+from arignote.autodiff.emit import function_of, tangent_type
+from arignote.autodiff.residuals import Kept, Policy
+from arignote.ir.graph import Apply, Function, Node, Parameter, substitute
+from arignote.ir.types import UNIT, Closure, Tuple
+
+
+@dataclass(slots=True)
+class Augmented:
+    """A function and its backpropagator.
+
+    forward:  parameters -> (result, *saved); None where nothing is saved: the function itself will do
+    backward: (*supplied, *saved, cotangent) -> cotangents of the parameters in `wrt`
+    supplied: expressions over `parameters`, which the caller evaluates
+    recursive: met while it was being made, so forward -> (result, closure(backward; everything saved))
+    """
+
+    parameters: tuple[Parameter, ...]
+    forward: Function | None
+    backward: Function
+    supplied: tuple[Node, ...] = ()
+    saved: int = 0
+    recursive: bool = False
+    is_open: bool = True
+
+
+_augmented: WeakKeyDictionary[Function, dict[tuple[Flags, Mask], Augmented]] = WeakKeyDictionary()
+
+
+def augment(function: Function, wrt: Flags, want: Mask) -> Augmented:
+    """The augmented form of a function, made once for each mask."""
+    known = _augmented.setdefault(function, {})
+    found = known.get((wrt, want))
+    if found is not None:
+        found.recursive = found.recursive or found.is_open
+        return found
+    parameters = fresh(function.parameters)
+    forward = Function(f"{function.name}_forward", parameters)
+    cotangent = Parameter("cotangent", pruned_type(function.result_type, want))
+    backward = Function(f"{function.name}_backward", (Parameter("saved", UNIT), cotangent))
+    backward.declare(Tuple([tangent_type(p.type) for p, flag in zip(parameters, wrt, strict=True) if flag]))
+    forward.declare(Tuple([function.result_type, Closure(backward, 1)]))
+    found = known[wrt, want] = Augmented(parameters, forward, backward)
+    try:
+        _make(found, function, wrt, want)
+    except BaseException:
+        del known[wrt, want]
+        raise
+    found.is_open = False
+    return found
+
+
+def _make(made: Augmented, function: Function, wrt: Flags, want: Mask) -> None:
+    adjoint = Adjoint(function, wrt, want, made.parameters)
+    cotangent = made.backward.parameters[-1]
+    adjoint.run_backward(spread(adjoint.emit, cotangent))
+    adjoint.emit.at(None)
+    roots = [adjoint.cotangent_of(i) for i, flag in enumerate(wrt) if flag]
+    free = frozenset[Node]() if made.recursive else frozenset[Node](made.parameters)
+    kept = adjoint.keep(roots, [cotangent], Policy(free))
+    if made.recursive:
+        _finish_recursive(made, adjoint, kept, roots, cotangent)
+        return
+    made.supplied, made.saved = tuple(kept.supplied), len(kept.saved)
+    parameters = parameters_for("kept", kept.nodes())
+    results = adjoint.rebuild(roots, dict(zip(kept.nodes(), parameters, strict=True)))
+    adjoint.finish(made.backward, [*parameters, cotangent], adjoint.emit.tuple(results))
+    made.forward = None
+    if kept.saved:
+        name = f"{function.name}_forward"
+        result = adjoint.emit.tuple([adjoint.result, *kept.saved])
+        made.forward = adjoint.finish(Function(name, ()), made.parameters, result)
+
+
+def _finish_recursive(made: Augmented, adjoint: Adjoint, kept: Kept, roots: list[Node], cotangent: Parameter) -> None:
+    """Everything is saved, in the one capture of a closure."""
+    emit, nodes = adjoint.emit, kept.nodes()
+    saved = Parameter("saved", Tuple([x.type for x in nodes]))
+    results = adjoint.rebuild(roots, {x: emit.item(saved, i) for i, x in enumerate(nodes)})
+    adjoint.finish(made.backward, [saved, cotangent], emit.tuple(results))
+    assert made.forward is not None
+    result = emit.tuple([adjoint.result, emit.closure(made.backward, [emit.tuple(nodes)])])
+    adjoint.finish(made.forward, made.parameters, result)
+
+
+def call(adjoint: Adjoint, node: Apply) -> tuple[Node, Pullback]:
+    """A call becomes a call of the forward function; its pullback calls the backward function."""
+    emit, mask = adjoint.emit, adjoint.demand[node]
+    callee, flags = function_of(node.inputs[0]), call_demand(node, adjoint.active, mask)
+    want = meet(mask, result_activity(callee, flags))
+    places = adjoint.places(node.inputs[0]) + [Place(x) for x in node.inputs[1:]]
+    operands = [adjoint.value(place) for place in places]
+    targets = [place for place, flag in zip(places, flags, strict=True) if flag]
+    made = augment(callee, flags, want)
+    if made.is_open or made.recursive:
+        assert made.forward is not None
+        pair = emit.call(made.forward, *operands)
+        result, backward, given = emit.item(pair, 0), emit.item(pair, 1), list[Node]()
+    else:
+        result, given = _forward_call(adjoint, node, made, operands)
+        backward = emit.closure(made.backward)
+
+    def pullback(cotangent: Cotangent) -> None:
+        packed = gather(emit, cotangent, result, want)
+        spread_all(emit, adjoint, targets, emit.op("call", backward, *given, packed))
+
+    return result, pullback
+
+
+def _forward_call(adjoint: Adjoint, node: Apply, made: Augmented, operands: list[Node]) -> tuple[Node, list[Node]]:
+    """The result of the forward call, and the operands of the backward function but for the cotangent."""
+    emit = adjoint.emit
+    supplied = supply(adjoint, made.supplied, dict(zip(made.parameters, operands, strict=True)))
+    if made.forward is None:
+        return adjoint.copy(node), supplied
+    pair = emit.call(made.forward, *operands)
+    return emit.item(pair, 0), [*supplied, *(emit.item(pair, 1 + i) for i in range(made.saved))]
+
+
+def supply(adjoint: Adjoint, expressions: tuple[Node, ...], operands: dict[Node, Node]) -> list[Node]:
+    """What a callee asks its caller for, in terms of the operands."""
+    emit = adjoint.emit
+    found: list[Node] = []
+    for node in substitute(expressions, dict(operands)):
+        if isinstance(node, Apply) and node.op.name == "size":
+            found.append(emit.size(node.inputs[0], node["axis"]))
+        else:
+            found.append(node)
+            if isinstance(node, Apply) and emit.span:
+                emit.note(node, emit.span)
+    return found

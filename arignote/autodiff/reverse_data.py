@@ -1,0 +1,97 @@
+"""Pullbacks of tuples, lists and closures as values. The cotangent of a list is a list of the same length."""
+
+from __future__ import annotations
+
+from arignote.autodiff.adjoint import Adjoint
+from arignote.autodiff.cotangent import Cotangent, spread, whole
+from arignote.autodiff.emit import add_tangents, is_static, static_zero, tangent_type, zero_tangent
+from arignote.ir.graph import Apply, Node
+from arignote.ir.types import Closure, List, Tuple
+
+
+def tuple_(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
+    assert isinstance(cotangent, list)
+    for x, part in zip(node.inputs, cotangent, strict=True):
+        adjoint.add(x, part)
+
+
+def item(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
+    source = node.inputs[0]
+    assert isinstance(source.type, Tuple)
+    _add_part(adjoint, source, len(source.type.items), node["index"], cotangent)
+
+
+def captured(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
+    source = node.inputs[0]
+    assert isinstance(source.type, Closure)
+    _add_part(adjoint, source, source.type.captured, node["index"], cotangent)
+
+
+def _add_part(adjoint: Adjoint, source: Node, count: int, index: int, cotangent: Cotangent) -> None:
+    parts: list[Cotangent] = [None] * count
+    parts[index] = cotangent
+    adjoint.add(source, parts)
+
+
+def list_push(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
+    emit, (values, value) = adjoint.emit, node.inputs
+    assert isinstance(cotangent, Node)
+    popped = emit.op("list_pop", cotangent)
+    adjoint.add(values, emit.item(popped, 0))
+    adjoint.add(value, spread(emit, emit.item(popped, 1)))
+
+
+def list_get(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
+    """Added in place to what the list has so far, which makes reading a whole list in a loop linear."""
+    emit, (values, index) = adjoint.emit, node.inputs
+    if values not in adjoint.demand:
+        return
+    place = adjoint.forward[index]
+    value = whole(emit, cotangent, adjoint.forward[node])
+    base = adjoint.cotangents.get(values)
+    if base is None:
+        base = zero_tangent(emit, adjoint.forward[values])
+    else:
+        assert isinstance(base, Node)
+        value = add_tangents(emit, emit.op("list_get", base, place), value)
+    adjoint.cotangents[values] = emit.op("list_set", base, place, _as_element(adjoint, value, base))
+
+
+def list_set(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
+    emit, (values, index, value) = adjoint.emit, node.inputs
+    assert isinstance(cotangent, Node) and isinstance(values.type, List)
+    place = adjoint.forward[index]
+    adjoint.add(value, spread(emit, emit.op("list_get", cotangent, place)))
+    if is_static(values.type.element):
+        zero = static_zero(emit, values.type.element)
+    else:
+        zero = zero_tangent(emit, emit.op("list_get", adjoint.forward[values], place))
+    adjoint.add(values, emit.op("list_set", cotangent, place, _as_element(adjoint, zero, cotangent)))
+
+
+def list_pop(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
+    emit, copy = adjoint.emit, adjoint.forward[node]
+    assert isinstance(cotangent, list)
+    shorter = whole(emit, cotangent[0], emit.item(copy, 0))
+    last = whole(emit, cotangent[1], emit.item(copy, 1))
+    adjoint.add(node.inputs[0], emit.op("list_push", shorter, _as_element(adjoint, last, shorter)))
+
+
+def _as_element(adjoint: Adjoint, value: Node, values: Node) -> Node:
+    assert isinstance(values.type, List)
+    return adjoint.emit.conform(value, values.type.element)
+
+
+def closure(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
+    tangent_type(node.type)
+    tuple_(adjoint, node, cotangent)
+
+
+def nothing(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
+    """An empty list, a placeholder: there are no operands that could vary."""
+
+
+PULLBACKS = {
+    "tuple": tuple_, "item": item, "closure": closure, "captured": captured, "list_new": nothing, "undefined": nothing,
+    "list_push": list_push, "list_get": list_get, "list_set": list_set, "list_pop": list_pop,
+}  # fmt: skip
