@@ -145,10 +145,7 @@ def main_loop(
     names = [[frame.carry() for _ in range(copies)] for _ in start]
     later: list[list[str]] = [[] for _ in start]
     for copy in range(copies):
-        base = frame.index
-        if copy:
-            base = function.let(f"add nuw nsw i64 {frame.index}, {copy * function.width}")
-        function.values[statement.index.id] = Progression(base, "1")
+        function.values[statement.index.id] = Progression(frame.index, "1", "0", copy * function.width)
         for var, copied in zip(statement.carried, names, strict=True):
             function.values[var.id] = Vector(copied[copy])
         function.statements(statement.body)

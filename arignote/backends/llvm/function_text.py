@@ -189,7 +189,7 @@ def fold(op: str, texts: list[str]) -> str | None:
             return left
     elif op != "subtract" and left == ("1" if op == "multiply" else "0"):
         return right
-    return None
+    return "0" if op == "multiply" and "0" in texts else None
 
 
 def flatten(lines: Lines, into: list[str]) -> None:

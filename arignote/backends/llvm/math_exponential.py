@@ -1,8 +1,8 @@
 """exp and its relatives: exp2, expm1, sinh, cosh, tanh.
 
 All reduce x = k ln 2 + r with a rounded k and two parts of ln 2 (Cody and Waite; an fma makes the first step exact),
-use a polynomial for (exp(r) - 1 - r) / r^2 on |r| <= ln 2 / 2 (Chebyshev), and scale by 2^k in two steps, so that overflow
-and subnormal results come out rounded once.
+use a polynomial for (exp(r) - 1 - r) / r^2 on |r| <= ln 2 / 2 (Chebyshev), and scale by 2^k in two steps, so that
+overflow and subnormal results come out rounded once.
 """
 
 from __future__ import annotations

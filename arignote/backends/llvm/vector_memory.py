@@ -26,11 +26,11 @@ def emit_vector_load(function: FunctionText, statement: Load) -> None:
     vector = memory_type(var.type, function.width)
     direction = contiguous(offset)
     if direction == 1:
-        place = address(function, statement.pointer, offset.base)  # type: ignore[union-attr]
+        place = first_address(function, statement.pointer, offset)  # type: ignore[arg-type]
         value = load_contiguous(function, var.type, vector, place, function.mask)
     elif direction == -1:
         mask = function.mask and reverse(function, function.mask, llvm_type("bool", function.width))
-        place = backwards(function, statement.pointer, offset.base)  # type: ignore[union-attr]
+        place = first_address(function, statement.pointer, offset, 1 - function.width)  # type: ignore[arg-type]
         value = reverse(function, load_contiguous(function, var.type, vector, place, mask), vector)
     else:
         value = gather(function, var.type, vector, places(function, statement.pointer, offset))
@@ -48,11 +48,11 @@ def emit_vector_store(function: FunctionText, statement: Store) -> None:
         value = function.let(f"zext {llvm_type(type, function.width)} {value} to {vector}")
     direction = contiguous(offset)
     if direction == 1:
-        place = address(function, statement.pointer, offset.base)  # type: ignore[union-attr]
+        place = first_address(function, statement.pointer, offset)  # type: ignore[arg-type]
         store_contiguous(function, type, vector, value, place, function.mask)
     elif direction == -1:
         mask = function.mask and reverse(function, function.mask, llvm_type("bool", function.width))
-        place = backwards(function, statement.pointer, offset.base)  # type: ignore[union-attr]
+        place = first_address(function, statement.pointer, offset, 1 - function.width)  # type: ignore[arg-type]
         store_contiguous(function, type, vector, reverse(function, value, vector), place, mask)
     else:
         scatter(function, type, vector, value, places(function, statement.pointer, offset))
@@ -65,10 +65,15 @@ def contiguous(offset: Value) -> int:
     return 0
 
 
-def backwards(function: FunctionText, pointer: Operand, base: str) -> str:
-    """The address of the last lane's element, which comes first in memory."""
-    last = function.scalar_let("subtract", [base, str(function.width - 1)], ["int64", "int64"], "int64")
-    return address(function, pointer, last)
+def first_address(function: FunctionText, pointer: Operand, offset: Progression, more: int = 0) -> str:
+    """The address of the first lane's element, or of the one `more` elements after it, in steps that loops share."""
+    element = memory_type(pointee(pointer.type))
+    place = address(function, pointer, offset.offset)
+    for step in (offset.base, str(offset.constant + more)):
+        if step != "0":
+            key = ("step", element, place, step)
+            place = function.pure(key, f"getelementptr {element}, ptr {place}, i64 {step}", (place, step))
+    return place
 
 
 def reverse(function: FunctionText, vector: str, type: str) -> str:

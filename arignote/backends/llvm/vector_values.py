@@ -18,10 +18,16 @@ class Vector:
 
 @dataclass(slots=True, eq=False)
 class Progression:
-    """int64 values base, base + stride, base + 2 stride ... over the lanes."""
+    """int64 values that grow by `stride` from lane to lane; that of the first lane is base + offset + constant.
+
+    The parts are kept apart because only `base` changes from one iteration to the next: the address of base 0 is
+    computed in front of the loop, and copies of the body differ in the constant alone.
+    """
 
     base: str
     stride: str
+    offset: str = "0"
+    constant: int = 0
 
 
 Value = str | Vector | Progression
@@ -54,6 +60,17 @@ def splat(function: FunctionText, text: str, type: Type) -> str:
     return function.pure(("splat", vector, text), right, (first,))
 
 
+def first_lane(function: FunctionText, value: Progression) -> str:
+    """The value in the first lane."""
+    start = integer(function, "add", value.base, value.offset)
+    return integer(function, "add", start, str(value.constant))
+
+
+def integer(function: FunctionText, op: str, left: str, right: str) -> str:
+    """Arithmetic on int64 that is the same for all lanes."""
+    return function.scalar_let(op, [left, right], ["int64", "int64"], "int64")
+
+
 def _steps(function: FunctionText, value: Progression) -> str:
     """The lanes of a progression."""
     vector = llvm_type("int64", function.width)
@@ -64,7 +81,7 @@ def _steps(function: FunctionText, value: Progression) -> str:
         lanes = f"<{', '.join(f'i64 {lane}' for lane in range(function.width))}>"
         stride = splat(function, value.stride, "int64")
         offsets = function.pure(("steps", vector, stride), f"mul {vector} {stride}, {lanes}", (stride,))
-    base = splat(function, value.base, "int64")
+    base = splat(function, first_lane(function, value), "int64")
     return function.pure(("lanes", base, offsets), f"add {vector} {base}, {offsets}", (base, offsets))
 
 
@@ -72,25 +89,45 @@ def progression(function: FunctionText, op: str, a: Value, b: Value) -> Progress
     """add, subtract or multiply of int64 as a progression again, where it is one."""
     if isinstance(a, Vector) or isinstance(b, Vector):
         return None
-
-    def scalar(op: str, left: str, right: str) -> str:
-        return function.scalar_let(op, [left, right], ["int64", "int64"], "int64")
-
     if op == "multiply":
         if isinstance(a, Progression) and isinstance(b, Progression):
             return None
-        if isinstance(b, Progression):
-            a, b = b, a
-        assert isinstance(a, Progression) and isinstance(b, str)
-        return _progression(scalar(op, a.base, b), scalar(op, a.stride, b))
-    left = a if isinstance(a, Progression) else Progression(a, "0")
-    right = b if isinstance(b, Progression) else Progression(b, "0")
-    return _progression(scalar(op, left.base, right.base), scalar(op, left.stride, right.stride))
+        return _scaled(function, a, b) if isinstance(a, Progression) else _scaled(function, b, a)  # type: ignore[arg-type]
+    left, right = _parts(a), _parts(b)
+    constant = left.constant + right.constant if op == "add" else left.constant - right.constant
+    base, stride, offset = (
+        integer(function, op, mine, other)
+        for mine, other in (
+            (left.base, right.base),
+            (left.stride, right.stride),
+            (left.offset, right.offset),
+        )
+    )
+    return _moving(function, Progression(base, stride, offset, constant))
 
 
-def _progression(base: str, stride: str) -> Progression | str:
+def _parts(value: Progression | str) -> Progression:
+    """A value that is the same for all lanes as a progression that does not move."""
+    if isinstance(value, Progression):
+        return value
+    return Progression("0", "0", value) if value[0] == "%" else Progression("0", "0", "0", int(value))
+
+
+def _scaled(function: FunctionText, value: Progression, factor: str) -> Progression | str:
+    """A progression times what is the same for all lanes."""
+    offset, constant = value.offset, value.constant
+    if factor[0] != "%":
+        constant *= int(factor)
+    else:
+        offset, constant = integer(function, "add", offset, str(constant)), 0
+    base, stride, offset = (integer(function, "multiply", part, factor) for part in (value.base, value.stride, offset))
+    return _moving(function, Progression(base, stride, offset, constant))
+
+
+def _moving(function: FunctionText, value: Progression) -> Progression | str:
     """A progression, or the one value of all lanes when it does not move."""
-    return base if stride == "0" else Progression(base, stride)
+    value.constant = (value.constant + 2**63) % 2**64 - 2**63  # as int64 wraps
+    return first_lane(function, value) if value.stride == "0" else value
 
 
 def both(function: FunctionText, a: str | None, b: str) -> str:
