@@ -25,6 +25,7 @@ from arignote.frontend.values import (
     Memory,
     ScalarValue,
     Static,
+    Unreadable,
     Value,
     Write,
     now,
@@ -36,6 +37,9 @@ from arignote.ir.types import Array, dims_of
 
 if TYPE_CHECKING:
     from arignote.frontend.instances import Program
+
+
+STALE_HINT = "take a copy (.copy()) of one of them before the write"
 
 
 class Raised(Exception):
@@ -96,9 +100,9 @@ class Context:
 
     # Errors
 
-    def error(self, message: str, kind: type[CompileError] = TypeInferenceError, hint: str = "") -> CompileError:
-        """A refusal at the current place; the caller raises it."""
-        return kind(message, self.span, hint, self.calls)
+    def error(self, message: str, kind: type[CompileError] = TypeInferenceError, hint: str = "") -> NoReturn:
+        """Refuse the program at the current place."""
+        raise kind(message, self.span, hint, self.calls)
 
     def raise_now(self, exception: type[BaseException], *message: Any) -> NoReturn:
         """The program certainly raises here."""
@@ -146,7 +150,7 @@ class Context:
         try:
             node = scope.emit.op(name, *nodes, **attributes)
         except TypeRuleError as error:
-            raise self.error(str(error), ShapeError if error.is_shape_error else TypeInferenceError) from None
+            self.error(str(error), ShapeError if error.is_shape_error else TypeInferenceError)
         if node.can_fail and node not in scope.pinned:
             scope.pinned.add(node)
             scope.token = scope.emit.op("after", scope.token, node)
@@ -166,12 +170,12 @@ class Context:
             return self.scope.bring(*value.state)
         if isinstance(value, Static) and type(value.object) in PYTHON_DTYPES:
             return self.constant(value.object)
-        raise self.error(f"expected a number or an array, got {self.show(value)}")
+        self.error(f"expected a number or an array, got {self.show(value)}")
 
     def constant(self, number: bool | int | float) -> Node:
         """The node of a Python number."""
         if type(number) is int and not INT64_MIN <= number <= INT64_MAX:
-            raise self.error(f"the integer {number} does not fit in int64", hint="use a float")
+            self.error(f"the integer {number} does not fit in int64", hint="use a float")
         return self.scope.emit.constant(number, PYTHON_DTYPES[type(number)])
 
     # Values
@@ -235,18 +239,19 @@ class Context:
         for memory in cell.roots:
             write: Write | None = memory.state
             if write is not None and write.cell is not cell and write.time > cell.birth:
-                place = f" (line {write.span.line})" if write.span is not None else ""
-                raise self.error(
-                    f"this {self.show(cell)} may share memory with one that was written since{place}; "
-                    "in Python the write would be visible here", AliasingError,
-                    hint="take a copy (.copy()) of one of them before the write")  # fmt: skip
+                self.error(self.stale_message(cell, write), AliasingError, hint=STALE_HINT)
+
+    def stale_message(self, cell: Cell, write: Write) -> str:
+        place = f" (line {write.span.line})" if write.span is not None else ""
+        return (f"this {self.show(cell)} may share memory with one that was written since{place}; "
+                "in Python the write would be visible here")  # fmt: skip
 
     def check_writable(self, cell: Cell) -> None:
         """Refuse to write into memory that the caller sees, or that was written through another reference."""
         self.check_fresh(cell)
-        for memory in cell.roots:
+        for memory in cell.touched:
             if memory.owner is not None:
-                raise self.error(
+                self.error(
                     f"this writes into {memory.owner}, which the caller would see", WritesIntoArgument,
                     hint="write into a copy: x = x.copy()")  # fmt: skip
 
@@ -255,14 +260,15 @@ class Context:
         self.check_writable(cell)
         if isinstance(cell, ArrayValue):
             state = (state, self.scope)
-        for memory in cell.roots:
+        for memory in cell.touched:
             self.set(memory, Write(cell, now(), self.span))
         self.set(cell, state)
 
     def read(self, cell: Cell) -> Any:
         """The items of a list, dict or record."""
-        if cell.roots:
-            self.check_fresh(cell)
+        self.check_fresh(cell)
+        if isinstance(cell.state, Unreadable):
+            self.error(cell.state.message, hint=cell.state.hint)
         return cell.state
 
 

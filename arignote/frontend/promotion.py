@@ -55,7 +55,7 @@ def kind_of(context: Context, value: Value) -> Kind:
     if isinstance(value, Static) and type(value.object) in PYTHON_DTYPES:
         dtype = PYTHON_DTYPES[type(value.object)]
         return dtype, dtype != "bool"
-    raise context.error(f"expected a number or an array, got {context.show(value)}")
+    context.error(f"expected a number or an array, got {context.show(value)}")
 
 
 @lru_cache(maxsize=None)
@@ -74,18 +74,18 @@ def compute_dtype(context: Context, name: str, kinds: tuple[Kind, ...]) -> str:
         return "bool"
     if name in TO_FLOAT or name in FLOAT_PREDICATES or name == "signbit":
         if dtype == "bool" and name not in ("divide",) and name not in FLOAT_PREDICATES:
-            raise context.error(f"np.{name} of truth values gives float16 in NumPy, which is not supported",
+            context.error(f"np.{name} of truth values gives float16 in NumPy, which is not supported",
                                 hint="cast the operand to a float dtype first")  # fmt: skip
         return dtype if is_float(dtype) else "float64"
     if dtype == "bool" and name in NOT_FOR_BOOL:
-        raise context.error(NOT_FOR_BOOL[name])
+        context.error(NOT_FOR_BOOL[name])
     if dtype == "bool" and name in ("floor_divide", "remainder", "power", "left_shift", "right_shift", "round"):
-        raise context.error(f"np.{name} of truth values gives int8 or float16 in NumPy, which is not supported",
+        context.error(f"np.{name} of truth values gives int8 or float16 in NumPy, which is not supported",
                             hint="cast an operand to an integer dtype first")  # fmt: skip
     if name in BITWISE and is_float(dtype):
-        raise context.error(f"ufunc '{name}' not supported for the input types: {dtype}")
+        context.error(f"ufunc '{name}' not supported for the input types: {dtype}")
     if dtype not in SHORT_NAMES:
-        raise context.error(f"the result has dtype {dtype}, which is not supported")
+        context.error(f"the result has dtype {dtype}, which is not supported")
     return dtype
 
 
@@ -152,7 +152,7 @@ def _refuse_negative_power(context: Context, exponent: Value, node: object) -> N
         if exponent.object < 0:
             context.raise_now(ValueError, message)
         return
-    negative = context.emit("less", node, context.scope.emit.constant(0, exponent.dtype))  # type: ignore[attr-defined]
+    negative = context.emit("less", node, context.scope.emit.constant(0, node.type))  # type: ignore[attr-defined]
     if isinstance(negative.type, Array):
         negative = context.emit("any", negative, axes=tuple(range(negative.type.rank)))
     context.raise_if(negative, ValueError, message)

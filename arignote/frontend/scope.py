@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from arignote.ir.graph import Constant, Function, Node, Parameter
+from arignote.ir.graph import Constant, Function, Node, Parameter, topological
 from arignote.ir.types import TOKEN
 from arignote.ops.emit import Emit
 
@@ -18,18 +18,19 @@ from arignote.ops.emit import Emit
 class Scope:
     """One function of the graph under construction.
 
-    captures: node of the parent scope -> the parameter that stands for it here
+    captures: node of the parent scope -> the parameter that stands for it here; `outer` is the inverse
     entry:    the token at the start, a parameter, or None for the main function, which makes its own
     hidden:   what a specialised function reads beside its arguments: key -> value in this scope
     """
 
-    __slots__ = ("emit", "name", "parent", "captures", "entry", "token", "pinned", "hidden", "depth")
+    __slots__ = ("emit", "name", "parent", "captures", "outer", "entry", "token", "pinned", "hidden", "depth")
 
     def __init__(self, name: str, parent: Scope | None = None) -> None:
         self.emit = Emit()
         self.name = name
         self.parent = parent
         self.captures: dict[Node, Parameter] = {}
+        self.outer: dict[Node, Node] = {}
         self.entry: Node = Parameter("token", TOKEN)
         self.token: Node = self.entry
         self.pinned: set[Node] = set()
@@ -52,14 +53,29 @@ class Scope:
         for scope in reversed(path):
             known = scope.captures.get(node)
             if known is None:
-                known = scope.captures[node] = Parameter(f"c{len(scope.captures)}", node.type)
+                known = Parameter(f"c{len(scope.captures)}", node.type)
+                scope.capture(node, known)
             node = known
         return node
 
+    def capture(self, node: Node, parameter: Parameter) -> None:
+        """Let the parameter stand for a node of the parent scope."""
+        self.captures[node] = parameter
+        self.outer[parameter] = node
+
+    def outside(self, node: Node) -> Node | None:
+        """The parent's node that this node of ours stands for, if it is nothing but that."""
+        return node if isinstance(node, Constant) else self.outer.get(node)
+
     def finish(self, parameters: Sequence[Parameter], result: Node) -> tuple[Function, list[Node]]:
         """The closed function: its captures come first. Returns it with the parent's nodes that it captures."""
-        function = self.emit.function(self.name, [*self.captures.values(), *parameters], result)
-        return function, list(self.captures)
+        order = topological([result])
+        reached = set(order)
+        used = {node: parameter for node, parameter in self.captures.items() if parameter in reached}
+        function = Function(self.name, [*used.values(), *parameters], result)
+        spans = self.emit.spans
+        function.spans = {node: spans[node] for node in order if node in spans}
+        return function, list(used)
 
 
 Evaluator = Callable[..., Any]

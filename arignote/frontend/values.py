@@ -119,13 +119,20 @@ class Memory(Mutable):
 
 
 class Cell(Mutable, Value):
-    """A value that can change in place."""
+    """A value that can change in place.
 
-    __slots__ = ("roots",)
+    roots:   the memory that a write by others must not have touched when this cell is read
+    touched: the memory that a write through this cell touches; the same, but at the head of a loop, where what two
+             variables hold in turn is known not to be shared between the two
+    """
 
-    def __init__(self, state: Any, roots: frozenset[Memory] | None = None) -> None:
+    __slots__ = ("roots", "touched")
+
+    def __init__(self, state: Any, roots: frozenset[Memory] | None = None,
+                 touched: frozenset[Memory] | None = None) -> None:  # fmt: skip
         super().__init__(state)
-        self.roots = frozenset((Memory(),)) if not roots else roots
+        self.roots = roots or frozenset((Memory(),))
+        self.touched = self.roots if touched is None else touched
 
 
 class ArrayValue(Cell):
@@ -162,8 +169,8 @@ class DictValue(Cell):
 
     __slots__ = ("cls",)
 
-    def __init__(self, pairs: Iterable[tuple[Any, Value]], cls: type = dict, roots: Any = None) -> None:
-        super().__init__(tuple(pairs), roots)
+    def __init__(self, pairs: Iterable[tuple[Any, Value]], cls: type = dict, roots: Any = None, touched: Any = None) -> None:
+        super().__init__(tuple(pairs), roots, touched)
         self.cls = cls
 
 
@@ -172,8 +179,9 @@ class RecordValue(Cell):
 
     __slots__ = ("cls", "names")
 
-    def __init__(self, cls: type, names: Sequence[str], items: Iterable[Value], roots: Any = None) -> None:
-        super().__init__(tuple(items), roots)
+    def __init__(self, cls: type, names: Sequence[str], items: Iterable[Value], roots: Any = None,
+                 touched: Any = None) -> None:  # fmt: skip
+        super().__init__(tuple(items), roots, touched)
         self.cls, self.names = cls, tuple(names)
 
     @property
@@ -226,13 +234,16 @@ class MapValue(Value):
 
 
 class Variable(Mutable):
-    """A name of a function being specialised. The state is its Value."""
+    """A name of a function being specialised. The state is its Value; `places` are the lines that assigned it, with what
+    they assigned. An `internal` variable (where control goes, what is returned) is always live."""
 
-    __slots__ = ("name",)
+    __slots__ = ("name", "places", "internal")
 
-    def __init__(self, name: str, value: Value) -> None:
+    def __init__(self, name: str, value: Value, internal: bool = False) -> None:
         super().__init__(value)
         self.name = name
+        self.places: list[tuple[Value, int]] = []
+        self.internal = internal
 
 
 @dataclass(slots=True, eq=False)

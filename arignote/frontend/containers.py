@@ -1,0 +1,340 @@
+"""Tuples, lists, dicts, records, strings: items, slices and methods. Their structure is known at compile time."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from arignote.frontend.context import StaticRequired
+from arignote.frontend.expressions import compare_named, contains, find_method, short_circuit, static_call
+from arignote.frontend.iterate import elements
+from arignote.frontend.numpy_table import getitem as get_array_item
+from arignote.frontend.numpy_table import inplace
+from arignote.frontend.numpy_table import setitem as set_array_item
+from arignote.frontend.scope import HOOKS
+from arignote.frontend.values import (
+    ArrayValue,
+    BoundMethod,
+    DictValue,
+    ListValue,
+    MethodValue,
+    RangeValue,
+    RecordValue,
+    ScalarValue,
+    SliceValue,
+    Static,
+    TupleValue,
+    Value,
+)
+from arignote.ir.errors import UnsupportedSyntaxError
+
+if TYPE_CHECKING:
+    from arignote.frontend.context import Context
+
+Sequence = TupleValue | ListValue
+
+
+def get_item(context: Context, base: Value, index: Value) -> Value:
+    """base[index]."""
+    if isinstance(base, ArrayValue | ScalarValue):
+        return get_array_item(context, base, index)
+    if isinstance(base, DictValue):
+        key = context.static(index, "the key of a dict")
+        for known, value in context.read(base):
+            if known == key:
+                return value
+        context.raise_now(KeyError, repr(key))
+    if isinstance(base, RangeValue):
+        return _range_item(context, base, index)
+    if isinstance(base, TupleValue | ListValue) or isinstance(base, RecordValue) and base.is_tuple:
+        return _sequence_item(context, base, index)
+    if isinstance(base, Static) and context.is_static(index):
+        return _static_item(context, base, context.static(index))
+    method = find_method(context, base, "__getitem__")
+    if method is not None:
+        return context.call(method, [index])
+    context.error(f"{context.show(base)} cannot be indexed")
+
+
+def _static_item(context: Context, base: Static, index: Any) -> Value:
+    if isinstance(base.object, type) and not hasattr(type(base.object), "__getitem__"):
+        return base  # list[int] and the like
+    return static_call(context, operator.getitem, base.object, index)
+
+
+def _items(context: Context, base: Value) -> tuple[Value, ...]:
+    return base.items if isinstance(base, TupleValue) else context.read(base)  # type: ignore[arg-type]
+
+
+def _sequence_item(context: Context, base: Value, index: Value) -> Value:
+    items = _items(context, base)
+    if not context.is_static(index) and isinstance(index, ScalarValue):
+        return _run_time_item(context, base, items, index)
+    place = context.static(index, "the index of a tuple or list")
+    if isinstance(place, slice):
+        part = items[place]
+        return ListValue(part) if isinstance(base, ListValue) else TupleValue(part)
+    name = "list" if isinstance(base, ListValue) else "tuple"
+    if not hasattr(place, "__index__"):
+        context.error(f"{name} indices must be integers or slices, not {context.show(index)}")
+    place = place.__index__()
+    if not -len(items) <= place < len(items):
+        context.raise_now(IndexError, f"{name} index out of range")
+    return items[place]
+
+
+def _run_time_item(context: Context, base: Value, items: tuple[Value, ...], index: ScalarValue) -> Value:
+    """An index known at run time only: possible where the items are numbers, by way of an array of them."""
+    error = StaticRequired(
+        f"the index of {context.show(base)} must be known at compile time, but it is {context.show(index)}, known at run "
+        "time only", context.span, "loop over the items themselves, or use an array", context.calls)  # fmt: skip
+    error.origin = index.origin
+    raise error
+
+
+def _range_item(context: Context, base: RangeValue, index: Value) -> Value:
+    from arignote.frontend.iterate import item_at, length
+
+    if not isinstance(index, Static) or type(index.object) is not int:
+        context.error("a range can only be indexed by an integer known at compile time")
+    count = context.static(length(context, base), "the length of this range")
+    if not -count <= index.object < count:
+        context.raise_now(IndexError, "range object index out of range")
+    return item_at(context, base, Static(index.object % count))
+
+
+def set_item(context: Context, base: Value, index: Value, value: Value, operation: str | None) -> None:
+    """base[index] = value; with an operation, of arrays, base[index] op= value."""
+    if isinstance(base, ArrayValue):
+        if operation is not None and isinstance(index, Static) and index.object is Ellipsis:
+            inplace(context, operation, base, value)
+        else:
+            set_array_item(context, base, index, value, operation)
+    elif isinstance(base, ListValue):
+        _set_list_item(context, base, index, value)
+    elif isinstance(base, DictValue):
+        key = context.static(index, "the key of a dict")
+        pairs = dict(context.read(base))
+        pairs[key] = value
+        context.write(base, tuple(pairs.items()))
+    else:
+        method = find_method(context, base, "__setitem__")
+        if method is None:
+            context.error(f"{context.show(base)} does not support item assignment")
+        context.call(method, [index, value])
+
+
+def _set_list_item(context: Context, base: ListValue, index: Value, value: Value) -> None:
+    items = list(context.read(base))
+    if not context.is_static(index) and isinstance(index, ScalarValue):
+        _run_time_item(context, base, tuple(items), index)
+    place = context.static(index, "the index of a list")
+    if isinstance(place, slice):
+        items[place] = elements(context, value)
+    elif -len(items) <= place < len(items):
+        items[place] = value
+    else:
+        context.raise_now(IndexError, "list assignment index out of range")
+    context.write(base, tuple(items))
+
+
+def delete_item(context: Context, base: Value, index: Value) -> None:
+    """del base[index]."""
+    if isinstance(base, DictValue):
+        dict_pop(context, base, [index])
+    elif isinstance(base, ListValue):
+        items = list(context.read(base))
+        place = context.static(index, "the index of a list")
+        try:
+            del items[place]
+        except IndexError as error:
+            context.raise_now(IndexError, str(error))
+        context.write(base, tuple(items))
+    else:
+        context.error(f"{context.show(base)} does not support item deletion", UnsupportedSyntaxError)
+
+
+# Methods: (context, instance, arguments) -> value
+
+Method = Callable[..., Value]
+LIST_METHODS: dict[str, Method] = {}
+TUPLE_METHODS: dict[str, Method] = {}
+DICT_METHODS: dict[str, Method] = {}
+NONE = None
+
+
+def _methods(table: dict[str, Method], name: str) -> Callable[[Method], Method]:
+    def register(function: Method) -> Method:
+        table[name] = function
+        return function
+
+    return register
+
+
+@_methods(LIST_METHODS, "append")
+def list_append(context: Context, base: ListValue, arguments: list[Value]) -> Value:
+    context.write(base, (*context.read(base), arguments[0]))
+    return Static(None)
+
+
+@_methods(LIST_METHODS, "extend")
+def list_extend(context: Context, base: ListValue, arguments: list[Value]) -> Value:
+    context.write(base, (*context.read(base), *elements(context, arguments[0])))
+    return Static(None)
+
+
+@_methods(LIST_METHODS, "insert")
+def list_insert(context: Context, base: ListValue, arguments: list[Value]) -> Value:
+    items = list(context.read(base))
+    items.insert(context.static(arguments[0], "the place of insertion"), arguments[1])
+    context.write(base, tuple(items))
+    return Static(None)
+
+
+@_methods(LIST_METHODS, "pop")
+def list_pop(context: Context, base: ListValue, arguments: list[Value]) -> Value:
+    items = list(context.read(base))
+    place = context.static(arguments[0], "the index of a list") if arguments else -1
+    if not items:
+        context.raise_now(IndexError, "pop from empty list")
+    if not -len(items) <= place < len(items):
+        context.raise_now(IndexError, "pop index out of range")
+    value = items.pop(place)
+    context.write(base, tuple(items))
+    return value
+
+
+@_methods(LIST_METHODS, "clear")
+def list_clear(context: Context, base: ListValue, arguments: list[Value]) -> Value:
+    context.write(base, ())
+    return Static(None)
+
+
+@_methods(LIST_METHODS, "reverse")
+def list_reverse(context: Context, base: ListValue, arguments: list[Value]) -> Value:
+    context.write(base, context.read(base)[::-1])
+    return Static(None)
+
+
+@_methods(LIST_METHODS, "copy")
+def list_copy(context: Context, base: ListValue, arguments: list[Value]) -> Value:
+    return ListValue(context.read(base))
+
+
+@_methods(LIST_METHODS, "index")
+@_methods(TUPLE_METHODS, "index")
+def sequence_index(context: Context, base: Sequence, arguments: list[Value]) -> Value:
+    for place, item in enumerate(_items(context, base)):
+        same = context.truth(compare_named(context, "equal", "eq", item, arguments[0]))
+        if context.static(same, "whether two items are equal"):
+            return Static(place)
+    context.raise_now(ValueError, "the value is not in the sequence")
+
+
+@_methods(LIST_METHODS, "count")
+@_methods(TUPLE_METHODS, "count")
+def sequence_count(context: Context, base: Sequence, arguments: list[Value]) -> Value:
+    total: Value = Static(0)
+    for item in _items(context, base):
+        same = context.truth(compare_named(context, "equal", "eq", item, arguments[0]))
+        total = HOOKS["arithmetic"](context, "add", total, same)
+    return total
+
+
+@_methods(DICT_METHODS, "keys")
+def dict_keys(context: Context, base: DictValue, arguments: list[Value]) -> Value:
+    return TupleValue(tuple([context.lift(key) for key, _ in context.read(base)]))
+
+
+@_methods(DICT_METHODS, "values")
+def dict_values(context: Context, base: DictValue, arguments: list[Value]) -> Value:
+    return TupleValue(tuple([value for _, value in context.read(base)]))
+
+
+@_methods(DICT_METHODS, "items")
+def dict_items(context: Context, base: DictValue, arguments: list[Value]) -> Value:
+    return TupleValue(tuple([TupleValue((context.lift(key), value)) for key, value in context.read(base)]))
+
+
+@_methods(DICT_METHODS, "get")
+def dict_get(context: Context, base: DictValue, arguments: list[Value]) -> Value:
+    key = context.static(arguments[0], "the key of a dict")
+    default = arguments[1] if len(arguments) > 1 else Static(None)
+    return dict(context.read(base)).get(key, default)
+
+
+@_methods(DICT_METHODS, "pop")
+def dict_pop(context: Context, base: DictValue, arguments: list[Value]) -> Value:
+    key = context.static(arguments[0], "the key of a dict")
+    pairs = dict(context.read(base))
+    if key not in pairs:
+        if len(arguments) > 1:
+            return arguments[1]
+        context.raise_now(KeyError, repr(key))
+    value = pairs.pop(key)
+    context.write(base, tuple(pairs.items()))
+    return value
+
+
+@_methods(DICT_METHODS, "setdefault")
+def dict_setdefault(context: Context, base: DictValue, arguments: list[Value]) -> Value:
+    key = context.static(arguments[0], "the key of a dict")
+    pairs = dict(context.read(base))
+    if key not in pairs:
+        pairs[key] = arguments[1] if len(arguments) > 1 else Static(None)
+        context.write(base, tuple(pairs.items()))
+    return pairs[key]
+
+
+@_methods(DICT_METHODS, "copy")
+def dict_copy(context: Context, base: DictValue, arguments: list[Value]) -> Value:
+    return DictValue(context.read(base), base.cls)
+
+
+def dict_update(context: Context, base: DictValue, arguments: list[Value], keywords: dict[str, Value]) -> Value:
+    """d.update(other, key=value ...)."""
+    pairs = dict(context.read(base))
+    for other in arguments:
+        pairs.update(to_pairs(context, other))
+    pairs.update(keywords)
+    context.write(base, tuple(pairs.items()))
+    return Static(None)
+
+
+def to_pairs(context: Context, value: Value) -> dict[Any, Value]:
+    """What dict() makes a dict of: a dict, or pairs."""
+    if isinstance(value, DictValue):
+        return dict(context.read(value))
+    pairs: dict[Any, Value] = {}
+    for item in elements(context, value):
+        key, part = elements(context, item)
+        pairs[context.static(key, "the key of a dict")] = part
+    return pairs
+
+
+def call_method(context: Context, method: MethodValue, arguments: list[Value], keywords: dict[str, Value]) -> Value:
+    """Call a method of a container, or of a string."""
+    base, name = method.instance, method.name
+    if isinstance(base, DictValue) and name == "update":
+        return dict_update(context, base, arguments, keywords)
+    tables = {ListValue: LIST_METHODS, TupleValue: TUPLE_METHODS, DictValue: DICT_METHODS}
+    found = tables[type(base)].get(name)  # type: ignore[index]
+    if found is None:
+        context.error(f"the method .{name} of {context.show(base)} is not supported in compiled code", UnsupportedSyntaxError)
+    if keywords:
+        context.error(f".{name}() takes no keyword arguments")
+    return found(context, base, arguments)
+
+
+def has_method(base: Value, name: str) -> bool:
+    """Whether a container has a method of this name, supported or not."""
+    kinds = {ListValue: list, TupleValue: tuple, DictValue: dict}
+    return hasattr(kinds[type(base)], name)  # type: ignore[index]
+
+
+HOOKS["getitem"] = get_item
+HOOKS["setitem"] = set_item
+HOOKS["delitem"] = delete_item
+
+__all__ = ["BoundMethod", "SliceValue", "call_method", "contains", "has_method", "short_circuit"]

@@ -1,0 +1,225 @@
+"""Iteration: what can be gone through, how long it is, and its items.
+
+Things of known structure (tuples, lists, dicts, and zips of them) have *elements*, and loops over them are unrolled.
+Ranges and arrays have a length, perhaps known at run time only, and an item at a run-time index.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from arignote.frontend import numbers
+from arignote.frontend.scope import HOOKS
+from arignote.frontend.values import (
+    ArrayValue,
+    DictValue,
+    EnumerateValue,
+    ListValue,
+    MapValue,
+    RangeValue,
+    RecordValue,
+    ReversedValue,
+    ScalarValue,
+    Static,
+    TupleValue,
+    Value,
+    ZipValue,
+)
+
+if TYPE_CHECKING:
+    from arignote.frontend.context import Context
+
+LONGEST_UNROLLED = 10_000
+
+
+def is_structural(value: Value) -> bool:
+    """Whether it has elements known one by one."""
+    match value:
+        case TupleValue() | ListValue() | DictValue() | RecordValue() | Static():
+            return True
+        case ZipValue():
+            return any(map(is_structural, value.items))
+        case MapValue():
+            return any(map(is_structural, value.items))
+        case EnumerateValue() | ReversedValue():
+            return is_structural(value.iterable)
+    return False
+
+
+def elements(context: Context, value: Value) -> list[Value]:
+    """The items, one by one."""
+    match value:
+        case TupleValue():
+            return list(value.items)
+        case ListValue():
+            return list(context.read(value))
+        case DictValue():
+            return [context.lift(key) for key, _ in context.read(value)]
+        case RecordValue() if value.is_tuple:
+            return list(context.read(value))
+        case Static():
+            return _static_elements(context, value)
+        case ZipValue():
+            return [TupleValue(items) for items in zip(*_together(context, value.items, value.strict))]
+        case MapValue():
+            return [context.call(value.function, items) for items in zip(*_together(context, value.items, False))]
+        case EnumerateValue():
+            pairs = enumerate(elements(context, value.iterable))
+            return [TupleValue((_plus(context, value.start, Static(n)), item)) for n, item in pairs]
+        case ReversedValue():
+            return elements(context, value.iterable)[::-1]
+        case RangeValue() | ArrayValue() if _iterable(value):
+            count = context.static(length(context, value), "the length of what is gone through here")
+            if count > LONGEST_UNROLLED:
+                context.error(f"{count} items are too many to be gone through one by one at compile time")
+            return [item_at(context, value, Static(n)) for n in range(count)]
+    context.error(f"cannot iterate over {context.show(value)}")
+
+
+def _iterable(value: Value) -> bool:
+    return not isinstance(value, ArrayValue) or value.rank > 0
+
+
+def _static_elements(context: Context, value: Static) -> list[Value]:
+    thing = value.object
+    if isinstance(thing, str | bytes | range | frozenset) or hasattr(type(thing), "__iter__") and not callable(thing):
+        return [context.lift(item) for item in thing]
+    if isinstance(thing, type) and hasattr(type(thing), "__iter__"):  # an enumeration
+        return [context.lift(item) for item in thing]  # type: ignore[attr-defined]
+    context.error(f"cannot iterate over {context.show(value)}")
+
+
+def _together(context: Context, items: tuple[Value, ...], strict: bool) -> list[list[Value]]:
+    """The elements of several, as many as the shortest has."""
+    known = {n: elements(context, item) for n, item in enumerate(items) if is_structural(item)}
+    shortest = min(map(len, known.values()), default=None)
+    for n, item in enumerate(items):
+        if n not in known:
+            known[n] = _first(context, item, shortest)
+    lists = [known[n] for n in range(len(items))]
+    lengths = {len(found) for found in lists}
+    if strict and len(lengths) > 1:
+        context.raise_now(ValueError, "zip() arguments have different lengths")
+    return lists
+
+
+def _first(context: Context, value: Value, count: int | None) -> list[Value]:
+    """The first items of an array or a range beside something of known length."""
+    size = length(context, value)
+    if isinstance(size, Static) or count is None:
+        return elements(context, value)
+    short = context.emit("less", context.node(size), context.constant(count))
+    context.raise_if(short, ValueError, f"compiled code cannot zip {count} items with an array that has fewer")
+    return [item_at(context, value, Static(n)) for n in range(count)]
+
+
+def length(context: Context, value: Value) -> Value:
+    """How many items: static where it is known."""
+    match value:
+        case RangeValue():
+            return _range_length(context, value)
+        case ArrayValue() if value.rank > 0:
+            return context.size(value, 0)
+        case ZipValue() | MapValue():
+            sizes = [length(context, item) for item in value.items]
+            if isinstance(value, ZipValue) and value.strict:
+                for size in sizes[1:]:
+                    differs = context.emit("not_equal", context.node(size), context.node(sizes[0]))
+                    context.raise_if(differs, ValueError, "zip() arguments have different lengths")
+            result = sizes[0] if sizes else Static(0)
+            for size in sizes[1:]:
+                result = _smaller(context, result, size)
+            return result
+        case EnumerateValue() | ReversedValue():
+            return length(context, value.iterable)
+    if is_structural(value):
+        return Static(len(elements(context, value)))
+    context.error(f"object of type {context.show(value)} has no len()")
+
+
+def _smaller(context: Context, a: Value, b: Value) -> Value:
+    if isinstance(a, Static) and isinstance(b, Static):
+        return Static(min(a.object, b.object))
+    low = min(numbers.bounds(a)[0], numbers.bounds(b)[0])
+    high = min(numbers.bounds(a)[1], numbers.bounds(b)[1])
+    return context.scalar(context.emit("minimum", context.node(a), context.node(b)), True, low, high)
+
+
+def _range_length(context: Context, value: RangeValue) -> Value:
+    start, stop, step = value.start, value.stop, value.step
+    if all(isinstance(part, Static) for part in (start, stop, step)):
+        return Static(len(range(start.object, stop.object, step.object)))  # type: ignore[attr-defined]
+    if not isinstance(step, Static):
+        return _range_length_of_unknown_step(context, value)
+    first, last, size = (start, stop, step.object) if step.object > 0 else (stop, start, -step.object)
+    count = _minus(context, last, first)
+    if size > 1:
+        count = numbers.binary(context, "floor_divide", _plus(context, count, Static(size - 1)), Static(size))
+    high = max(0, numbers.bounds(count)[1])
+    if numbers.bounds(count)[0] >= 0:
+        return count
+    return context.scalar(context.emit("maximum", context.node(count), context.constant(0)), True, 0, high)
+
+
+def _range_length_of_unknown_step(context: Context, value: RangeValue) -> Value:
+    step = context.node(value.step)
+    zero = context.constant(0)
+    context.raise_if(context.emit("equal", step, zero), ValueError, "range() arg 3 must not be zero")
+    up = context.emit("greater", step, zero)
+    span = context.node(_minus(context, value.stop, value.start))
+    size = context.emit("select", up, step, context.emit("negative", step))
+    distance = context.emit("select", up, span, context.emit("negative", span))
+    # ceil(distance / size) without overflow: floor((distance - 1) / size) + 1 where distance > 0
+    positive = context.emit("greater", distance, zero)
+    one = context.constant(1)
+    safe = context.emit("select", positive, distance, one)
+    whole = context.emit("floor_divide", context.emit("subtract", safe, one), context.emit("maximum", size, one))
+    count = context.emit("select", positive, context.emit("add", whole, one), zero)
+    return context.scalar(count, True, 0)
+
+
+def _plus(context: Context, a: Value, b: Value) -> Value:
+    return HOOKS["arithmetic"](context, "add", a, b)
+
+
+def _minus(context: Context, a: Value, b: Value) -> Value:
+    return HOOKS["arithmetic"](context, "subtract", a, b)
+
+
+def item_at(context: Context, value: Value, index: Value) -> Value:
+    """The item at an index that is known to be inside."""
+    match value:
+        case RangeValue():
+            return _range_item(context, value, index)
+        case ArrayValue():
+            return HOOKS["getitem"](context, value, index)
+        case ZipValue():
+            return TupleValue(tuple([item_at(context, item, index) for item in value.items]))
+        case MapValue():
+            return context.call(value.function, [item_at(context, item, index) for item in value.items])
+        case EnumerateValue():
+            number = _plus(context, value.start, index)
+            return TupleValue((number, item_at(context, value.iterable, index)))
+        case ReversedValue():
+            last = _minus(context, length(context, value.iterable), Static(1))
+            return item_at(context, value.iterable, _minus(context, last, index))
+    raise AssertionError(value)
+
+
+def _range_item(context: Context, value: RangeValue, index: Value) -> Value:
+    """start + index * step. It lies between start and stop, so it cannot overflow."""
+    start, step = value.start, value.step
+    if isinstance(index, Static) and isinstance(start, Static) and isinstance(step, Static):
+        return Static(start.object + index.object * step.object)
+    if isinstance(start, Static) and start.object == 0 and isinstance(step, Static) and step.object == 1:
+        return index
+    emit = context.scope.emit
+    node = context.node(index)
+    if not (isinstance(step, Static) and step.object == 1):
+        node = emit.op("multiply", node, context.node(step))
+    node = emit.op("add", context.node(start), node)
+    edges = (*numbers.bounds(start), *numbers.bounds(value.stop))
+    return ScalarValue(node, context.scope, True, min(edges), max(edges))
+
+
+HOOKS["elements"] = elements

@@ -1,0 +1,420 @@
+"""Loops: a body is interpreted with its carried state unknown, until the types that it assumes are those that it leaves.
+
+What a loop carries: every variable that the body assigns and that somebody reads later (another iteration, or what comes
+after), and every cell that it changes in place. A first guess comes from the syntax, the journal tells the rest. Each
+attempt starts from wider types than the one before, so that there are few; the last one's types are remembered for the
+next time that the same loop is met (the body of an outer loop is interpreted again, too).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from arignote.frontend import analysis
+from arignote.frontend.branches import Pending
+from arignote.frontend.context import Raised
+from arignote.frontend.join import coerce, join, widen
+from arignote.frontend.scope import Scope
+from arignote.frontend.spec import UNBOUND, Flat, Roots, Spec, cell_count, leaf_types
+from arignote.frontend.state import flatten_state, is_memory, join_states, rebuild_state, union
+from arignote.frontend.values import (
+    ArrayValue,
+    Cell,
+    Memory,
+    Mutable,
+    PartialValue,
+    ScalarValue,
+    Static,
+    Unbound,
+    Value,
+    Variable,
+    Write,
+    now,
+)
+from arignote.ir.graph import Node, Parameter
+from arignote.ir.structure import StaticOf
+from arignote.ir.types import INT64, TOKEN
+
+if TYPE_CHECKING:
+    from arignote.frontend.context import Context
+
+MOST_ATTEMPTS = 16
+
+
+class CannotCarry(Exception):
+    """What the body leaves has another structure than what it found; only unrolling could help."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message, self.hint = message, hint
+
+
+@dataclass(slots=True)
+class Slot:
+    """One thing that a loop carries. `outside`: memory from before the loop that it may share in a later iteration."""
+
+    spec: Spec
+    entry: Flat
+    outside: frozenset[Memory] = frozenset()
+    parameters: list[Parameter] = field(default_factory=list)
+    final: Flat | None = None
+
+
+class Loop:
+    """One run-time loop while it is being interpreted."""
+
+    def __init__(self, context: Context, node: ast.For | ast.While, live_head: frozenset[str], live_exit: frozenset[str],
+                 strict: bool) -> None:  # fmt: skip
+        self.context, self.node = context, node
+        self.live_head, self.live_exit, self.strict = live_head, live_exit, strict
+        self.slots: dict[Mutable, Slot] = {}
+        self.writes: dict[Memory, Write | None] = {}
+        self.scope: Scope = None  # type: ignore[assignment]
+        self.start = now()
+        self.dead = False
+        self.runs_at_least_once = False
+
+    # The first guess
+
+    def guess(self, also: tuple[Variable, ...] = ()) -> None:
+        """Carry what the syntax says is assigned, and the cells that it says are written."""
+        frame = self.context.frame
+        names = analysis.assigned(self.node.body)
+        rebound = analysis.rebound(self.node.body)
+        memory = frame.memory.get(self.node, {})
+        for name in sorted(names):
+            variable = frame.variables.get(name)
+            if variable is None or name not in self.live_head:
+                continue
+            in_place = isinstance(variable.state, Cell) and name not in rebound
+            if not in_place and not isinstance(variable.state, Unbound):
+                self.add(variable, memory.get(name))
+        for variable in also:
+            self.add(variable, None)
+        for name in sorted(analysis.written_bases(self.node.body)):
+            variable = frame.variables.get(name)
+            if variable is not None and isinstance(variable.state, Cell):
+                self._expect_write(variable.state, variable in self.slots)
+
+    def _expect_write(self, cell: Cell, rebound: bool) -> None:
+        if any(memory.owner is not None for memory in cell.touched):
+            return
+        if isinstance(cell, ArrayValue) and not rebound:
+            self.add(cell, None)
+        for memory in cell.touched:
+            self.writes.setdefault(memory, Write(cell, now(), self.context.span))
+
+    def add(self, mutable: Mutable, remembered: Spec | None) -> Slot:
+        """Carry one more."""
+        entry = flatten_state(self.context, mutable)
+        spec = widen(entry.spec) if isinstance(mutable, Variable) else entry.spec
+        if remembered is not None:
+            spec = join(spec, remembered)
+        slot = self.slots[mutable] = Slot(spec, entry)
+        return slot
+
+    # Attempts
+
+    def interpret(self, body: Callable[[], None], index: Parameter | None) -> None:
+        """Attempt the body until what it leaves fits what it assumes."""
+        for _ in range(MOST_ATTEMPTS):
+            changed = self._attempt(body, index)
+            if not changed:
+                break
+        else:
+            self.context.error("the types of the variables of this loop do not settle")
+        remembered = {m.name: slot.spec for m, slot in self.slots.items() if isinstance(m, Variable) and not m.internal}
+        self.context.frame.memory[self.node] = remembered
+
+    def _attempt(self, body: Callable[[], None], index: Parameter | None) -> bool:
+        context = self.context
+        outer, span = context.scope, context.span
+        context.scope = self.scope = Scope("loop", outer)
+        self.scope.emit.span = outer.emit.span
+        start = context.journal.open()
+        self.dead = False
+        try:
+            self.assume(self.scope)
+            try:
+                body()
+            except Raised:
+                self.dead = True
+            finals = {} if self.dead else self._finals(start)
+        finally:
+            context.journal.close()
+            context.scope, context.span = outer, span
+        return self._learn(finals, start)
+
+    def assume(self, scope: Scope) -> list[Parameter]:
+        """Give everything carried its unknown state in this scope; the parameters that stand for it."""
+        context = self.context
+        memories = self._head_memory()
+        every: list[Parameter] = []
+        for memory, write in self.writes.items():
+            context.set(memory, write)
+        for number, (mutable, slot) in enumerate(self.slots.items()):
+            name = mutable.name if isinstance(mutable, Variable) else "cell"
+            slot.parameters = [Parameter(name, type_) for type_ in leaf_types(slot.spec)]
+            roots = memories[number]
+            context.set(mutable, rebuild_state(mutable, slot.spec, slot.parameters, scope, roots))
+            every += slot.parameters
+        return every
+
+    def _head_memory(self) -> list[list[Roots | None]]:
+        """Memory for the cells of carried variables. Each gets its own, and one more for each other that it may share
+        with, at entry or after an iteration; so two arrays that swap their names in turn stay apart."""
+        cells: list[tuple[int, list[frozenset[Memory]]]] = []
+        result: list[list[Roots | None]] = []
+        for number, slot in enumerate(self.slots.values()):
+            count = cell_count(slot.spec)
+            known = [pair for pair in (slot.entry, slot.final) if pair is not None and len(pair.roots) == count]
+            result.append([])
+            for position in range(count):
+                found = [flat.roots[position] for flat in known]
+                cells.append((number, [pair[1] if pair is not None else frozenset() for pair in found]))
+        own = [{Memory()} for _ in cells]
+        for i, (_, first) in enumerate(cells):
+            for j in range(i):
+                second = cells[j][1]
+                if any(a & b for a, b in zip(first, second)):
+                    shared = Memory()
+                    own[i].add(shared)
+                    own[j].add(shared)
+        slots = list(self.slots.values())
+        for (number, sets), mine in zip(cells, own):
+            before = frozenset(m for s in sets for m in s if m.birth < self.start) | slots[number].outside
+            owners = frozenset(m for m in before if m.owner is not None)
+            read = frozenset(mine) | owners
+            result[number].append((read, read | before))
+        return result
+
+    def _finals(self, start: int) -> dict[Mutable, Any]:
+        """What the body left: flat states, and the last writes."""
+        context = self.context
+        finals: dict[Mutable, Any] = {}
+        for mutable in list(context.journal.levels[-1]):
+            if mutable.birth >= start:
+                continue
+            if is_memory(mutable):
+                finals[mutable] = mutable.state
+            elif self._matters(mutable):
+                finals[mutable] = flatten_state(context, mutable)
+        return finals
+
+    def _matters(self, mutable: Mutable) -> bool:
+        if not isinstance(mutable, Variable) or mutable.internal or mutable in self.slots:
+            return True
+        return mutable.name in self.live_head or mutable.name in self.live_exit
+
+    def _learn(self, finals: dict[Mutable, Any], start: int) -> bool:
+        """Widen the assumptions to what was found; whether anything changed."""
+        grown = False
+        for mutable, final in finals.items():
+            if is_memory(mutable):
+                grown |= self._learn_write(mutable, final, start)  # type: ignore[arg-type]
+                continue
+            slot = self.slots.get(mutable)
+            if slot is None:
+                slot = self._discovered(mutable, final)
+                grown = True
+            slot.final = final
+            spec = join_states(self.context, mutable, slot.spec, final.spec)
+            if not isinstance(spec, StaticOf) and spec[0] == "unreadable" and spec != slot.spec and self.strict:
+                raise CannotCarry(spec[1], spec[2])
+            outside = frozenset(m for pair in final.roots if pair for m in pair[1] if m.birth < self.start)
+            if spec != slot.spec or not outside <= slot.outside:
+                grown = grown or spec != slot.spec or not self._known(outside, slot)
+                slot.spec, slot.outside = spec, slot.outside | outside
+        return grown
+
+    def _known(self, outside: frozenset[Memory], slot: Slot) -> bool:
+        """Whether the memory is that of the entry, which the head shares in any case."""
+        entry = frozenset(m for pair in slot.entry.roots if pair for m in pair[1])
+        return outside <= entry | slot.outside
+
+    def _learn_write(self, memory: Memory, write: Write | None, start: int) -> bool:
+        if memory not in self.writes:
+            self.writes[memory] = write
+            return write is not None
+        before = self.writes[memory]
+        same = before is not None and write is not None and (
+            before.cell is write.cell or write.cell.birth >= start)  # fmt: skip
+        if not same and before is not write:
+            self.writes[memory] = write
+            return True
+        return False
+
+    def _discovered(self, mutable: Mutable, final: Flat) -> Slot:
+        dead_at_head = (isinstance(mutable, Variable) and not mutable.internal and mutable.name not in self.live_head)  # fmt: skip
+        slot = self.add(mutable, None)
+        if dead_at_head:
+            slot.entry, slot.spec = Flat(UNBOUND, [], []), UNBOUND
+        elif not isinstance(mutable, Variable):
+            slot.spec = slot.entry.spec
+        return slot
+
+    # The result
+
+    def finish(self, emit_loop: Callable[[Any, list[Node], bool], Node], index: Parameter | None) -> None:
+        """Build the body's function, emit the loop, and give everything carried its state after it.
+
+        emit_loop(body closure, initial values, whether the token comes first) -> the loop's node."""
+        context, outer = self.context, self.context.scope
+        initial, parameters, results = self._carried()
+        scope = self.scope
+        effects = scope.has_effects
+        if effects:
+            parameters.insert(0, scope.entry)  # type: ignore[arg-type]
+            results.insert(0, scope.token)
+            initial.insert(0, outer.token)
+        own = [index, *parameters] if index is not None else parameters
+        function, captures = scope.finish(own, scope.emit.tuple(results))
+        node = emit_loop(outer.emit.closure(function, captures), initial, effects)
+        if effects:
+            outer.token = outer.emit.item(node, 0)
+        self._states_after(node, 1 if effects else 0)
+        for memory, write in self.writes.items():
+            context.set(memory, write)
+
+    def _carried(self) -> tuple[list[Node], list[Parameter], list[Node]]:
+        context, outer = self.context, self.context.scope
+        initial: list[Node] = []
+        parameters: list[Parameter] = []
+        results: list[Node] = []
+        for slot in self.slots.values():
+            initial += coerce(context, slot.entry, slot.spec).nodes
+            parameters += slot.parameters
+            results += self._final_nodes(slot, outer)
+        return initial, parameters, results
+
+    def _final_nodes(self, slot: Slot, outer: Scope) -> list[Node]:
+        context = self.context
+        if self.dead:
+            return [self.scope.emit.op("undefined", type=p.type) for p in slot.parameters]
+        if slot.final is None:
+            return list(slot.parameters)
+        context.scope = self.scope
+        try:
+            return coerce(context, slot.final, slot.spec).nodes
+        finally:
+            context.scope = outer
+
+    def _states_after(self, node: Node, first: int) -> None:
+        context = self.context
+        for mutable, slot in self.slots.items():
+            count = len(slot.parameters)
+            nodes = [context.scope.emit.item(node, first + k) for k in range(count)]
+            first += count
+            if isinstance(mutable, Variable) and not mutable.internal and mutable.name not in self.live_exit:
+                context.set(mutable, Unbound())
+                continue
+            cells = cell_count(slot.spec)
+            pairs = [f.roots for f in (slot.entry, slot.final) if f is not None and len(f.roots) == cells]
+            roots = [union(pair) for pair in zip(*pairs)] if pairs else [None] * cells
+            state = rebuild_state(mutable, slot.spec, nodes, context.scope, roots)
+            if self.runs_at_least_once and isinstance(state, PartialValue):
+                state = state.value
+            context.set(mutable, state)
+
+
+def counted_loop(context: Context, node: ast.For, count: Value, body: Callable[[Value], None], strict: bool) -> None:
+    """A loop of known count that nothing leaves early: body(index) for index = 0 .. count - 1."""
+    loop = Loop(context, node, node.live_head, node.live_exit, strict)  # type: ignore[attr-defined]
+    loop.runs_at_least_once = isinstance(count, Static) and count.object >= 1
+    loop.guess()
+    index = Parameter("i", INT64)
+
+    def run() -> None:
+        body(ScalarValue(index, context.scope, True, 0, _highest(count)))
+
+    loop.interpret(run, index)
+    trips = context.node(count)
+    emit = context.scope.emit
+    loop.finish(lambda closure, initial, effects: emit.op("for_loop", trips, closure, *initial), index)
+
+
+def _highest(count: Value) -> int:
+    """The largest index."""
+    high = count.object if isinstance(count, Static) else count.high  # type: ignore[attr-defined]
+    return max(0, high - 1)
+
+
+def conditional_loop(context: Context, node: ast.For | ast.While, test: Callable[[bool], Value], body: Callable[[], None],
+                     also: tuple[Variable, ...]) -> None:  # fmt: skip
+    """A loop that goes on while `test` holds; `also`: variables that it carries in any case.
+
+    test(guarded): guarded, where it may fail and must not be evaluated once control has left the loop."""
+    loop = Loop(context, node, node.live_head, node.live_exit, False)  # type: ignore[union-attr]
+    loop.guess(also)
+    loop.interpret(body, None)
+    condition = _Condition(loop, lambda: test(False))
+    if not condition.try_build():
+        _rotated_loop(context, node, test, body, also)
+        return
+    loop.finish(condition.emit_loop, None)
+
+
+class _Condition:
+    """The condition of a while loop as a function of what the loop carries."""
+
+    def __init__(self, loop: Loop, test: Callable[[], Value]) -> None:
+        self.loop, self.test = loop, test
+        self.scope = Scope("condition", loop.context.scope)
+        self.parameters: list[Parameter] = []
+        self.result: Node | None = None
+
+    def try_build(self) -> bool:
+        """False if the condition may print, raise, or change anything: it must then be part of the body."""
+        loop, context = self.loop, self.loop.context
+        saved = {m: slot.parameters for m, slot in loop.slots.items()}
+        outer, span = context.scope, context.span
+        context.scope = self.scope
+        self.scope.emit.span = outer.emit.span
+        context.journal.open()
+        try:
+            self.parameters = loop.assume(self.scope)
+            before = set(context.journal.levels[-1])
+            states = {m: m.state for m in before}
+            self.result = context.node(self.test())
+            pure = all(m in before and m.state is states[m] or m.birth > loop.start for m in context.journal.levels[-1])
+        except Raised:
+            pure = False
+        finally:
+            context.journal.close()
+            context.scope, context.span = outer, span
+            for mutable, slot in loop.slots.items():
+                slot.parameters = saved[mutable]
+        return pure and not self.scope.has_effects
+
+    def emit_loop(self, closure: Node, initial: list[Node], effects: bool) -> Node:
+        outer = self.loop.context.scope
+        own = [Parameter("token", TOKEN), *self.parameters] if effects else self.parameters
+        assert self.result is not None
+        function, captures = self.scope.finish(own, self.result)
+        return outer.emit.op("while_loop", outer.emit.closure(function, captures), closure, *initial)
+
+
+def _rotated_loop(context: Context, node: ast.For | ast.While, test: Callable[[bool], Value], body: Callable[[], None],
+                  also: tuple[Variable, ...]) -> None:  # fmt: skip
+    """A condition with effects is evaluated before the loop, and at the end of the body; its value is carried."""
+    go = Variable("whether the loop goes on", Unbound(), internal=True)
+    context.set(go, test(True))
+    if isinstance(go.state, Static) and not go.state.object:
+        return
+
+    def run() -> None:
+        body()
+        context.set(go, test(True))
+
+    loop = Loop(context, node, node.live_head, node.live_exit, False)  # type: ignore[union-attr]
+    loop.guess((*also, go))
+    loop.interpret(run, None)
+    condition = _Condition(loop, lambda: go.state)
+    assert condition.try_build()
+    loop.finish(condition.emit_loop, None)
+
+
+__all__ = ["CannotCarry", "Pending", "conditional_loop", "counted_loop"]

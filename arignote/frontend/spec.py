@@ -1,0 +1,342 @@
+"""Specs: the static part of a value, apart from its run-time nodes.
+
+    spec = StaticOf(object)                       a Structure, so that equal statics are one object
+         | ("scalar", dtype, python)              one node
+         | ("array", type)                        one node, one cell
+         | ("node", type) | ("contents", type)    one node; the contents of an array whose cell is not part of it
+         | ("unbound",) | ("unreadable", message, hint)
+         | ("partial", spec)                      one node (is it defined?), then those of the spec
+         | (tag, key, (spec, ...))                a container: the nodes of its parts; a cell if it can change in place
+
+Specs are hashable. They are the keys under which specialised functions are remembered, what branches join, and what loops
+carry. `Flat` is a value taken apart: its spec, its nodes, and the memory of its cells, in one fixed order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from arignote.frontend.values import (
+    BoundMethod,
+    Cell,
+    DictValue,
+    EnumerateValue,
+    FunctionValue,
+    ListValue,
+    MapValue,
+    Memory,
+    MethodValue,
+    NodeValue,
+    PartialValue,
+    RangeValue,
+    RecordValue,
+    ReversedValue,
+    ScalarValue,
+    SliceValue,
+    Static,
+    TransformValue,
+    TupleValue,
+    Unbound,
+    Unreadable,
+    Value,
+    Variable,
+    ZipValue,
+    ArrayValue,
+)
+from arignote.ir.graph import Node
+from arignote.ir.structure import StaticOf
+from arignote.ir.types import BOOL, Scalar, Type
+
+if TYPE_CHECKING:
+    from arignote.frontend.context import Context
+    from arignote.frontend.scope import Scope
+
+Spec = Any
+Roots = tuple[frozenset[Memory], frozenset[Memory]]
+CELLS = frozenset(("list", "dict", "record"))
+UNBOUND: Spec = ("unbound",)
+
+
+@dataclass(slots=True)
+class Flat:
+    """A value taken apart. `roots` has the (read, touched) memory of each cell, in order."""
+
+    spec: Spec
+    nodes: list[Node]
+    roots: list[Roots | None]
+
+
+def parts(context: Context, value: Value) -> tuple[str, Any, Sequence[Value]]:
+    """(tag, static key, parts) of a container."""
+    match value:
+        case TupleValue():
+            return "tuple", None, value.items
+        case ListValue():
+            return "list", None, context.read(value)
+        case DictValue():
+            pairs = context.read(value)
+            return "dict", (value.cls, tuple(StaticOf(key) for key, _ in pairs)), [item for _, item in pairs]
+        case RecordValue():
+            return "record", (value.cls, value.names), context.read(value)
+        case SliceValue():
+            return "slice", None, (value.start, value.stop, value.step)
+        case RangeValue():
+            return "range", None, (value.start, value.stop, value.step)
+        case ZipValue():
+            return "zip", value.strict, value.items
+        case EnumerateValue():
+            return "enumerate", None, (value.iterable, value.start)
+        case ReversedValue():
+            return "reversed", None, (value.iterable,)
+        case MapValue():
+            return "map", None, (value.function, *value.items)
+        case BoundMethod():
+            return "bound", None, (value.function, value.instance)
+        case MethodValue():
+            return "method", value.name, (value.instance,)
+        case TransformValue():
+            return "transform", (value.kind, value.options), (value.function, *value.parts)
+    raise AssertionError(f"no parts of {value!r}")
+
+
+def assemble(tag: str, key: Any, items: list[Value], roots: Roots | None) -> Value:
+    """The container with these parts."""
+    read, touched = roots if roots is not None else (None, None)
+    match tag:
+        case "tuple":
+            return TupleValue(tuple(items))
+        case "list":
+            return ListValue(tuple(items), read, touched)
+        case "dict":
+            return DictValue(zip([name.value for name in key[1]], items), key[0], read, touched)
+        case "record":
+            return RecordValue(*key, items, read, touched)
+        case "slice":
+            return SliceValue(*items)
+        case "range":
+            return RangeValue(*items)
+        case "zip":
+            return ZipValue(tuple(items), key)
+        case "enumerate":
+            return EnumerateValue(*items)
+        case "reversed":
+            return ReversedValue(*items)
+        case "map":
+            return MapValue(items[0], tuple(items[1:]))
+        case "bound":
+            return BoundMethod(*items)
+        case "method":
+            return MethodValue(key, *items)
+        case "transform":
+            return TransformValue(key[0], items[0], key[1], tuple(items[1:]))
+    raise AssertionError(tag)
+
+
+class Flattener:
+    """Takes values apart in the current scope.
+
+    across: for a call into another function, whose closures cannot share variables with this frame: the variables that a
+    function value reads are taken apart as well. Otherwise a function value's variables are part of its identity.
+    """
+
+    def __init__(self, context: Context, across: bool = False) -> None:
+        self.context, self.across = context, across
+        self.nodes: list[Node] = []
+        self.roots: list[Roots | None] = []
+        self.functions: dict[int, int] = {}
+
+    def add(self, value: Value) -> Spec:
+        match value:
+            case Static():
+                return StaticOf(value.object)
+            case ScalarValue():
+                self.nodes.append(self.context.scope.bring(value.node, value.scope))
+                return "scalar", value.dtype, value.python
+            case NodeValue():
+                self.nodes.append(self.context.scope.bring(value.node, value.scope))
+                return "node", value.node.type
+            case Unbound():
+                return UNBOUND
+            case Unreadable():
+                return "unreadable", value.message, value.hint
+            case PartialValue():
+                self.nodes.append(self.context.node(value.defined))
+                return "partial", self.add(value.value)
+            case FunctionValue():
+                return self.add_function(value)
+            case Cell():
+                return self.add_cell(value)
+        tag, key, items = parts(self.context, value)
+        return tag, key, tuple([self.add(item) for item in items])
+
+    def add_cell(self, cell: Cell) -> Spec:
+        stale = self.stale(cell)
+        if stale is not None:
+            return stale
+        self.roots.append((cell.roots, cell.touched))
+        if isinstance(cell, ArrayValue):
+            self.nodes.append(self.context.scope.bring(*cell.state))
+            return "array", cell.type
+        tag, key, items = parts(self.context, cell)
+        return tag, key, tuple([self.add(item) for item in items])
+
+    def stale(self, cell: Cell) -> Spec | None:
+        """A cell that must not be read any more, as a spec."""
+        if isinstance(cell.state, Unreadable):
+            return "unreadable", cell.state.message, cell.state.hint
+        for memory in cell.roots:
+            write = memory.state
+            if write is not None and write.cell is not cell and write.time > cell.birth:
+                return "unreadable", self.context.stale_message(cell, write), "take a copy before the write"
+        return None
+
+    def add_function(self, value: FunctionValue) -> Spec:
+        seen = self.functions.get(id(value))
+        if seen is not None:
+            return "again", seen, ()
+        self.functions[id(value)] = len(self.functions)
+        defaults = tuple([self.add(item) for item in value.defaults])
+        keyword = tuple([(name, self.add(item)) for name, item in value.keyword_defaults])
+        key = (value.definition, StaticOf(value.python))
+        if not self.across:
+            return "function", (*key, tuple(value.env.items())), (defaults, keyword, ())
+        env = tuple([(name, self.add(variable.state)) for name, variable in value.env.items()])
+        return "function", key, (defaults, keyword, env)
+
+
+def flatten(context: Context, value: Value, across: bool = False) -> Flat:
+    flattener = Flattener(context, across)
+    spec = flattener.add(value)
+    return Flat(spec, flattener.nodes, flattener.roots)
+
+
+def leaf_types(spec: Spec) -> list[Type]:
+    """The types of the nodes of a spec, in order."""
+    found: list[Type] = []
+    _leaf_types(spec, found)
+    return found
+
+
+def _leaf_types(spec: Spec, found: list[Type]) -> None:
+    if isinstance(spec, StaticOf):
+        return
+    match spec[0]:
+        case "scalar":
+            found.append(Scalar(spec[1]))
+        case "array" | "node" | "contents":
+            found.append(spec[1])
+        case "partial":
+            found.append(BOOL)
+            _leaf_types(spec[1], found)
+        case "unbound" | "unreadable":
+            pass
+        case "function":
+            defaults, keyword, env = spec[2]
+            for part in (*defaults, *(item for _, item in (*keyword, *env))):
+                _leaf_types(part, found)
+        case _:
+            for part in spec[2]:
+                _leaf_types(part, found)
+
+
+def cell_count(spec: Spec) -> int:
+    """How many cells a spec has."""
+    if isinstance(spec, StaticOf):
+        return 0
+    match spec[0]:
+        case "scalar" | "node" | "contents" | "unbound" | "unreadable":
+            return 0
+        case "array":
+            return 1
+        case "partial":
+            return cell_count(spec[1])
+        case "function":
+            defaults, keyword, env = spec[2]
+            return sum(map(cell_count, (*defaults, *(item for _, item in (*keyword, *env)))))
+    return (spec[0] in CELLS) + sum(map(cell_count, spec[2]))
+
+
+class Rebuilder:
+    """Puts values together again from nodes of the given scope."""
+
+    def __init__(self, nodes: Sequence[Node], scope: Scope, roots: Sequence[Roots | None]) -> None:
+        self.nodes: Iterator[Node] = iter(nodes)
+        self.roots: Iterator[Roots | None] = iter(roots)
+        self.scope = scope
+        self.functions: list[FunctionValue] = []
+
+    def take(self, spec: Spec) -> Value:
+        if isinstance(spec, StaticOf):
+            return Static(spec.value)
+        match spec[0]:
+            case "scalar":
+                return ScalarValue(next(self.nodes), self.scope, spec[2])
+            case "array":
+                return ArrayValue((next(self.nodes), self.scope), *(next(self.roots) or ()))
+            case "node":
+                return NodeValue(next(self.nodes), self.scope)
+            case "unbound":
+                return Unbound()
+            case "unreadable":
+                return Unreadable(*spec[1:])
+            case "partial":
+                return PartialValue(ScalarValue(next(self.nodes), self.scope, True), self.take(spec[1]))
+            case "function":
+                return self.take_function(spec)
+            case "again":
+                return self.functions[spec[1]]
+        roots = next(self.roots) if spec[0] in CELLS else None
+        return assemble(spec[0], spec[1], [self.take(part) for part in spec[2]], roots)
+
+    def take_function(self, spec: Spec) -> Value:
+        _, key, (defaults, keyword, env) = spec
+        value = FunctionValue(key[0], {}, key[1].value)
+        self.functions.append(value)
+        value.defaults = tuple([self.take(item) for item in defaults])
+        value.keyword_defaults = tuple([(name, self.take(item)) for name, item in keyword])
+        if len(key) == 3:
+            value.env = dict(key[2])
+        else:
+            value.env = {name: Variable(name, self.take(item)) for name, item in env}
+        return value
+
+
+def rebuild(spec: Spec, nodes: Sequence[Node], scope: Scope, roots: Sequence[Roots | None] = ()) -> Value:
+    """The value of this spec with these nodes; cells without roots get memory of their own."""
+    return Rebuilder(nodes, scope, roots or [None] * cell_count(spec)).take(spec)
+
+
+def show_spec(spec: Spec) -> str:
+    """A spec in messages, as the value would be shown."""
+    if isinstance(spec, StaticOf):
+        return Static(spec.value).__class__.__name__ and _show_static(spec.value)
+    match spec[0]:
+        case "unbound":
+            return "undefined"
+        case "unreadable":
+            return "a value that cannot be read"
+        case "partial":
+            return show_spec(spec[1])
+        case "function":
+            return f"function {spec[1][0].name}"
+        case "again":
+            return "function"
+    from arignote.frontend.show import show_value
+
+    return show_value(_example(spec))
+
+
+def _show_static(thing: object) -> str:
+    from arignote.frontend.show import show_static
+
+    return show_static(thing)
+
+
+def _example(spec: Spec) -> Value:
+    """A value of this spec, with nodes of the right types that stand for nothing."""
+    from arignote.frontend.scope import Scope
+    from arignote.ir.graph import Parameter
+
+    return rebuild(spec, [Parameter("x", type_) for type_ in leaf_types(spec)], Scope("example"))

@@ -1,0 +1,144 @@
+"""Text at run time: templates of print and of error messages. A template is made of strings and of leaves' structures."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from arignote.frontend.scope import HOOKS
+from arignote.frontend.values import (
+    ArrayValue,
+    DictValue,
+    ListValue,
+    RecordValue,
+    ScalarValue,
+    Static,
+    TupleValue,
+    Value,
+)
+from arignote.ir.errors import UnsupportedSyntaxError
+from arignote.ir.graph import Node
+from arignote.ir.structure import ArrayOf, NumpyScalarOf, PythonScalarOf
+
+if TYPE_CHECKING:
+    from arignote.frontend.context import Context
+
+
+class TextValue(Value):
+    """A string with run-time parts: only good for print and for messages of errors."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: list[Any]) -> None:
+        self.parts = parts
+
+
+def pieces(context: Context, value: Value, found: list[Any], nodes: list[Node], as_repr: bool = False) -> None:
+    """Append the pieces of str(value), or repr(value)."""
+    match value:
+        case TextValue():
+            for part in value.parts:
+                if isinstance(part, str):
+                    found.append(part)
+                else:
+                    pieces(context, part[0], found, nodes, part[1])
+        case Static():
+            found.append(repr(value.object) if as_repr else str(value.object))
+        case ScalarValue():
+            _scalar(context, value, found, nodes, as_repr)
+        case ArrayValue():
+            if as_repr:
+                context.error("an array inside a container, or its repr, cannot be printed by compiled code",
+                              UnsupportedSyntaxError, "print the array itself")  # fmt: skip
+            found.append(ArrayOf(value.dtype, value.dims))
+            nodes.append(context.node(value))
+        case TupleValue():
+            _sequence(context, "(", value.items, ",)" if len(value.items) == 1 else ")", found, nodes)
+        case ListValue():
+            _sequence(context, "[", context.read(value), "]", found, nodes)
+        case DictValue():
+            _dict(context, value, found, nodes)
+        case RecordValue():
+            _record(context, value, found, nodes)
+        case _:
+            context.error(f"{context.show(value)} cannot be shown as text by compiled code", UnsupportedSyntaxError)
+
+
+def _scalar(context: Context, value: ScalarValue, found: list[Any], nodes: list[Node], as_repr: bool) -> None:
+    nodes.append(context.node(value))
+    if value.python:
+        found.append(PythonScalarOf(value.dtype))
+    elif not as_repr:
+        found.append(NumpyScalarOf(value.dtype))
+    else:
+        before, after = ("np.", "_") if value.dtype == "bool" else (f"np.{value.dtype}(", ")")
+        found.extend((before, NumpyScalarOf(value.dtype), after))
+
+
+def _sequence(context: Context, opening: str, items: tuple[Value, ...], closing: str, found: list[Any],
+              nodes: list[Node]) -> None:  # fmt: skip
+    found.append(opening)
+    for number, item in enumerate(items):
+        if number:
+            found.append(", ")
+        pieces(context, item, found, nodes, as_repr=True)
+    found.append(closing)
+
+
+def _dict(context: Context, value: DictValue, found: list[Any], nodes: list[Node]) -> None:
+    found.append("{")
+    for number, (key, item) in enumerate(context.read(value)):
+        found.append(f"{', ' if number else ''}{key!r}: ")
+        pieces(context, item, found, nodes, as_repr=True)
+    found.append("}")
+
+
+def _record(context: Context, value: RecordValue, found: list[Any], nodes: list[Node]) -> None:
+    found.append(f"{value.cls.__qualname__}(")
+    for number, (name, item) in enumerate(zip(value.names, context.read(value))):
+        found.append(f"{', ' if number else ''}{name}=")
+        pieces(context, item, found, nodes, as_repr=True)
+    found.append(")")
+
+
+def joined(context: Context, node: ast.JoinedStr) -> Value:
+    """An f-string: static if all its parts are."""
+    parts: list[Any] = []
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            parts.append(part.value)
+        else:
+            assert isinstance(part, ast.FormattedValue)
+            parts.append(_formatted(context, part))
+    context.at(node)
+    if all(isinstance(part, str) for part in parts):
+        return Static("".join(parts))
+    return TextValue(parts)
+
+
+def _formatted(context: Context, part: ast.FormattedValue) -> Any:
+    value = context.evaluate(part.value)
+    context.at(part.value)
+    spec = ""
+    if part.format_spec is not None:
+        spec = context.static(context.evaluate(part.format_spec), "a format specification")
+    if isinstance(value, Static):
+        thing = value.object
+        if part.conversion != -1:
+            thing = {"r": repr, "s": str, "a": ascii}[chr(part.conversion)](thing)
+        return format(thing, spec)
+    if spec:
+        context.error("format specifications of run-time values are not supported in compiled code", UnsupportedSyntaxError,
+                      "show the value as it is, or format it outside of the compiled function")  # fmt: skip
+    return value, part.conversion == ord("r")
+
+
+def text_of(context: Context, value: Value) -> Value:
+    """str(value)."""
+    if isinstance(value, TextValue | Static) and (isinstance(value, TextValue) or isinstance(value.object, str)):
+        return value
+    return Static(str(value.object)) if isinstance(value, Static) else TextValue([(value, False)])
+
+
+HOOKS["pieces"] = pieces
+HOOKS["joined"] = joined
