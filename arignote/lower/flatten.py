@@ -18,7 +18,7 @@ from arignote.ir.types import Array, Closure, List, Scalar, Tuple, Type
 from arignote.lower import fusion
 from arignote.lower.boxes import box, is_recursive
 from arignote.lower.lazy import Lazy, Splat
-from arignote.lower.loop_ir import BUFFER, INT64, Const, Operand, pointer_to
+from arignote.lower.loop_ir import BUFFER, INT64, Const, Operand, Var, pointer_to
 from arignote.lower.values import UNIT, AnyValue, BoxValue, ClosureValue, ListValue, Stored, TupleValue
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ def _rebuild_array(context: Context, type_: Array, operands: Iterator[Operand], 
     for dim in type_.dims:
         given = next(operands) if all_sizes or dim < 0 else None
         sizes.append(Const(dim, INT64) if dim >= 0 else given)  # type: ignore[arg-type]
-        if dim == MANY:
-            context.not_one.add(given.id)  # type: ignore[union-attr]
+        if dim == MANY and isinstance(given, Var):
+            context.not_one.add(given.id)
     shape = tuple(sizes)
     context.now_real(shape)
     return Stored(type_.dtype, buffer, pointer, shape, context.strides(shape), contiguous=True)  # type: ignore[arg-type]
