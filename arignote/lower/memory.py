@@ -44,6 +44,7 @@ from arignote.lower.loop_ir import (
     While,
     is_pointer,
 )
+from arignote.lower.reuse import BodyUse, find_reuse, work_in_place
 
 ZERO = Const(0, "int64")
 
@@ -74,12 +75,16 @@ class _Ownership:
         self.owner: dict[int, Var] = {}
         self.alias: dict[int, Var] = {}
         self.borrowed: set[int] = {var.id for var in procedure.parameters if var.type == BUFFER}
+        self.handed_on: set[int] = set()
+        self.with_kernels: list[BodyUse] = []
         self.captured: dict[int, dict[int, Var]] = {}
         self._pair(procedure.parameters)
 
     def run(self) -> None:
         self._survey(self.procedure.body)
         results = self.procedure.results
+        self.handed_on.update(x.id for x in results if isinstance(x, Var) and x.type == BUFFER)
+        self._reuse()
         body, _ = self._rewrite(self.procedure.body, {}, {}, results)
         self.procedure.body[:] = body
         self.procedure.results = self._named(results)
@@ -96,15 +101,56 @@ class _Ownership:
     def _survey(self, body: list[Statement]) -> dict[int, Var]:
         """Buffers used in the body, those defined in it included."""
         used: dict[int, Var] = {}
+        uses = BodyUse(body)
         loaded: Var | None = None
         for statement in body:
+            mine: dict[int, Var] = {}
             for operand in self._operands(statement):
-                self._use(operand, used)
-            self._survey_one(statement, used)
+                self._use(operand, mine)
+            self._survey_one(statement, mine)
+            self._note_handed_on(statement)
+            uses.used.append(mine)
+            used.update(mine)
             if isinstance(statement, Load) and is_pointer(statement.var.type) and loaded is not None:
                 self.owner[statement.var.id] = loaded
             loaded = statement.var if isinstance(statement, Load) and statement.var.type == BUFFER else None
+        if any(isinstance(statement, Kernel) for statement in body):
+            self.with_kernels.append(uses)
         return used
+
+    def _note_handed_on(self, statement: Statement) -> None:
+        """Buffers that something else may hold a reference to afterwards."""
+        match statement:
+            case Call():
+                given = statement.args
+            case For() | While():
+                given = (*statement.initial, *statement.yields)
+            case If():
+                given = (*statement.then_yields, *statement.else_yields)
+            case Store():
+                given = (statement.value,)
+            case Take():
+                given = (statement.source,)
+            case _:
+                return
+        self.handed_on.update(x.id for x in given if isinstance(x, Var) and x.type == BUFFER)
+
+    def _reuse(self) -> None:
+        """Allocations that take over the memory of what dies there."""
+        for uses in self.with_kernels:
+            found = find_reuse(uses, self.handed_on, self.owner)
+            place = {id(each): number for number, each in enumerate(uses.body)} if found else {}
+            for reuse in found:
+                work_in_place(reuse)
+                new, old = reuse.new, reuse.old
+                uses.body[place[id(new)]] = Take(new.buffer, new.pointer, old.buffer, old.pointer)
+                self.alias[new.buffer.id] = old.buffer
+        self.alias = {number: self._root(buffer) for number, buffer in self.alias.items()}
+
+    def _root(self, buffer: Var) -> Var:
+        while buffer.id in self.alias:
+            buffer = self.alias[buffer.id]
+        return buffer
 
     def _survey_one(self, statement: Statement, used: dict[int, Var]) -> None:
         match statement:
@@ -120,7 +166,7 @@ class _Ownership:
                 self.owner[statement.pointer.id] = statement.buffer
             case Take():
                 self.owner[statement.pointer.id] = statement.buffer
-                self.alias[statement.buffer.id] = self._alias(statement.source)
+                self.alias[statement.buffer.id] = statement.source
             case For() | While():
                 self._pair(statement.carried)
                 inner: dict[int, Var] = {}
