@@ -288,11 +288,13 @@ def median(c: Context, a: Node, axis: Known = None, out: Refused = None, overwri
         place = normal_axis(c, axis, rank)
     else:
         refuse(c, "np.median over several axes is not supported in compiled code")
-    x = c.emit("sort", x, axis=place)
     count = s.size(c, x, place)
-    last = s.subtract(c, count, s.ONE)
+    last = s.maximum(c, s.subtract(c, count, s.ONE), s.ZERO)
+    x = c.emit("sort", x, axis=place)
+    if dims_of(x.type)[place] <= 0:  # of nothing it is NaN
+        x = _with_entry(c, x, Constant(float("nan"), Scalar(dtype_of(x.type))), place)
     low, high = s.floor_divide(c, last, s.integer(2)), s.floor_divide(c, count, s.integer(2))
-    low, high, top = (c.emit("index", x, i, axes=(place,)) for i in (low, high, s.integer(-1)))
+    low, high, top = (c.emit("index", x, i, axes=(place,)) for i in (low, high, last))
     middle = c.emit("divide", c.emit("add", low, high), Constant(2.0, Scalar(dtype_of(x.type))))
     result = c.emit("select", c.emit("isnan", top), top, middle)
     if not keepdims:

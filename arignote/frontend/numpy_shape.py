@@ -24,6 +24,7 @@ from arignote.frontend.numpy_operand import (
     refuse_shape,
     sequence_items,
     size_value,
+    wrap,
 )
 from arignote.frontend.numpy_reduce import flat, part
 from arignote.frontend.values import ArrayValue, TupleValue, Value
@@ -217,9 +218,9 @@ def squeeze(c: Context, a: Node, axis: Known = None) -> Node:
 
 
 def _at_least(name: str, rank: int) -> None:
-    @numpy_function(name, shares=True)
-    def at_least(c: Context, *arys: Node) -> Any:
-        results = tuple([to_rank(c, x, rank) for x in arys])
+    @numpy_function(name)
+    def at_least(c: Context, *arys: Value) -> Any:
+        results = tuple([wrap(c, to_rank(c, as_node(c, x), rank), x) for x in arys])
         return results[0] if len(results) == 1 else results
 
 
@@ -253,9 +254,10 @@ def broadcast_to(c: Context, array: Node, shape: Value, subok: Refused = False) 
     return c.emit("broadcast_to", array, *sizes, dims=s.dims(sizes)) if sizes else array
 
 
-@numpy_function("broadcast_arrays", shares=True, rank0=True)
-def broadcast_arrays(c: Context, *args: Node, subok: Refused = False) -> tuple[Node, ...]:
-    return tuple(broadcast_together(c, args))
+@numpy_function("broadcast_arrays")
+def broadcast_arrays(c: Context, *args: Value, subok: Refused = False) -> tuple[Value, ...]:
+    nodes = broadcast_together(c, [as_node(c, value) for value in args])
+    return tuple([wrap(c, node, value, rank0=True) for node, value in zip(nodes, args, strict=True)])
 
 
 def broadcast_together(c: Context, nodes: Sequence[Node]) -> list[Node]:
