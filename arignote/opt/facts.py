@@ -21,8 +21,12 @@ class Facts:
         self._parent: dict[Size, Size] = {}
 
     def find(self, size: Size) -> Size:
-        while size in self._parent:
-            size = self._parent[size]
+        parent = self._parent
+        while size in parent:
+            above = parent[size]
+            if above in parent:
+                parent[size] = parent[above]  # paths halve as they are walked
+            size = above
         return size
 
     def sizes(self, node: Node) -> tuple[Size, ...]:
