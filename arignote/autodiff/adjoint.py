@@ -1,8 +1,8 @@
 """Reverse mode of one function: its nodes copied forward, and the backward nodes written in terms of them.
 
-`Adjoint` walks the function twice. Forward, it copies each node, and lets calls, branches and loops be replaced by forms that
-also give what their backpropagators need. Backward, from the result to the parameters, it adds up cotangents. What comes
-out is one graph; `residuals` cuts it in two functions.
+`Adjoint` walks the function twice. Forward, it copies each node, and lets calls, branches and loops be replaced by
+forms that also give what their backpropagators need. Backward, from the result to the parameters, it adds up
+cotangents. What comes out is one graph; `residuals` cuts it in two functions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,18 @@ from arignote.autodiff.cotangent import Cotangent, accumulate, spread, whole
 from arignote.autodiff.emit import AdjointEmit
 from arignote.autodiff.residuals import Kept, Policy, choose
 from arignote.ir.errors import DifferentiationError
-from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, Span, keep_spans, nodes_of, substitute, topological
+from arignote.ir.graph import (
+    Apply,
+    Constant,
+    Function,
+    Node,
+    Parameter,
+    Span,
+    keep_spans,
+    nodes_of,
+    substitute,
+    topological,
+)
 from arignote.ir.types import Closure
 from arignote.ops.derivative import Linear, Partials, Refused, Rules, Structural
 from arignote.ops.term import Term

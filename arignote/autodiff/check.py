@@ -1,7 +1,7 @@
 """Numerical checks of derivatives, on graphs.
 
-For a random direction v and a random cotangent w, the number w . J v is computed by the transform and by central differences.
-Derivatives of higher order are checked by applying the same check to the function that the transform made.
+For a random direction v and a random cotangent w, the number w . J v is computed by the transform and by central
+differences. Derivatives of higher order are checked by applying the same check to the function that the transform made.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ def pushed(function: Function, active: tuple[bool, ...]) -> Function:
     """(*parameters, *tangents of those active) -> tangent of the result."""
     emit = Emit()
     parameters = [Parameter(p.name, p.type) for p in function.parameters]
-    tangents = [Parameter(f"d{p.name}", tangent_type(p.type)) for p, flag in zip(parameters, active, strict=True) if flag]
+    tangents = [
+        Parameter(f"d{p.name}", tangent_type(p.type)) for p, flag in zip(parameters, active, strict=True) if flag
+    ]
     pair = emit.call(jvp(function, active), *parameters, *tangents)
     return Function(f"pushed_{function.name}", [*parameters, *tangents], emit.item(pair, 1))
 
@@ -82,7 +84,7 @@ def difference(a: Any, b: Any, type_: Type, scale: float) -> Any:
 def numeric_vjp_check(function: Function, args: Sequence[Any], order: int = 1, modes: Sequence[str] = ("rev", "fwd"),
                       wrt: tuple[bool, ...] | None = None, step: float = 1e-5, tolerance: float = 2e-6,
                       seed: int = 0) -> None:  # fmt: skip
-    """Check the derivatives of a graph at `args`, up to `order`, in every combination of modes. Raises AssertionError."""
+    """Check the derivatives of a graph at `args`, up to `order`, in all combinations of modes. Raises AssertionError."""
     flags = tuple(is_differentiable(p.type) for p in function.parameters) if wrt is None else wrt
     generator = np.random.default_rng(seed)
     tangents = [tangent_like(x, p.type, generator) if flag else ()
@@ -113,4 +115,3 @@ def _by_differences(function: Function, args: Sequence[Any], tangents: Sequence[
     result = evaluate(function, *args)
     slope = difference(evaluate(function, *ahead), evaluate(function, *behind), function.result_type, 0.5 / step)
     return result, slope
-

@@ -1,8 +1,8 @@
 """Symbolic cotangents: kept in parts, so that tuples cost nothing and zeros are never built until they are needed.
 
-    cotangent = None                 zero
-              | node                 of a scalar, an array or a list
-              | [cotangent, ...]     of a tuple, per item, and of a closure, per capture
+cotangent = None                 zero
+          | node                 of a scalar, an array or a list
+          | [cotangent, ...]     of a tuple, per item, and of a closure, per capture
 """
 
 from __future__ import annotations

@@ -33,10 +33,11 @@ def _make(function: Function, active: Flags) -> Function:
     flags = tuple(flag and differentiable(p.type) for p, flag in zip(function.parameters, active, strict=True))
     push = Pushforward(function, flags, result_activity(function, flags))
     tangents = [push.tangent_parameter(i) for i, flag in enumerate(active) if flag]
-    for parameter, tangent in zip((p for p, f in zip(function.parameters, active, strict=True) if f), tangents, strict=True):
+    for parameter, tangent in zip(
+        (p for p, f in zip(function.parameters, active, strict=True) if f), tangents, strict=True
+    ):
         push.tangents[parameter] = spread(push.emit, tangent)
     push.run()
     value = push.result
     result = push.emit.tuple([value, whole(push.emit, push.tangents.get(function.result), value)])
     return push.finish(Function(f"{function.name}_jvp", ()), [*push.parameters, *tangents], result)
-

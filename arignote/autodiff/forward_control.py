@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
-from arignote.autodiff.activity import Flags, Mask, body_flags, branch_demand, call_demand, loop_demand, loop_want, meet
-from arignote.autodiff.activity import result_activity
+from arignote.autodiff.activity import (
+    Flags,
+    Mask,
+    body_flags,
+    branch_demand,
+    call_demand,
+    loop_demand,
+    loop_want,
+    meet,
+    result_activity,
+)
 from arignote.autodiff.adjoint import fresh
 from arignote.autodiff.cotangent import gather, pruned_type, spread, whole
 from arignote.autodiff.emit import function_of, widen
@@ -86,8 +95,9 @@ def _loop_body(node: Apply, captures: Flags, carried: Flags) -> Function:
     first = len(wrt) - len(carried)
     derived = [emit.conform(whole(emit, given[j], values[j]), tangents[first + j].type)
                for j, flag in enumerate(carried) if flag]  # fmt: skip
-    parameters = [*push.parameters[:count], *(tangents[i] for i in range(count) if captures[i]), *push.parameters[count:],
-                  *(tangents[i] for i in range(first, len(wrt)) if wrt[i])]  # fmt: skip
+    of_captures = [tangents[i] for i in range(count) if captures[i]]
+    of_carried = [tangents[i] for i in range(first, len(wrt)) if wrt[i]]
+    parameters = [*push.parameters[:count], *of_captures, *push.parameters[count:], *of_carried]
     return push.finish(Function(f"{function.name}_pushforward", ()), parameters, emit.tuple([*values, *derived]))
 
 
@@ -100,7 +110,9 @@ def _loop(push: Pushforward, node: Apply) -> tuple[Node, Tangent]:
     tangents = [push.whole(x) for x, flag in zip(node.inputs[2:], carried, strict=True) if flag]
     head = push.forward[node.inputs[0]]
     if node.op.name == "while_loop":
-        wide = widen(function_of(node.inputs[0]), [x.type for x in body.parameters[len(body.parameters) - len(tangents) :]])
+        wide = widen(
+            function_of(node.inputs[0]), [x.type for x in body.parameters[len(body.parameters) - len(tangents) :]]
+        )
         head = emit.closure(wide, push.captures(node.inputs[0]))
     loop = emit.op(node.op.name, head, given, *(push.forward[x] for x in node.inputs[2:]), *tangents)
     items = emit.items(loop)

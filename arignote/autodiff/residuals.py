@@ -1,8 +1,8 @@
 """What a backpropagator keeps.
 
-The backward nodes are written in terms of forward nodes. This module decides where to cut between the two: each value that
-the backward needs is *supplied* by the caller (an expression over the function's own parameters, such as an operand or
-its size), *saved* by the forward function, or computed anew from values that are kept anyway.
+The backward nodes are written in terms of forward nodes. This module decides where to cut between the two: each value
+that the backward needs is *supplied* by the caller (an expression over the function's own parameters, such as an
+operand or its size), *saved* by the forward function, or computed anew from values that are kept anyway.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from arignote.ir.types import TOKEN, Scalar
 
 # Cheap enough that reading the result back from memory would cost as much as computing it again.
 _ARITHMETIC = frozenset(
-    "add subtract multiply divide negative absolute sign sqrt maximum minimum fmax fmin copysign floor ceil round trunc "
-    "floor_divide remainder isnan isfinite isinf signbit equal not_equal less less_equal greater greater_equal "
+    "add subtract multiply divide negative absolute sign sqrt maximum minimum fmax fmin copysign floor ceil round "
+    "trunc floor_divide remainder isnan isfinite isinf signbit equal not_equal less less_equal greater greater_equal "
     "logical_and logical_or logical_xor logical_not add_overflows subtract_overflows multiply_overflows "
     "bitwise_and bitwise_or bitwise_xor invert left_shift right_shift select cast stop_gradient".split()
 )
@@ -182,4 +182,3 @@ def _is_pure(node: Apply) -> bool:
 def _is_operand_size(node: Node) -> bool:
     """Whether the caller computes this as easily as it passes it: the size of an operand."""
     return isinstance(node, Apply) and node.op.name == "size" and isinstance(node.inputs[0], Parameter)
-

@@ -1,8 +1,8 @@
 """Reverse mode: `vjp(f, wrt)` is the function that returns f's result and a backpropagator.
 
 After van Merriënboer et al., "Automatic differentiation in ML: Where we are and where we should be going" (2018), with
-typed values in place of run-time dictionaries: the backpropagator is a closure whose captures are what it needs, chosen by
-`residuals`; loops save per iteration what their backward loops read.
+typed values in place of run-time dictionaries: the backpropagator is a closure whose captures are what it needs, chosen
+by `residuals`; loops save per iteration what their backward loops read.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Reverse mode of branches: a branch on the same condition, over the backward functions.
 
-The forward branches also return what either saves; the one not taken is `undefined`. Cotangents of arrays and lists that have
-been added up so far go through the backward branch and are increased there, so that a branch that does not touch them
-costs nothing, and one that touches a place costs that place.
+The forward branches also return what either saves; the one not taken is `undefined`. Cotangents of arrays and lists
+that have been added up so far go through the backward branch and are increased there, so that a branch that does not
+touch them costs nothing, and one that touches a place costs that place.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from arignote.ir.types import Array, List
 
 @dataclass(slots=True)
 class _Slot:
-    """One operand of either branch that gets a cotangent. `zero` and its `leaves` are in terms of the outer function."""
+    """One operand of either branch that gets a cotangent. `zero` and its `leaves` are nodes of the outer function."""
 
     place: Place
     value: Node

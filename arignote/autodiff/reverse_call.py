@@ -1,8 +1,8 @@
 """Reverse mode of functions and calls: the backpropagator transform.
 
-`augment(f, wrt, want)` makes two functions: a forward one that returns f's result and what is saved, and a backward one that
-takes what is kept and a cotangent. Inside the compiler the two are joined by plain values; only where a function turns out
-to be recursive does the forward function return a closure, whose type is nominal and therefore finite.
+`augment(f, wrt, want)` makes two functions: a forward one that returns f's result and what is saved, and a backward one
+that takes what is kept and a cotangent. Inside the compiler the two are joined by plain values; only where a function
+turns out to be recursive does the forward function return a closure, whose type is nominal and therefore finite.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Reverse mode of loops: a loop over the same iterations, from the last to the first.
 
-The forward loop carries one list more, of what the backward of each iteration reads and could not compute again; nothing that
-is the same in every iteration goes there. The backward loop carries the cotangents of the carried values, and adds up
-those of the captures in place.
+The forward loop carries one list more, of what the backward of each iteration reads and could not compute again;
+nothing that is the same in every iteration goes there. The backward loop carries the cotangents of the carried
+values, and adds up those of the captures in place.
 """
 
 from __future__ import annotations

@@ -79,7 +79,9 @@ def test_cond(x: float) -> None:
 def test_nested_cond_on_arrays(x: float) -> None:
     a = define("a", [VECTOR], lambda e, v: e.sin(v))
     b = define("b", [VECTOR, F64], lambda e, v, x: e.multiply(v, x))
-    c = define("c", [VECTOR, F64], lambda e, v, x: e.cond(e.less(x, 0.5), e.closure(b, [v, e.exp(x)]), e.closure(a, [v])))
+    c = define(
+        "c", [VECTOR, F64], lambda e, v, x: e.cond(e.less(x, 0.5), e.closure(b, [v, e.exp(x)]), e.closure(a, [v]))
+    )
 
     def body(e: Build, v: Node, x: Node) -> Node:
         picked = e.cond(e.less(x, 0.0), e.closure(a, [v]), e.closure(c, [v, x]))
@@ -116,6 +118,7 @@ def test_a_linear_loop_saves_nothing() -> None:
 
 def test_nothing_loop_invariant_is_saved() -> None:
     """The step needs exp(w), w and the index, which are the same in every iteration or known; nothing is pushed."""
+
     def step(e: Build, w: Node, data: Node, i: Node, s: Node) -> Node:
         return e.tuple([e.add(s, e.multiply(e.exp(w), e.multiply(w, e.index(data, i, axes=(0,)))))])
 
@@ -128,6 +131,7 @@ def test_nothing_loop_invariant_is_saved() -> None:
 
 def test_reading_an_array_in_a_loop_adds_in_place() -> None:
     """The cotangent of an array that a loop reads is carried and increased, not made anew in each iteration."""
+
     def step(e: Build, data: Node, i: Node, s: Node) -> Node:
         return e.tuple([e.add(s, e.sin(e.index(data, i, axes=(0,))))])
 
@@ -135,7 +139,9 @@ def test_reading_an_array_in_a_loop_adds_in_place() -> None:
     f = define("f", [VECTOR], lambda e, d: for_loop(e, e.size(d, 0), body, [d], e.lift(0.0))[0])
     verify(f, array(4), order=3)
     backward = next(g for g in functions_below(vjp(f, (True,))) if g.name == "body_backward")
-    assert [n for n in nodes_of(backward) if isinstance(n, Apply) and n.type is VECTOR and n.op.name != "update_index"] == []
+    assert [
+        n for n in nodes_of(backward) if isinstance(n, Apply) and n.type is VECTOR and n.op.name != "update_index"
+    ] == []
 
 
 def test_a_branch_in_a_loop_adds_in_place() -> None:
@@ -185,7 +191,9 @@ def test_nested_loops() -> None:
 
 
 def test_a_call_in_a_loop_of_arrays() -> None:
-    layer = define("layer", [MATRIX, VECTOR, VECTOR], lambda e, w, b, x: e.tanh(e.add(e.op("sum", e.multiply(w, x), axes=(1,)), b)))
+    layer = define(
+        "layer", [MATRIX, VECTOR, VECTOR], lambda e, w, b, x: e.tanh(e.add(e.op("sum", e.multiply(w, x), axes=(1,)), b))
+    )
     body = define("body", [MATRIX, VECTOR, I64, VECTOR], lambda e, w, b, i, x: e.tuple([e.call(layer, w, b, x)]))
     f = define("f", [MATRIX, VECTOR, VECTOR], lambda e, w, b, x: e.total(for_loop(e, e.lift(3), body, [w, b], x)[0]))
     verify(f, array(2, 2), array(2, seed=1), array(2, seed=2), order=2)
@@ -218,7 +226,9 @@ def test_a_linear_while_loop_counts() -> None:
 
 def test_carries_that_change_size() -> None:
     any_vector = Array("float64", (ANY,))
-    body = define("body", [F64, I64, any_vector], lambda e, w, i, x: e.tuple([e.sin(e.multiply(e.concatenate(x, x, axis=0), w))]))
+    body = define(
+        "body", [F64, I64, any_vector], lambda e, w, i, x: e.tuple([e.sin(e.multiply(e.concatenate(x, x, axis=0), w))])
+    )
     f = define("f", [F64, VECTOR], lambda e, w, x: e.total(for_loop(e, e.lift(2), body, [w], x)[0]))
     verify(f, 0.7, array(2), order=2)
 
