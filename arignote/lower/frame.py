@@ -17,6 +17,7 @@ from arignote.lower.lazy import EXPENSIVE, Lazy, Reduction
 from arignote.lower.loop_ir import INT64, Const, Operand, Var
 from arignote.lower.schedule import schedule
 from arignote.lower.values import AnyValue, Stored
+from arignote.lower.watch import UPDATES, Watch
 
 FUSING = frozenset(
     """broadcast_to transpose expand_dims squeeze slice sum prod max min any all argmax argmin sum_to item index
@@ -49,6 +50,8 @@ class Frame:
         self.uses: dict[Node, int] = {}
         self.needed: set[Node] = set()
         self._count_uses()
+        updated = {node.inputs[0] for node in self.order if isinstance(node, Apply) and node.op.name in UPDATES}
+        self.watch = Watch(self, updated) if updated else None
 
     def _count_uses(self) -> None:
         uses = self.uses
@@ -69,7 +72,11 @@ class Frame:
         for node in self.order:
             if isinstance(node, Apply):
                 self.context.span = span_of(self.function, node) or outer
+                if self.watch is not None and node.op.name in UPDATES:
+                    self.watch.before_update(node)
                 self._set(node, RULES[node.op.name](self, node))
+                if self.watch is not None:
+                    self.watch.lowered(node)
         self.context.span = outer
         return self.value(self.function.result)
 

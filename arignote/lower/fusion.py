@@ -39,6 +39,12 @@ def scalar(context: Context, value: AnyValue) -> Operand:
     return value  # type: ignore[return-value]
 
 
+def compute(context: Context, value: Lazy) -> None:
+    """Compute a value now."""
+    if value.forced is None:
+        _force(context, value)
+
+
 def stored(context: Context, value: AnyValue) -> Stored:
     """The array in memory, possibly a strided view."""
     if isinstance(value, Lazy):

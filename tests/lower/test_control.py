@@ -207,3 +207,24 @@ def test_counts_of_a_loop():
     body = e.function("body", [i, a], e.tuple([e.op("multiply", e.op("add", a, half), half)]))
     lowered = agree(main(e, [x, n], e.item(e.op("for_loop", n, e.closure(body), x), 0)), rng.normal(size=3), 3)
     assert counts(lowered) == (2, 2)  # the body, and the copy of a result that may be the parameter
+
+
+def test_rows_swap_without_copying_the_matrix():
+    from arignote.lower.loop_ir_evaluate import Evaluation, call
+    from arignote.lower.lower import lower
+    from tests.lower.harness import flat_arguments
+
+    e, x, n = Emit(), vector("x", dims=(N, N)), Parameter("n", I)
+    i, a = Parameter("i", I), vector("a", dims=(N, N))
+    j = e.op("add", i, e.integer(1))
+    upper, lower_ = e.op("index", a, i, axes=(0,)), e.op("index", a, j, axes=(0,))
+    total = e.op("sum", upper, axes=(0,))
+    first = e.op("update_index", a, lower_, i, axes=(0,), accumulate=False)
+    second = e.op("update_index", first, e.op("add", upper, total), j, axes=(0,), accumulate=False)
+    body = e.function("body", [i, a], e.tuple([second]))
+    loop = e.op("for_loop", n, e.closure(body), e.op("exp", x))
+    function = main(e, [x, n], e.item(loop, 0))
+    agree(function, rng.normal(size=(6, 3)), 5)
+    run = Evaluation(lower(function).program)
+    call(run, run.program.entry, flat_arguments([rng.normal(size=(6, 3)), 5], [Array("float64", (N, N)), I]))
+    assert all(len(buffer.data) < 18 for buffer in run.buffers[1:])
