@@ -84,7 +84,7 @@ def difference(a: Any, b: Any, type_: Type, scale: float) -> Any:
 def numeric_vjp_check(function: Function, args: Sequence[Any], order: int = 1, modes: Sequence[str] = ("rev", "fwd"),
                       wrt: tuple[bool, ...] | None = None, step: float = 1e-5, tolerance: float = 2e-6,
                       seed: int = 0) -> None:  # fmt: skip
-    """Check the derivatives of a graph at `args`, up to `order`, in all combinations of modes. Raises AssertionError."""
+    """Check the derivatives of a graph at `args` up to `order`, in all combinations of modes. Raises AssertionError."""
     flags = tuple(is_differentiable(p.type) for p in function.parameters) if wrt is None else wrt
     generator = np.random.default_rng(seed)
     tangents = [tangent_like(x, p.type, generator) if flag else ()

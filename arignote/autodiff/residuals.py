@@ -62,8 +62,8 @@ def choose(backward: Iterable[Node], cotangents: Iterable[Parameter], forward: s
     return _Cut(policy, needed).run()
 
 
-def _needed(backward: list[Node], cotangents: set[Node], forward: set[Node]) -> set[Node]:
-    """The forward nodes that the backward reads."""
+def _needed(backward: list[Node], cotangents: set[Node], forward: set[Node]) -> dict[Node, None]:
+    """The forward nodes that the backward reads, in a fixed order."""
     order = topological(backward)
     dependent: set[Node] = set(cotangents)
     wanted = list(backward)
@@ -71,7 +71,7 @@ def _needed(backward: list[Node], cotangents: set[Node], forward: set[Node]) -> 
         if isinstance(node, Apply) and not dependent.isdisjoint(node.inputs):
             dependent.add(node)
             wanted.extend(node.inputs)
-    needed: set[Node] = set()
+    needed: dict[Node, None] = {}
     seen: set[Node] = set(dependent)
     while wanted:
         node = wanted.pop()
@@ -81,7 +81,7 @@ def _needed(backward: list[Node], cotangents: set[Node], forward: set[Node]) -> 
         if isinstance(node, Apply) and (node.op.name in _TRANSPARENT or not _is_forward(node, forward)):
             wanted.extend(node.inputs)
         elif not isinstance(node, Constant):
-            needed.add(node)
+            needed[node] = None
     return needed
 
 
@@ -98,7 +98,7 @@ def _is_forward(node: Apply, forward: set[Node]) -> bool:
 class _Cut:
     """The decision, node by node, operands first."""
 
-    def __init__(self, policy: Policy, needed: set[Node]) -> None:
+    def __init__(self, policy: Policy, needed: dict[Node, None]) -> None:
         self.policy = policy
         self.needed = needed
         self.kept = Kept()
