@@ -260,9 +260,8 @@ def identity(c: Context, n: Value, dtype: Dtype = None, *, like: Refused = None)
 
 @numpy_function("tri")
 def tri(c: Context, N: Value, M: Value = None, k: Value = None, dtype: Dtype = None, *, like: Refused = None) -> Node:  # type: ignore[assignment]
-    rows = as_size(c, N)
-    columns = rows if M is None else as_size(c, M)
-    check_nonnegative(c, [rows, columns])
+    rows = s.maximum(c, as_size(c, N), s.ZERO)
+    columns = rows if M is None else s.maximum(c, as_size(c, M), s.ZERO)
     return cast(c, diagonal_test(c, "greater_equal", rows, columns, _offset(c, k)), dtype or "float64")
 
 

@@ -145,7 +145,7 @@ def outer(c: Context, a: Value, b: Value, out: Refused = None) -> Node:
     return cast(c, c.emit("multiply", column, row), dtype)
 
 
-@numpy_function("tensordot")
+@numpy_function("tensordot", rank0=True)
 def tensordot(c: Context, a: Value, b: Value, axes: Known = 2) -> Node:
     dtype, (x, y) = numbers(c, a, b)
     if isinstance(axes, tuple | list):
@@ -196,6 +196,8 @@ def kron(c: Context, a: Value, b: Value) -> Node:
 def cross(c: Context, a: Value, b: Value, axisa: Known = -1, axisb: Known = -1, axisc: Known = -1,
           axis: Known = None) -> Node:  # fmt: skip
     dtype, nodes = numbers(c, a, b)
+    if dtype == "bool":
+        refuse(c, "numpy boolean subtract, the `-` operator, is not supported")
     places = (axisa, axisb) if axis is None else (axis, axis)
     entries = []
     for node, place in zip(nodes, places, strict=True):
@@ -216,6 +218,9 @@ def cross(c: Context, a: Value, b: Value, axisa: Known = -1, axisb: Known = -1, 
 @numpy_function("multi_dot", module=np.linalg)
 def multi_dot(c: Context, arrays: Values, *, out: Refused = None) -> Node:
     result: Any = arrays[0]
+    ranks = [rank_of(as_node(c, array)) for array in arrays]
+    if len(arrays) < 2 or not {*ranks[1:-1]} <= {2} or not {ranks[0], ranks[-1]} <= {1, 2}:
+        refuse_shape(c, "np.linalg.multi_dot takes two or more matrices; the first and the last may be vectors")
     for other in arrays[1:]:
         node = matmul_of(c, result, other)
         result = c.result(node)

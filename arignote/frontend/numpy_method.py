@@ -21,6 +21,7 @@ from arignote.frontend.numpy_reduce import (
 from arignote.frontend.numpy_set import copy_into, fitted
 from arignote.frontend.numpy_shape import reshaped
 from arignote.frontend.numpy_ufunc import is_close, operand, ufunc2
+from arignote.frontend.promotion import kind_of, result_dtype
 from arignote.frontend.values import ArrayValue, ListValue, Static, Value
 from arignote.ir.graph import Constant, Node
 from arignote.ir.types import BOOL, dims_of, dtype_of
@@ -36,12 +37,18 @@ if TYPE_CHECKING:
 def item(c: Context, a: Node, /, *places: Value) -> Value:
     """A Python number: the only element, or the one at an index."""
     if not places:
-        return c.scalar(only_element(c, a), python=True)
+        return as_python(c, only_element(c, a))
     if len(places) == 1:
         a = flat(c, a)
     elif len(places) != rank_of(a):
         refuse(c, "incorrect number of indices for array")
-    return c.scalar(c.emit("index", a, *[as_size(c, i) for i in places], axes=tuple(range(rank_of(a)))), python=True)
+    return as_python(c, c.emit("index", a, *[as_size(c, i) for i in places], axes=tuple(range(rank_of(a)))))
+
+
+def as_python(c: Context, number: Node) -> Value:
+    """A NumPy scalar as a Python bool, int or float."""
+    dtype = dtype_of(number.type)
+    return c.scalar(cast(c, number, {"int32": "int64", "float32": "float64"}.get(dtype, dtype)), python=True)
 
 
 def only_element(c: Context, x: Node) -> Node:
@@ -60,7 +67,7 @@ def only_element(c: Context, x: Node) -> Node:
 @numpy_function(method="tolist")
 def tolist(c: Context, a: Node, /) -> Any:
     if not rank_of(a):
-        return c.scalar(a, python=True)
+        return as_python(c, a)
     if min(dims_of(a.type)) < 0:
         refuse(c, f"tolist() of an array whose size is known at run time only ({a.type!r})", "loop over the array")
     return _nested_list(c, a)
@@ -68,7 +75,7 @@ def tolist(c: Context, a: Node, /) -> Any:
 
 def _nested_list(c: Context, x: Node) -> Value:
     if not rank_of(x):
-        return c.scalar(x, python=True)
+        return as_python(c, x)
     rows = [c.emit("index", x, s.integer(i), axes=(0,)) for i in range(dims_of(x.type)[0])]
     return ListValue(tuple([_nested_list(c, row) for row in rows]))
 
@@ -130,7 +137,10 @@ def _accumulate_at(ufunc: np.ufunc, negate: bool) -> None:
         found = gathering(c, plan, plan.x)
         sizes = s.shape(c, found.x)
         region = [*sizes[: found.axis], *index_shape(c, found.indices), *sizes[found.axis + len(found.indices) :]]
-        value = cast(c, as_node(c, b), cell.dtype)
+        b = operand(c, b)
+        if result_dtype(kind_of(c, b), (cell.dtype, False)) != cell.dtype or cell.dtype == "bool":
+            refuse(c, f"np.{ufunc.__name__}.at into {cell.dtype} from {c.show(b)} is not supported in compiled code")
+        value = c.node(b, cell.dtype)
         value = fitted(c, c.emit("negative", value) if negate else value, region)
         result = c.emit("scatter", found.x, value, *found.indices, axis=found.axis, accumulate=True)
         if found.order is not None:

@@ -12,7 +12,7 @@ from arignote.frontend import numpy_size as s
 from arignote.frontend.numpy_create import to_dtype
 from arignote.frontend.numpy_index import Plan, gathering, index_shape, plan_index, read, sliced, triples
 from arignote.frontend.numpy_linalg import matmul_of
-from arignote.frontend.numpy_operand import as_node, cast, piece, rank_of, refuse_shape, shape_pieces
+from arignote.frontend.numpy_operand import as_node, cast, piece, rank_of, refuse, refuse_shape, shape_pieces
 from arignote.frontend.numpy_slice import Slice
 from arignote.frontend.numpy_ufunc import operand
 from arignote.frontend.promotion import kind_of, result_dtype
@@ -119,6 +119,9 @@ def _replaced_basic(c: Context, plan: Plan, value: Node, accumulate: bool) -> No
         for axis, number in plan.numbers.items():
             slices[axis] = Slice(_checked_index(c, number, s.size(c, x, axis), axis), s.ONE, s.ONE)
     region = [count for axis, count in enumerate(counts) if axis not in plan.numbers]
+    if accumulate and rank_of(value) > len(region):
+        refuse_shape(c, f"non-broadcastable output operand with {len(region)} dimensions doesn't match the broadcast "
+                     f"shape, which has {rank_of(value)}")  # fmt: skip
     value = fitted(c, value, region)
     if not plan.numbers and not plan.slices:
         return c.emit("add", x, value) if accumulate else value
@@ -256,6 +259,9 @@ def inplace(c: Context, name: str, cell: ArrayValue, value: Value) -> None:
     """cell op= value by the operation (or "matmul") of this name."""
     x = c.node(cell)
     if name == "matmul":
+        if not rank_of(x) or rank_of(c.node(operand(c, value))) < 2:
+            refuse(c, "inplace matrix multiplication requires the first operand to have at least one and the second at "
+                   "least two dimensions.")  # fmt: skip
         result = back_to(c, name, matmul_of(c, cell, operand(c, value)), dtype_of(x.type))
     else:
         result = in_dtype_of(c, name, x, value, dtype_of(x.type))

@@ -371,7 +371,7 @@ def _augmented(context: Context, node: ast.AugAssign) -> None:
 
 def _augment(context: Context, op: ast.operator, current: Value, right: Value, store: Callable[[Value], None]) -> None:
     """x op= y: in place for arrays and lists, otherwise x = x op y."""
-    if isinstance(current, ArrayValue) and not isinstance(op, ast.MatMult):
+    if isinstance(current, ArrayValue):
         HOOKS["setitem"](context, current, Static(Ellipsis), right, BINARY[type(op)][0])
         store(current)
         return

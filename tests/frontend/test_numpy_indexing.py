@@ -27,8 +27,8 @@ x[[0, 2]] = 5 | x[[0, 0, 1]] = np.arange(3.0)[:, None] | x[[0, 2], [1, 1]] = [8,
 x[1, [0, 2]] = 3 | x[...] = 2 | x[:] = y[:, None] | x[:] = y[:2] | x[x[:, 0] > 0] = 9 | x[x[:, 0] > 0] = np.arange(4)
 x[x[:, 0] > 0, 1] = 5 | x[1:3, [0, 1]] = 4 | x[0] = np.ones((1, 4)) | x[None, 0] = 3 | x[1:, 1] = 6 | x[-1, 1:] = y[0]
 x[7, 1:] = 1 | x[x > 0] = np.arange(3.0) | x[:, [True, False, True, False]] = 1 | x[[0, 9]] = 1 | x.fill(3)
-x.sort(axis=0) | np.fill_diagonal(x, 7) | np.add.at(x, [0, 0, 1], 1) | np.copyto(x, 2) | x[2:0:-1] = y[0]
-x[0] = [1, 2, 3, 4] | x[0, 0] = float('nan') | np.add.at(x, ([0, 0], [1, 1]), y[:2]) | x[-1] = x[0]
+x.sort(axis=0) | np.fill_diagonal(x, 7) | np.copyto(x, 2) | x[2:0:-1] = y[0]
+x[0] = [1, 2, 3, 4] | x[0, 0] = float('nan') | x[-1] = x[0]
 """
 TARGETS = """
 0 | 0,1 | 1: | :,1 | 1:3,::2 | 1,1:3 | [0,2] | [0,0] | [0,1],[1,2] | x[:,0]>0 | x>0 | ... | :,[0,2] | : | None | 7
@@ -75,3 +75,9 @@ def test_in_place(operator: str) -> None:
     for x in DTYPES.values():
         for value in (*VALUES, "np.eye(4)"):
             compare(f"x = x.copy(); x {operator} {value}; x", x, RANDOM.normal(size=4), np.array([1.0, 2.0, 3.0]))
+
+
+@pytest.mark.parametrize("call", ["np.add.at(x, [0, 0, 1], 1)", "np.subtract.at(x, ([0, 0], [1, 1]), [2, 3])"])
+def test_repeated_indices_all_count(call: str) -> None:
+    for x in (A, DTYPES["float32"], DTYPES["int64"]):
+        compare(f"x = x.copy(); {call}; x", x)
