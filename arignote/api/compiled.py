@@ -9,11 +9,13 @@ from typing import Any
 from arignote import pipeline
 from arignote.api.config import config
 from arignote.backends.llvm import compile_program
+from arignote.backends.llvm.text import global_name
 from arignote.frontend.values import TRANSFORM_ATTRIBUTE
 from arignote.ir.structure import Structure
+from arignote.lower.loop_ir import Procedure
 from arignote.runtime.dispatch import Dispatcher, Signature
 from arignote.runtime.encode import Capture
-from arignote.runtime.entry import CompiledSpecialisation
+from arignote.runtime.entry import CompiledSpecialisation, packed_text
 from arignote.runtime.symbols import symbols
 
 Form = tuple[tuple[Structure, ...], dict[str, Structure]]
@@ -40,9 +42,23 @@ def compile_specialisation(target: Any, function: Callable[..., Any], signature:
     """Take the target (a function, or a transformed one) through the whole compiler for one signature."""
     compilation = pipeline.run(target, *call_form(function, signature))
     lowered, specialised = compilation.lowered, compilation.specialised
-    module = compile_program(lowered.program, symbols())
     captures = tuple(Capture(c.container, c.key, c.structure) for c in specialised.captures)
-    return CompiledSpecialisation(module.address(), specialised.result, captures, lowered.sites, keep_alive=module)
+    program = lowered.program
+    packed = packed_text(PACKED, global_name(program.entry.name), _native_types(program.entry))
+    module = compile_program(program, symbols(), {PACKED: packed})
+    return CompiledSpecialisation(module.address(), specialised.result, captures, lowered.sites, lowered.prints,
+                                  packed=module.address(PACKED), keep_alive=module)  # fmt: skip
+
+
+PACKED = "packed_entry"
+"""The function through which the native entry calls the procedure, with its parameters in 8-byte slots."""
+
+_NATIVE_TYPES = {"bool": "i8", "int32": "i32", "int64": "i64", "float32": "float", "float64": "double"}
+
+
+def _native_types(procedure: Procedure) -> list[str]:
+    """The LLVM types of a procedure's parameters."""
+    return [_NATIVE_TYPES.get(var.type, "ptr") for var in procedure.parameters]
 
 
 def make_compiled(target: Any, function: Callable[..., Any], transform: tuple[Any, ...], plain: bool,

@@ -6,8 +6,6 @@ code that established it does not run on every path: `with context.region(): ...
 
 from __future__ import annotations
 
-import hashlib
-import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from arignote.lower.loop_ir import OUT_OF_MEMORY_SITE, Const, Operand, Program, 
 from arignote.lower.loop_ir_build import ProcedureBuilder
 from arignote.lower.memory import Take
 from arignote.lower.values import ONE, AnyValue, Stored, is_constant, size_key
+from arignote.ops.effects import template_number
 
 if TYPE_CHECKING:
     from arignote.ir.graph import Node
@@ -29,12 +28,6 @@ INTEGER = PythonScalarOf("int64")
 MOST_ARGUMENTS = 8
 LARGEST = float(1 << 43)
 """More elements than any array can have."""
-
-
-def print_number(template: tuple[Any, ...]) -> int:
-    """The number under which compiled code names a template to `ag_print`."""
-    digest = hashlib.sha256(pickle.dumps(template, protocol=4)).digest()
-    return int.from_bytes(digest[:8], "little") >> 1
 
 
 def symbol_name(function: Function) -> str:
@@ -66,7 +59,7 @@ class Unit:
         """The number of a print's template: made from its contents, so that it is the same in every process."""
         if template not in self.prints:
             self.prints.append(template)
-        return print_number(template)
+        return template_number(template)
 
     def procedure(self, function: Function) -> str:
         """The name of the procedure of a function; it is written later when it is new."""

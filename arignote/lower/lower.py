@@ -31,7 +31,7 @@ RULE_FILES = (control, index_rules, linear_rules, list_rules, scan_rules, shape_
 @dataclass(frozen=True, slots=True)
 class Lowered:
     """A program in loop IR. `sites` are numbered by RaiseIf, `prints` are the templates that `ag_print` is given
-    numbers of (`context.print_number`)."""
+    numbers of (`template_number`)."""
 
     program: Program
     sites: tuple[ErrorSite, ...]

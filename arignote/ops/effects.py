@@ -6,11 +6,17 @@ operand, shown as Python would show a value of that structure.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from arignote.ir.graph import Apply, Node, Operation, TypeRuleError
 from arignote.ir.types import BOOL, TOKEN, Type
 from arignote.ops.derivative import Structural
+
+
+def template_number(template: tuple[Any, ...]) -> int:
+    """The number by which compiled code names a template: made of its contents, so that it is the same in every process."""
+    return int.from_bytes(hashlib.sha256(repr(template).encode()).digest()[:8], "little") >> 1
 
 
 def _token_rule(inputs: tuple[Node, ...], **attributes: Any) -> Type:

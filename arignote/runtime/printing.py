@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from arignote.ir.structure import Structure
-from arignote.lower.context import print_number
+from arignote.ops.effects import template_number
 from arignote.runtime.errors import keep_exception
 from arignote.runtime.leaves import read_leaves
 
@@ -26,7 +26,7 @@ _PROTOTYPE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int64, c
 
 def print_site(template: Template) -> int:
     """Makes a template known to `ag_print`; the result is the number by which compiled code names it."""
-    number = print_number(template)
+    number = template_number(template)
     _templates[number] = template
     return number
 

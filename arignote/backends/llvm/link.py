@@ -144,11 +144,17 @@ def compile_text(text: ModuleText, exported: Sequence[str], symbols: Mapping[str
     return compiled
 
 
-def compile_program(program: Program, symbols: Mapping[str, int]) -> CompiledModule:
-    """Compiles a program; its first procedure is the one whose address the module gives."""
+def compile_program(
+    program: Program, symbols: Mapping[str, int], appended: Mapping[str, str] | None = None
+) -> CompiledModule:
+    """Compiles a program; its first procedure is the one whose address the module gives.
+
+    appended: further visible functions, as LLVM text by name
+    """
     started = time.perf_counter()
     text = emit_program(program, *vector_form())
+    text.functions.extend((appended or {}).values())
     emitted = time.perf_counter()
-    compiled = compile_text(text, (program.entry.name,), symbols)
+    compiled = compile_text(text, (program.entry.name, *(appended or {})), symbols)
     compiled.timings = {"emit": emitted - started} | compiled.timings
     return compiled
