@@ -49,7 +49,7 @@ MOST_ATTEMPTS = 12
 
 @dataclass(slots=True, eq=False)
 class Instance:
-    """A function specialised for one signature."""
+    """A function specialised for one signature. With effects, a token is its first parameter and its first result."""
 
     name: str
     spec: Spec
@@ -202,7 +202,7 @@ def _attempt(context: Context, instance: Instance, flat: Flat) -> tuple[Scope, l
         if instance.recursive:
             _declare(instance, scope, parameters)
         whole = Rebuilder(parameters, scope, roots).take(flat.spec)
-        result = flatten(context, _apply(context, whole))
+        result = flatten(context, _apply(context, whole), across=True)
         if is_unreadable(result.spec):
             context.error("the value returned cannot be used: it differs in type from path to path, or was overwritten "
                           "through another reference")  # fmt: skip
@@ -250,7 +250,8 @@ def _shared(pair: Roots | None, memories: list[Memory]) -> frozenset[int] | None
 
 def _all_parameters(instance: Instance, scope: Scope, parameters: list[Parameter]) -> list[Parameter]:
     hidden = [node for found in scope.hidden.values() for node in found[1]]
-    return [scope.entry, *parameters, *hidden]  # type: ignore[list-item]
+    token = [scope.entry] if scope.has_effects or instance.recursive else []
+    return [*token, *parameters, *hidden]  # type: ignore[list-item]
 
 
 def _declare(instance: Instance, scope: Scope, parameters: list[Parameter]) -> None:
@@ -262,21 +263,22 @@ def _declare(instance: Instance, scope: Scope, parameters: list[Parameter]) -> N
 
 def _define(instance: Instance, scope: Scope, parameters: list[Parameter], result: Flat | None) -> None:
     nodes = [] if result is None else result.nodes
-    tuple_ = scope.emit.tuple([scope.token, *nodes])
+    instance.effects = scope.has_effects or instance.recursive
+    tuple_ = scope.emit.tuple([scope.token, *nodes] if instance.effects else nodes)
     if instance.function is None or not instance.recursive:
         instance.function = scope.emit.function(instance.name, _all_parameters(instance, scope, parameters), tuple_)
     else:
         filled = scope.emit.function(instance.name, instance.function.parameters, tuple_)
         instance.function.spans = filled.spans
         instance.function.define(tuple_)
-    instance.effects = scope.has_effects
     instance.dead = result is None
     instance.result = None if result is None else result.spec
 
 
 def operands(context: Context, instance: Instance, flat: Flat) -> list[Node]:
-    """What a call passes after the token: the arguments, then what the function reads beside them."""
-    nodes = list(flat.nodes)
+    """What a call passes: the token if the function has effects, the arguments, what the function reads beside them."""
+    nodes = [context.scope.token] if instance.effects else []
+    nodes += flat.nodes
     for container, key, name in instance.hidden:
         captured(context, container, key, name)
         root = context.scope
@@ -288,18 +290,23 @@ def operands(context: Context, instance: Instance, flat: Flat) -> list[Node]:
 
 def emit_call(context: Context, instance: Instance, flat: Flat, whole: Value) -> Value:
     """Emit the call; its result as a value."""
-    emit, scope = context.scope.emit, context.scope
     nodes = operands(context, instance, flat)
     assert instance.function is not None
+    leaves = take_result(context, instance, context.scope.emit.call(instance.function, *nodes))
+    scope = context.scope
+    return rebuild(instance.result, leaves, scope, result_roots(instance, flat))
+
+
+def take_result(context: Context, instance: Instance, result: Node) -> list[Node]:
+    """The leaves of what a call gave; its token goes on."""
+    scope = context.scope
+    first = 0
     if instance.effects:
-        result = emit.call(instance.function, scope.token, *nodes)
-        scope.token = emit.item(result, 0)
-    else:
-        result = emit.call(instance.function, scope.token, *nodes)
+        scope.token = scope.emit.item(result, 0)
+        first = 1
     if instance.dead:
         raise Raised
-    leaves = [emit.item(result, n + 1) for n in range(len(leaf_types(instance.result)))]
-    return rebuild(instance.result, leaves, scope, result_roots(instance, flat))
+    return [scope.emit.item(result, first + n) for n in range(len(leaf_types(instance.result)))]
 
 
 def result_roots(instance: Instance, flat: Flat) -> list[Roots | None]:

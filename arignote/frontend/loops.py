@@ -200,9 +200,16 @@ class Loop:
                 continue
             if is_memory(mutable):
                 finals[mutable] = mutable.state
-            elif self._matters(mutable):
+            elif self._matters(mutable) and not self._is_same(mutable):
                 finals[mutable] = flatten_state(context, mutable)
         return finals
+
+    def _is_same(self, mutable: Mutable) -> bool:
+        """Whether a variable was given the static value that it had."""
+        before, after = self.context.journal.levels[-1][mutable], mutable.state
+        if mutable in self.slots or not isinstance(before, Static) or not isinstance(after, Static):
+            return False
+        return StaticOf(before.object) is StaticOf(after.object)
 
     def _matters(self, mutable: Mutable) -> bool:
         if not isinstance(mutable, Variable) or mutable.internal or mutable in self.slots:

@@ -311,7 +311,7 @@ def rebuild(spec: Spec, nodes: Sequence[Node], scope: Scope, roots: Sequence[Roo
 def show_spec(spec: Spec) -> str:
     """A spec in messages, as the value would be shown."""
     if isinstance(spec, StaticOf):
-        return Static(spec.value).__class__.__name__ and _show_static(spec.value)
+        return _show_static(spec.value)
     match spec[0]:
         case "unbound":
             return "undefined"
@@ -323,6 +323,12 @@ def show_spec(spec: Spec) -> str:
             return f"function {spec[1][0].name}"
         case "again":
             return "function"
+        case "contents":
+            return repr(spec[1])
+        case "items":
+            return f"[{', '.join(map(show_spec, spec[2]))}]"
+        case "node":
+            return "an opaque value"
     from arignote.frontend.show import show_value
 
     return show_value(_example(spec))

@@ -71,12 +71,57 @@ def execute_block(context: Context, block: Sequence[ast.stmt]) -> None:
             rest = block[index + 1 :]
             if rest:
                 live = getattr(block[-1], "block_live", None) or block[-1].live_after  # type: ignore[attr-defined]
-                branch(context, _is_normal(context), lambda: execute_block(context, rest), _nothing, live)
+                branch(context, _is_normal(context), lambda: execute_block(context, rest), lambda: _left(context), live)
             return
 
 
 def _nothing() -> None:
     pass
+
+
+def _left(context: Context) -> None:
+    """Control has left the block; where there is but one way to do so, it is static again where it went."""
+    frame = context.frame
+    kinds = {RETURN} if not frame.loops else _ways_out(frame.loops[-1])
+    if len(kinds) == 1:
+        context.set(frame.flow, Static(kinds.pop()))
+
+
+def _ways_out(loop: ast.For | ast.While) -> set[int]:
+    """How control may leave a block inside this loop."""
+    found: set[int] = set()
+
+    def visit(node: ast.stmt, inner: bool) -> None:
+        if isinstance(node, ast.Return):
+            found.add(RETURN)
+        elif isinstance(node, ast.Break | ast.Continue):
+            if not inner:
+                found.add(BREAK if isinstance(node, ast.Break) else CONTINUE)
+        elif not isinstance(node, ast.FunctionDef):
+            for name in ("body", "orelse"):
+                below = inner or name == "body" and isinstance(node, ast.For | ast.While)
+                for child in getattr(node, name, ()):
+                    visit(child, below)
+
+    for statement in loop.body:
+        visit(statement, False)
+    return found
+
+
+@contextmanager
+def _inside(context: Context, loop: ast.For | ast.While) -> Iterator[None]:
+    """The body of a loop is being interpreted."""
+    loops = context.frame.loops
+    loops.append(loop)
+    try:
+        yield
+    finally:
+        loops.pop()
+
+
+def _execute_body(context: Context, loop: ast.For | ast.While) -> None:
+    with _inside(context, loop):
+        execute_block(context, loop.body)
 
 
 def _is_normal(context: Context) -> Node:
@@ -467,7 +512,7 @@ def _run_time_for(context: Context, node: ast.For, iterable: Value, count: Value
         def body(index: Value) -> None:
             context.at(node.iter)
             assign(context, node.target, item_at(context, iterable, index))
-            execute_block(context, node.body)
+            _execute_body(context, node)
             context.set(context.frame.flow, Static(NORMAL))
 
         counted_loop(context, node, count, body, strict)
@@ -486,7 +531,7 @@ def _run_time_for(context: Context, node: ast.For, iterable: Value, count: Value
         index = ScalarValue(index.node, index.scope, True, 0, 2**63 - 2)
         context.at(node.iter)
         assign(context, node.target, item_at(context, iterable, index))
-        execute_block(context, node.body)
+        _execute_body(context, node)
         _after_iteration(context)
         emit = context.scope.emit
         context.set(position, context.scalar(emit.op("add", context.node(index), emit.integer(1)), True))
@@ -549,7 +594,7 @@ def _while(context: Context, node: ast.While) -> None:
         return context.scalar(context.emit("logical_and", normal, context.node(condition)), True)
 
     def body() -> None:
-        execute_block(context, node.body)
+        _execute_body(context, node)
         if breaks:
             _after_iteration(context)
         else:
@@ -578,7 +623,7 @@ def _unroll_while(context: Context, node: ast.While, done: int) -> None:
     if context.static(condition, "the condition of this loop"):
         if done > LONGEST_UNROLLED:
             context.error("this loop does not end at compile time", TypeInferenceError)
-        execute_block(context, node.body)
+        _execute_body(context, node)
         _continue_unrolled(context, node, lambda: _unroll_while(context, node, done + 1))
     else:
         execute_block(context, node.orelse)
@@ -589,7 +634,7 @@ def _unroll(context: Context, node: ast.For, items: list[Value]) -> None:
     for index, item in enumerate(items):
         context.at(node.iter)
         assign(context, node.target, item)
-        execute_block(context, node.body)
+        _execute_body(context, node)
         flow = context.frame.flow.state
         if isinstance(flow, Static) and flow.object in (NORMAL, CONTINUE):
             context.set(context.frame.flow, Static(NORMAL))

@@ -348,8 +348,8 @@ class Frame:
     python: Any
     flow: Variable
     returned: Variable
-    locals: frozenset[str] = frozenset()
     memory: dict[Any, Any] = field(default_factory=dict)
+    loops: list[Any] = field(default_factory=list)
 
 
 def is_number(value: Value) -> bool:

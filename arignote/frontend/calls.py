@@ -1,0 +1,183 @@
+"""Calls: what is called decides who answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+from typing import TYPE_CHECKING, Any
+
+from arignote.frontend.attributes import call_record_method
+from arignote.frontend.builtins_table import BUILTINS, call_number_method
+from arignote.frontend.containers import call_method
+from arignote.frontend.expressions import find_method, static_call
+from arignote.frontend.instances import call_user
+from arignote.frontend.math_table import MATH
+from arignote.frontend.names import is_named_tuple_class
+from arignote.frontend.numpy_table import METHODS, lookup
+from arignote.frontend.scope import HOOKS
+from arignote.frontend.transforms import call_maker, call_transform, call_transformed
+from arignote.frontend.values import (
+    MAKER_ATTRIBUTE,
+    TRANSFORM_ATTRIBUTE,
+    ArrayValue,
+    BoundMethod,
+    FunctionValue,
+    MethodValue,
+    RecordValue,
+    ScalarValue,
+    Static,
+    TransformValue,
+    TupleValue,
+    Value,
+    is_number,
+)
+from arignote.ir.errors import UndefinedNameError, UnsupportedSyntaxError
+
+if TYPE_CHECKING:
+    from arignote.frontend.context import Context
+
+Keywords = dict[str, Value]
+
+
+def call(context: Context, function: Value, arguments: list[Value], keywords: Keywords) -> Value:
+    """Call anything that can be called."""
+    match function:
+        case FunctionValue():
+            return call_user(context, function, arguments, keywords)
+        case BoundMethod():
+            return call(context, function.function, [function.instance, *arguments], keywords)
+        case MethodValue():
+            return _call_known_method(context, function, arguments, keywords)
+        case TransformValue():
+            return call_transform(context, function, arguments, keywords)
+        case Static():
+            return _call_object(context, function.object, arguments, keywords)
+    method = find_method(context, function, "__call__")
+    if method is None:
+        context.error(f"{context.show(function)} cannot be called")
+    return call(context, method, arguments, keywords)
+
+
+def _call_known_method(context: Context, method: MethodValue, arguments: list[Value], keywords: Keywords) -> Value:
+    base = method.instance
+    if isinstance(base, RecordValue):
+        return call_record_method(context, method, keywords)
+    if isinstance(base, ScalarValue) and base.python or isinstance(base, Static) and is_number(base):
+        return call_number_method(context, base, method.name)
+    if isinstance(base, ArrayValue | ScalarValue):
+        return METHODS[method.name](context, [base, *arguments], keywords)
+    return call_method(context, method, arguments, keywords)
+
+
+def handler_of(thing: Any) -> Any:
+    """The handler of a function that the compiler knows, or None."""
+    try:
+        found = BUILTINS.get(thing) or MATH.get(thing)
+    except TypeError:  # what cannot be hashed is not in the tables
+        return None
+    return found or lookup(thing)
+
+
+def is_known(function: Any) -> bool:
+    """Whether a Python function is not to be looked into: the compiler has its own meaning for it."""
+    marked = hasattr(function, TRANSFORM_ATTRIBUTE) or hasattr(function, MAKER_ATTRIBUTE)
+    return marked or handler_of(function) is not None
+
+
+def _call_object(context: Context, thing: Any, arguments: list[Value], keywords: Keywords) -> Value:
+    """Call a Python object."""
+    handler = handler_of(thing)
+    if handler is not None:
+        return handler(context, arguments, keywords)
+    transform = getattr(thing, TRANSFORM_ATTRIBUTE, None)
+    if transform is not None:
+        return call_transformed(context, transform, arguments, keywords)
+    maker = getattr(thing, MAKER_ATTRIBUTE, None)
+    if maker is not None:
+        return call_maker(context, maker, arguments, keywords)
+    if isinstance(thing, type):
+        return _construct(context, thing, arguments, keywords)
+    if isinstance(thing, functools.partial):
+        before = [context.lift(argument) for argument in thing.args]
+        named = {key: context.lift(value) for key, value in thing.keywords.items()}
+        return context.call(context.lift(thing.func), [*before, *arguments], {**named, **keywords})
+    if isinstance(thing, types.BuiltinMethodType | types.MethodWrapperType) and isinstance(thing.__self__, str | bytes):
+        return static_call(context, thing, *[context.static(a, f"an argument of .{thing.__name__}()") for a in arguments])
+    call_ = getattr(type(thing), "__call__", None)
+    if isinstance(call_, types.FunctionType):
+        return context.call(context.lift(call_), [Static(thing), *arguments], keywords)
+    name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None) or repr(thing)
+    module = getattr(thing, "__module__", None) or ""
+    where = f" of {module}" if module and module != "builtins" else ""
+    if not callable(thing):
+        context.error(f"{context.show(Static(thing))} cannot be called")
+    context.error(f"the function {name}{where} is not known to the compiler", UndefinedNameError,
+                  "compiled code can call NumPy's functions that are listed in the documentation, math, the builtins, and "
+                  "functions written in Python")  # fmt: skip
+
+
+def _construct(context: Context, cls: type, arguments: list[Value], keywords: Keywords) -> Value:
+    if issubclass(cls, BaseException):
+        context.error("an exception can only be made where it is raised", UnsupportedSyntaxError, f"raise {cls.__name__}(...)")
+    if is_named_tuple_class(cls):
+        return _construct_named_tuple(context, cls, arguments, keywords)
+    if dataclasses.is_dataclass(cls):
+        return _construct_dataclass(context, cls, arguments, keywords)
+    context.error(f"instances of {cls.__qualname__} cannot be made in compiled code", UnsupportedSyntaxError,
+                  "use a dataclass or a named tuple")  # fmt: skip
+
+
+def _fields(context: Context, cls: type, names: list[str], arguments: list[Value], keywords: Keywords) -> Keywords:
+    """Fields by name from the arguments of a constructor."""
+    if len(arguments) > len(names):
+        context.error(f"{cls.__name__}() takes {len(names)} arguments but {len(arguments)} were given")
+    given = dict(zip(names, arguments))
+    for name, value in keywords.items():
+        if name in given:
+            context.error(f"{cls.__name__}() got multiple values for argument '{name}'")
+        given[name] = value
+    return given
+
+
+def _construct_named_tuple(context: Context, cls: Any, arguments: list[Value], keywords: Keywords) -> Value:
+    given = _fields(context, cls, list(cls._fields), arguments, keywords)
+    items = []
+    for name in cls._fields:
+        if name in given:
+            items.append(given.pop(name))
+        elif name in cls._field_defaults:
+            items.append(context.lift(cls._field_defaults[name]))
+        else:
+            context.error(f"{cls.__name__}() is missing the argument '{name}'")
+    if given:
+        context.error(f"{cls.__name__}() got an unexpected keyword argument '{next(iter(given))}'")
+    return RecordValue(cls, cls._fields, items)
+
+
+def _construct_dataclass(context: Context, cls: Any, arguments: list[Value], keywords: Keywords) -> Value:
+    fields = dataclasses.fields(cls)
+    if "__init__" in cls.__dict__ and not cls.__dataclass_params__.init or hasattr(cls, "__post_init__"):
+        context.error(f"{cls.__name__} has an __init__ or __post_init__ of its own, which compiled code does not run",
+                      UnsupportedSyntaxError, "make the instance outside of the compiled function")  # fmt: skip
+    positional = [field.name for field in fields if field.init and not field.kw_only]
+    given = _fields(context, cls, positional, arguments, keywords)
+    items = []
+    for field in fields:
+        if field.init and field.name in given:
+            items.append(given.pop(field.name))
+        elif field.default is not dataclasses.MISSING:
+            items.append(context.lift(field.default))
+        elif field.default_factory is not dataclasses.MISSING:
+            items.append(context.call(context.lift(field.default_factory), []))
+        else:
+            context.error(f"{cls.__name__}() is missing the argument '{field.name}'")
+    if given:
+        context.error(f"{cls.__name__}() got an unexpected keyword argument '{next(iter(given))}'")
+    return RecordValue(cls, [field.name for field in fields], items)
+
+
+HOOKS["call"] = call
+HOOKS["is_known"] = is_known
+
+__all__ = ["TupleValue", "call"]

@@ -1,0 +1,187 @@
+"""The front end's face: a Python function and the structures of its arguments to a typed graph."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from arignote.frontend import calls, fence, statements
+from arignote.frontend.branches import Pending
+from arignote.frontend.context import Context, Raised, StaticRequired
+from arignote.frontend.instances import Program, inline
+from arignote.frontend.join import is_unreadable
+from arignote.frontend.names import Captured, value_of
+from arignote.frontend.scope import HOOKS, Scope
+from arignote.frontend.spec import Spec, flatten
+from arignote.frontend.values import FunctionValue, Static, Value
+from arignote.ir.errors import TypeInferenceError
+from arignote.ir.graph import Function, Node, Parameter
+from arignote.ir.structure import (
+    ArrayOf,
+    DataclassOf,
+    DictOf,
+    ListOf,
+    NamedTupleOf,
+    NumpyScalarOf,
+    PythonScalarOf,
+    StaticOf,
+    Structure,
+    TupleOf,
+    is_named_tuple_class,
+    structure_of,
+)
+from arignote.ir.types import dims_of, dtype_of
+
+RECURSION_LIMIT = 20_000
+"""Frames of Python that the interpreter may use on a deeply nested program."""
+
+MOST_RESTARTS = 50
+
+
+class Transforms(Protocol):
+    """The program transformations that are injected, so that this stage need not know the others."""
+
+    def vjp(self, function: Function, wrt: tuple[bool, ...]) -> Function:
+        """forward(*parameters) -> (result, closure from a cotangent to those of the parameters with wrt True)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Specialised:
+    """A program as a graph. The parameters of `main` are the leaves of the arguments, then of the keywords, then of the
+    captures; its result is the tuple of a token and the leaves of `result`."""
+
+    main: Function
+    result: Structure
+    captures: tuple[Captured, ...]
+
+
+def specialise(function: Callable[..., Any], arguments: tuple[Structure, ...], keywords: dict[str, Structure],
+               transforms: Transforms) -> Specialised:  # fmt: skip
+    """Specialise a function (or an object that says what it is, see `values.TRANSFORM_ATTRIBUTE`) for these arguments."""
+    forced: set[Any] = set()
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
+    try:
+        for _ in range(MOST_RESTARTS):
+            try:
+                return _Main(transforms, forced).run(function, arguments, keywords)
+            except StaticRequired as error:
+                # A captured number must be known: read it now, and guard it.
+                if error.origin is None or error.origin in forced:
+                    raise
+                forced.add(error.origin)
+            except Pending:
+                raise TypeInferenceError("a recursive function has no branch that ends without calling itself, so the type of "
+                                         "its result cannot be known") from None  # fmt: skip
+        raise TypeInferenceError("too many captured variables must be known at compile time")
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+class _Main:
+    """One attempt at the whole program."""
+
+    def __init__(self, transforms: Transforms, forced: set[Any]) -> None:
+        self.program = Program(transforms, forced=forced)
+        self.scope = Scope("main")
+        self.context = Context(self.program, self.scope)
+        self.parameters: list[Parameter] = []
+
+    def run(self, function: Any, arguments: tuple[Structure, ...], keywords: dict[str, Structure]) -> Specialised:
+        context, scope = self.context, self.scope
+        scope.name = getattr(function, "__name__", "main").replace("<lambda>", "lambda")
+        scope.token = scope.entry = scope.emit.op("token")
+        target = context.lift(function)
+        names = _argument_names(target, len(arguments))
+        values = [self._argument(structure, name) for structure, name in zip(arguments, names)]
+        named = {name: self._argument(structure, name) for name, structure in keywords.items()}
+        structure, leaves = self._result(target, values, named)
+        hidden = [node for found in scope.hidden.values() for node in found[1]]
+        main = scope.emit.function(scope.name, [*self.parameters, *hidden], scope.emit.tuple([scope.token, *leaves]))
+        captures = tuple(self.program.captures[identity] for identity in scope.hidden)
+        return Specialised(main, structure, captures)
+
+    def _argument(self, structure: Structure, name: str) -> Value:
+        def leaf(type_: Any) -> Node:
+            self.parameters.append(Parameter(name, type_))
+            return self.parameters[-1]
+
+        return value_of(self.context, structure, leaf, self.scope, f"the argument '{name}'")
+
+    def _result(self, target: Value, values: list[Value], named: dict[str, Value]) -> tuple[Structure, list[Node]]:
+        context = self.context
+        try:
+            if isinstance(target, FunctionValue):
+                value = inline(context, target, values, named)
+            else:
+                value = context.call(target, values, named)
+        except Raised:
+            return StaticOf(None), []
+        flat = flatten(context, value)
+        if is_unreadable(flat.spec):
+            context.error("a part of the value returned cannot be used: " + _why(flat.spec))
+        return _structure(context, flat.spec, iter(flat.nodes), leaves := []), leaves  # noqa: F821
+
+
+def _argument_names(target: Value, count: int) -> list[str]:
+    names: list[str] = []
+    if isinstance(target, FunctionValue):
+        spec = target.definition.arguments
+        names = [argument.arg for argument in (*spec.posonlyargs, *spec.args)]
+    return [*names, *(f"argument {n}" for n in range(len(names), count))][:count]
+
+
+def _why(spec: Spec) -> str:
+    """The reason of the first unreadable part."""
+    if isinstance(spec, StaticOf):
+        return ""
+    if spec[0] == "unreadable":
+        return spec[1]
+    parts = [spec[1]] if spec[0] == "partial" else spec[2] if len(spec) > 2 and isinstance(spec[2], tuple) else ()
+    return next((why for part in parts if (why := _why(part))), "")
+
+
+def _structure(context: Context, spec: Spec, nodes: Any, leaves: list[Node]) -> Structure:
+    """The structure of a result, and its leaves; static numbers become leaves."""
+    if isinstance(spec, StaticOf):
+        return _static_structure(context, spec, leaves)
+    match spec[0]:
+        case "scalar":
+            leaves.append(next(nodes))
+            return PythonScalarOf(spec[1]) if spec[2] else NumpyScalarOf(spec[1])
+        case "array":
+            leaves.append(next(nodes))
+            return ArrayOf(dtype_of(spec[1]), dims_of(spec[1]))
+        case "tuple" | "list" | "dict" | "record":
+            items = tuple([_structure(context, part, nodes, leaves) for part in spec[2]])
+            return _container(context, spec, items)
+    context.error(f"a compiled function cannot return {spec[0]}",
+                  hint="return numbers, arrays, or tuples, lists, dicts and dataclasses of them")  # fmt: skip
+
+
+def _static_structure(context: Context, spec: StaticOf, leaves: list[Node]) -> Structure:
+    value = spec.value
+    if type(value) in (bool, int, float):
+        leaves.append(context.constant(value))
+        return PythonScalarOf(context.dtype(Static(value)))
+    return spec
+
+
+def _container(context: Context, spec: Spec, items: tuple[Structure, ...]) -> Structure:
+    if spec[0] == "tuple":
+        return TupleOf(items)
+    if spec[0] == "list":
+        return ListOf(items)
+    if spec[0] == "dict":
+        keys = tuple(key.value for key in spec[1][1])
+        if not all(type(key) is str for key in keys):
+            context.error("a dict that is returned must have string keys", hint="return a tuple of pairs")
+        return DictOf(keys, items, spec[1][0])
+    cls, names = spec[1]
+    return NamedTupleOf(cls, items) if is_named_tuple_class(cls) else DataclassOf(cls, names, items)
+
+
+__all__ = ["HOOKS", "Captured", "Specialised", "Transforms", "calls", "fence", "specialise", "statements", "structure_of"]
