@@ -149,9 +149,11 @@ def _integer_range(c: Context, nodes: list[Node], dtype: str | None) -> Node:
     start, stop, step = [cast(c, node, "int64") for node in nodes]
     result = _range_dtype(nodes, dtype)
     _check_step(c, s.compare(c, "equal", step, s.ZERO), "division by zero")
-    # ceil((stop - start) / step)
-    gap = s.subtract(c, start, stop)
-    count = s.maximum(c, s.subtract(c, s.ZERO, s.floor_divide(c, gap, step)), s.ZERO)
+    if s.known(step) == 1:
+        count = s.subtract(c, stop, start)
+    else:  # ceil((stop - start) / step)
+        count = s.subtract(c, s.ZERO, s.floor_divide(c, s.subtract(c, start, stop), step))
+    count = count if s.is_nonnegative(count) else s.maximum(c, count, s.ZERO)
     numbers = c.emit("iota", count, dtype="int64", dim=s.dim_of(count))
     if s.known(step) != 1:
         numbers = c.emit("multiply", numbers, step)
