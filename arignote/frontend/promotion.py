@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from arignote.frontend.values import PYTHON_DTYPES, ArrayValue, ScalarValue, Static, Value
+from arignote.ir.graph import Constant
 from arignote.ir.structure import SHORT_NAMES
 from arignote.ir.types import Array, is_float
 
@@ -105,7 +106,7 @@ def elementwise(context: Context, name: str, *values: Value) -> Value:
     if name in ROUNDING and not is_float(dtype):
         return context.result(nodes[0])
     if name == "power" and not is_float(dtype):
-        _refuse_negative_power(context, values[1], nodes[1])
+        _refuse_negative_power(context, nodes[0], values[1], nodes[1])
     return context.result(context.emit(name, *nodes))
 
 
@@ -145,14 +146,26 @@ def _widen_for_comparison(values: tuple[Value, ...], kinds: tuple[Kind, ...]) ->
     return values, kinds
 
 
-def _refuse_negative_power(context: Context, exponent: Value, node: object) -> None:
+def _refuse_negative_power(context: Context, base: object, exponent: Value, node: object) -> None:
     """NumPy: integers to negative integer powers are not allowed."""
     message = "Integers to negative integer powers are not allowed."
     if isinstance(exponent, Static):
         if exponent.object < 0:
-            context.raise_now(ValueError, message)
+            _raise_unless_empty(context, base, message)
         return
     negative = context.emit("less", node, context.scope.emit.constant(0, node.type))  # type: ignore[attr-defined]
     if isinstance(negative.type, Array):
         negative = context.emit("any", negative, axes=tuple(range(negative.type.rank)))
     context.raise_if(negative, ValueError, message)
+
+
+def _raise_unless_empty(context: Context, x: object, message: str) -> None:
+    """NumPy raises where there is an element to compute."""
+    emit = context.scope.emit
+    counts = emit.sizes(x)
+    if all(isinstance(count, Constant) and count.value for count in counts):
+        context.raise_now(ValueError, message)
+    total = counts[0]
+    for count in counts[1:]:
+        total = context.emit("multiply", total, count)
+    context.raise_if(context.emit("greater", total, emit.integer(0)), ValueError, message)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.special
-from arignote.frontend.specialise import specialise
 
+from arignote.frontend.specialise import specialise
 from arignote.ir.check import check
 from arignote.ir.errors import CompileError
 from arignote.ir.evaluate import evaluate
