@@ -189,4 +189,3 @@ def _ones_only(context: Context, given: tuple[Operand, ...], wanted: tuple[Opera
 def load_first(context: Context, array: Stored) -> Operand:
     """The only element of an array of size 1."""
     return context.build.load(array.pointer, 0)
-

@@ -1,8 +1,8 @@
 """Recursive closures: a chain of backpropagators of unbounded length, one heap record per link.
 
 A closure type whose captures contain the closure type itself cannot be flattened. Such a closure is a *box*: one buffer
-that holds references, first to one buffer of data for each type of scalar or pointer in the captures, then to the buffers
-of the captures. `records.py` writes and reads them.
+that holds references, first to one buffer of data for each type of scalar or pointer in the captures, then to the
+buffers of the captures. `records.py` writes and reads them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What is known while one procedure is written: the cursor, equal sizes, lazy values that wait, error sites.
 
-Everything that is learned inside a region (a side of a branch, a loop body) is forgotten when the region ends, because the
-code that established it does not run on every path: `with context.region(): ...` keeps a log and takes it back.
+Everything that is learned inside a region (a side of a branch, a loop body) is forgotten when the region ends,
+because the code that established it does not run on every path: `with context.region(): ...` keeps a log and takes it
+back.
 """
 
 from __future__ import annotations
@@ -81,7 +82,8 @@ class Context:
         self._representative: dict[tuple[str, int], Operand] = {}
         self._products: dict[tuple[Any, ...], Operand] = {}
         self.not_one: set[int] = set()
-        """Size variables known not to be 1 by their types; a fact about the variable, so it holds wherever it is used."""
+        """Size variables known not to be 1 by their types; a fact about the variable, so it holds wherever it is
+        used."""
         self.fresh: set[int] = set()
         """Buffers allocated here: no parameter is among them."""
         self._real: dict[tuple[Any, ...], bool] = {}
@@ -226,7 +228,9 @@ class Context:
         """Whether the number of elements exceeds a limit, computed without overflow."""
         total: Operand | None = None
         for size in sizes:
-            factor = Const(float(size.value), "float64") if isinstance(size, Const) else self.build.cast(size, "float64")
+            factor = (
+                Const(float(size.value), "float64") if isinstance(size, Const) else self.build.cast(size, "float64")
+            )
             total = factor if total is None else self.build.let("multiply", total, factor)
         assert total is not None
         return self.build.let("greater", total, Const(limit, "float64"))
@@ -284,4 +288,3 @@ def span_of(function: Function, node: Node) -> Span | None:
     """The first place at which the node was written."""
     spans = function.spans.get(node)
     return min(spans, key=lambda s: (s.file, s.line, s.column)) if spans else None
-

@@ -1,7 +1,7 @@
 """Lowering of functions as values, calls, branches, loops, tuples and effects.
 
-The bodies of branches and loops are written in place; what they capture is read where it is. A call of a known function is
-a call of its procedure.
+The bodies of branches and loops are written in place; what they capture is read where it is. A call of a known
+function is a call of its procedure.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from arignote.ir.errors import UnsupportedSyntaxError
 from arignote.ir.graph import Apply, Function, Node
 from arignote.ir.sizes import sizes
 from arignote.ir.types import Array, Closure, Scalar, Tuple, Type, dims_of
 from arignote.lower import fusion
 from arignote.lower.boxes import is_recursive
-from arignote.lower.context import Context
+from arignote.lower.context import MOST_ARGUMENTS, Context
 from arignote.lower.flatten import flatten, rebuild, settled, types_of
 from arignote.lower.frame import Frame, rule
 from arignote.lower.loop_ir import BUFFER, FLOATS, INT32, INT64, Const, Operand, Var, pointer_to
@@ -162,7 +163,8 @@ def _settled_closure(frame: Frame, node: Node) -> ClosureValue:
 
 
 class Carry:
-    """What a loop carries. Sizes of arrays that no iteration changes are not carried: the body sees those from outside."""
+    """What a loop carries. Sizes of arrays that no iteration changes are not carried: the body sees those from
+    outside."""
 
     def __init__(self, frame: Frame, body: ClosureValue, init: tuple[Node, ...], skip: int) -> None:
         context, function = frame.context, body.function
@@ -240,7 +242,11 @@ def _raise_if(frame: Frame, node: Apply) -> AnyValue:
     condition = frame.scalar(node.inputs[1])
     if isinstance(condition, Const) and not condition.value:
         return UNIT
-    args = [frame.scalar(x) for x in node.inputs[2:]]
+    shown = node.inputs[2:]
+    if len(shown) > MOST_ARGUMENTS or any(isinstance(x.type, Array) for x in shown):
+        message = f"an error message can show at most {MOST_ARGUMENTS} run-time values, and no arrays"
+        raise UnsupportedSyntaxError(message, context.span, hint="print the values before raising")
+    args = [frame.scalar(x) for x in shown]
     site = context.unit.site(node["exception"], node["message"], context.span)
     context.build.raise_if(condition, site, args)
     return UNIT
@@ -259,7 +265,7 @@ def _print(frame: Frame, node: Apply) -> AnyValue:
             words += [array.pointer, array.pointer, *array.sizes]
         else:
             words.append(frame.scalar(child))
-    buffer, block = build.alloc(INT64, max(len(words), 1))
+    _, block = build.alloc(INT64, max(len(words), 1))
     for place, word in enumerate(words):
         _store_word(context, block, place, word)
     number = context.unit.print_template(node["template"])

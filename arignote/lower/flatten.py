@@ -1,11 +1,11 @@
 """Values as lists of operands, as they cross the boundary of a region, a loop or a procedure, and back.
 
-    scalar              the operand
-    array               buffer, pointer, and the sizes that its type does not know
-    tuple, closure      those of the parts
-    list                length, capacity, one buffer per operand that an element is flattened to
-    recursive closure   one buffer (see `lists.py`)
-    token, unit         nothing
+scalar              the operand
+array               buffer, pointer, and the sizes that its type does not know
+tuple, closure      those of the parts
+list                length, capacity, one buffer per operand that an element is flattened to
+recursive closure   one buffer (see `lists.py`)
+token, unit         nothing
 """
 
 from __future__ import annotations
@@ -107,7 +107,8 @@ def _rebuild_array(context: Context, type_: Array, operands: Iterator[Operand], 
             context.not_one.add(given.id)
     shape = tuple(sizes)
     context.now_real(shape)
-    return Stored(type_.dtype, buffer, pointer, shape, context.strides(shape), contiguous=True)  # type: ignore[arg-type]
+    strides = context.strides(shape)
+    return Stored(type_.dtype, buffer, pointer, shape, strides, contiguous=True)  # type: ignore[arg-type]
 
 
 def settled(context: Context, value: AnyValue) -> AnyValue:

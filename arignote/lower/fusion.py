@@ -4,12 +4,12 @@ A nest is made when something must be in memory (or a scalar is needed): the *ro
 
 - everything that the root is computed from and that is not in memory yet: elementwise chains, views, gathers,
   reductions over the innermost axis;
-- *siblings*: other values that will be needed in memory, or reductions, over the same iteration space, as far as they are
-  ready: one pass over memory computes all of them;
+- *siblings*: other values that will be needed in memory, or reductions, over the same iteration space, as far as they
+  are ready: one pass over memory computes all of them;
 - values on the way that are expensive and have other uses to come: they are stored in passing, and not computed again.
 
-What is read at other positions than it is computed (broadcast of something expensive, a reduction that keeps the innermost
-axis) is put in memory first, by a nest of its own.
+What is read at other positions than it is computed (broadcast of something expensive, a reduction that keeps the
+innermost axis) is put in memory first, by a nest of its own.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from arignote.lower.lazy import EXPENSIVE, Gather, Iota, Lazy, Mapped, Reduction
 from arignote.lower.loop_ir import Operand, Var
 from arignote.lower.nests import KernelWriter, Nest, Write, row_accumulation
-from arignote.lower.values import AnyValue, Stored, is_constant
+from arignote.lower.values import AnyValue, Stored, is_constant, size_key
 from arignote.lower.views import strided_view
 
 if TYPE_CHECKING:
@@ -89,7 +89,8 @@ class Plan:
         self.mapped = False
 
     def prepare(self, roots: list[AnyValue], may_force: bool = True) -> bool:
-        """Put in memory what cannot be computed in this nest; without `may_force`, only say whether nothing is missing."""
+        """Put in memory what cannot be computed in this nest; without `may_force`, only say whether nothing is
+        missing."""
         stack: list[tuple[AnyValue, bool]] = [(root, True) for root in roots]
         seen: set[tuple[Lazy, bool]] = set()
         while stack:
@@ -184,8 +185,11 @@ class Plan:
             if id(value) not in finished:
                 if uses[value] <= 0 and not value.needed:
                     finished.add(id(value))
-                elif here and len(value.sizes) == len(self.space) and not isinstance(value, Reduction) and (
-                    value.needed or value.cost >= EXPENSIVE
+                elif (
+                    here
+                    and len(value.sizes) == len(self.space)
+                    and not isinstance(value, Reduction)
+                    and (value.needed or value.cost >= EXPENSIVE)
                 ):
                     found.append(value)
                     finished.add(id(value))
@@ -204,8 +208,8 @@ class Plan:
             if isinstance(value, Mapped):
                 steps += [step for _, _, step in value.axes]
         flags = self.context.flags
-        found = {flags[s.id][1].id: flags[s.id][1] for s in steps if isinstance(s, Var) and s.id in flags}  # type: ignore[union-attr]
-        return list(found.values())
+        found = [flags[step.id][1] for step in steps if isinstance(step, Var) and step.id in flags]
+        return list({size_key(condition): condition for condition in found}.values())
 
     def groups(self, axes: list[int], outputs: list[Stored], plain: bool) -> list[tuple[int, ...]]:
         """Neighbouring axes that can be one loop."""
@@ -229,7 +233,6 @@ class Plan:
             or (is_constant(array.strides[axis], 0) and is_constant(array.strides[axis - 1], 0))
             for array in (*self.leaves, *outputs)
         )
-
 
     def _is_plainly_contiguous(self, array: Stored) -> bool:
         flags = self.context.flags
@@ -360,6 +363,5 @@ def _write_reductions(plan: Plan, writes: list[Write], reductions: list[tuple[Re
         return KernelWriter(nest, writes, reductions, [*outer, *inner], len(inner)).write()
 
     scalars = _versions(plan, write)
-    for (reduction, place), value in zip([pair for pair in reductions if pair[1] is None], scalars):
+    for reduction, value in zip([reduction for reduction, place in reductions if place is None], scalars):
         context.set_forced(reduction, value)
-

@@ -1,7 +1,7 @@
 """Lowering of indexing: reading parts, replacing parts, gathers and scatters.
 
-An update consumes its operand: the reference is taken over, and when it is the only one (asked at run time) the memory is
-written in place; otherwise it is copied first.
+An update consumes its operand: the reference is taken over, and when it is the only one (asked at run time) the
+memory is written in place; otherwise it is copied first.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from arignote.ir.graph import Apply, Node
-from arignote.ir.types import dims_of, dtype_of
+from arignote.ir.types import dims_of
 from arignote.lower import fusion
 from arignote.lower.arrays import broadcast, broadcast_sizes, shape_message, sizes_of, view
 from arignote.lower.context import INTEGER, Context
@@ -20,7 +20,6 @@ from arignote.lower.nests import Nest
 from arignote.lower.reductions import accumulator
 from arignote.lower.values import ZERO, AnyValue, Stored
 from arignote.ops.index import in_range
-
 
 # index, update_index -------------------------------------------------------------------------------------------------
 
@@ -340,4 +339,3 @@ def _write_scatter(context: Context, target: Stored, value: AnyValue, picks: tup
         loops(0)
         kernel.statement.reads = tuple(nest.reads.values())
         kernel.statement.writes = (target.pointer,)
-

@@ -7,8 +7,8 @@
     Gather(source, indices)    elements of an array in memory, picked by index arrays that are known to be in range
     Reduction(op, source, axes)
 
-`element` writes the scalar code for one element at given indices, through a `Nest` (`nests.py`), which remembers what it
-has computed in the loops that are open.
+`element` writes the scalar code for one element at given indices, through a `Nest` (`nests.py`), which remembers what
+it has computed in the loops that are open.
 """
 
 from __future__ import annotations

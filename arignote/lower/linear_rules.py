@@ -1,7 +1,8 @@
 """Lowering of matrix products: floating point to BLAS, straight into the result; integers as loops.
 
-`ag_gemm_f64(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row)` (and `_f32`) computes C = A B for matrices given by
-their strides in elements, so that a transposed view is not copied. C is overwritten, with zeros where k is 0.
+`ag_gemm_f64(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row)` (and `_f32`) computes C = A B for matrices
+given by their strides in elements, so that a transposed view is not copied. C is overwritten, with zeros where k is
+0.
 """
 
 from __future__ import annotations
@@ -97,7 +98,9 @@ def _loops(context: Context, a: Stored, b: Stored, c: Stored, pointers: list[Var
     m, n = c.sizes[-2:]
 
     def at(pointer: Var, array: Stored, row: Operand, column: Operand) -> Operand:
-        return build.index_add(build.index_multiply(row, array.strides[-2]), build.index_multiply(column, array.strides[-1]))
+        return build.index_add(
+            build.index_multiply(row, array.strides[-2]), build.index_multiply(column, array.strides[-1])
+        )
 
     with build.kernel(pointers[:2], pointers[2:]), build.loop(m) as row:
         with build.loop(n, vector=True) as fill:
@@ -106,5 +109,7 @@ def _loops(context: Context, a: Stored, b: Stored, c: Stored, pointers: list[Var
             factor = build.load(pointers[0], at(pointers[0], a, row.index, middle.index))
             with build.loop(n, vector=True) as column:
                 place = at(pointers[2], c, row.index, column.index)
-                term = build.let("multiply", factor, build.load(pointers[1], at(pointers[1], b, middle.index, column.index)))
+                term = build.let(
+                    "multiply", factor, build.load(pointers[1], at(pointers[1], b, middle.index, column.index))
+                )
                 build.store(pointers[2], place, build.let("add", build.load(pointers[2], place), term))

@@ -1,7 +1,7 @@
 """Lowering of lists: one growable buffer per operand that an element is flattened to, all of one capacity.
 
-The buffers of a list are shared or not together, so the first one tells whether the list may be changed in place. Places
-beyond the length hold nothing, or a reference that the next write gives back.
+The buffers of a list are shared or not together, so the first one tells whether the list may be changed in place.
+Places beyond the length hold nothing, or a reference that the next write gives back.
 """
 
 from __future__ import annotations
@@ -165,4 +165,3 @@ def _emptied(context: Context, value: ListValue, words: list[Operand], place: Op
                 build.release(word)
         branch.otherwise()
     return own
-

@@ -2,9 +2,9 @@
 
     lower(function) -> Lowered(program, sites, prints)
 
-Each function that is called becomes a procedure; the bodies of branches and loops are written in place. Values stay lazy
-until they are needed (`lazy.py`, `fusion.py`), so that whole expressions become single loop nests. Afterwards references
-are counted (`memory.py`).
+Each function that is called becomes a procedure; the bodies of branches and loops are written in place. Values stay
+lazy until they are needed (`lazy.py`, `fusion.py`), so that whole expressions become single loop nests. Afterwards
+references are counted (`memory.py`).
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def _entry(unit: Unit, function: Function) -> None:
     context = Context(unit, symbol_name(function))
     arguments = _parameters(context, function, all_sizes=True)
     result = run_body(context, function, arguments)
-    operands = _own_results(context, flatten(context, result, function.result_type, all_sizes=True), function.result_type)
+    operands = _own_results(
+        context, flatten(context, result, function.result_type, all_sizes=True), function.result_type
+    )
     _finish(unit, context, operands)
 
 
@@ -99,7 +101,8 @@ def _leaves(type_: Type) -> list[Type]:
 def _own_array(context: Context, leaf: Array, operands: list[Operand]) -> list[Operand]:
     buffer, pointer, *sizes = operands
     shape = tuple(sizes)
-    array = Stored(leaf.dtype, buffer, pointer, shape, context.strides(shape), contiguous=True)  # type: ignore[arg-type]
+    strides = context.strides(shape)
+    array = Stored(leaf.dtype, buffer, pointer, shape, strides, contiguous=True)  # type: ignore[arg-type]
     if buffer.id in context.fresh:  # type: ignore[union-attr]
         context.fresh.discard(buffer.id)  # type: ignore[union-attr]
         return operands

@@ -1,19 +1,19 @@
 """Ownership: where references to buffers are taken, handed over and given back.
 
-The lowering writes code as if memory were collected. This pass then walks every procedure backwards, once, and makes the
-counts precise, in the manner of Perceus (Reinking, Xie, de Moura, Leijen, 2021), on structured control flow:
+The lowering writes code as if memory were collected. This pass then walks every procedure backwards, once, and makes
+the counts precise, in the manner of Perceus (Reinking, Xie, de Moura, Leijen, 2021), on structured control flow:
 
 - A buffer variable that a statement defines owns one reference. Parameters are borrowed.
-- Values yielded by a region, initial values of a loop, results, buffers stored into memory and `Take` consume a reference:
-  it is handed over where it was the last use, otherwise `Retain` comes before. Everything else borrows, and is followed by
-  `Release` where it was the last use.
+- Values yielded by a region, initial values of a loop, results, buffers stored into memory and `Take` consume a
+  reference: it is handed over where it was the last use, otherwise `Retain` comes before. Everything else borrows, and
+  is followed by `Release` where it was the last use.
 - A buffer that dies in only one side of a branch is released at the beginning of the other.
 - Inside a loop, what comes from outside is borrowed.
 - A statement that can leave the procedure names the buffers that are alive there.
 
-A pointer keeps its buffer alive: the pointer defined (or loaded) right after a buffer belongs to it, and a pointer derived
-from another belongs where that belongs. A buffer loaded from memory is retained; the lowering releases what a store
-overwrites.
+A pointer keeps its buffer alive: the pointer defined (or loaded) right after a buffer belongs to it, and a pointer
+derived from another belongs where that belongs. A buffer loaded from memory is retained; the lowering releases what a
+store overwrites.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ ZERO = Const(0, "int64")
 
 @dataclass(slots=True, eq=False)
 class Take:
-    """Between the lowering and this pass: `buffer` is the reference that `source` held, or a new one if `source` is used
-    later; `pointer` is `source_pointer` under the new owner."""
+    """Between the lowering and this pass: `buffer` is the reference that `source` held, or a new one if `source` is
+    used later; `pointer` is `source_pointer` under the new owner."""
 
     buffer: Var
     pointer: Var
@@ -321,8 +321,10 @@ class _Ownership:
 
     def _branch(self, statement: If, live: dict[int, Var], outside: dict[int, Var], out: list[Statement]) -> None:
         self._drop_unused(statement.results, live, out)
-        sides = [self._rewrite(body, live, outside, yields) for body, yields in
-                 ((statement.then_body, statement.then_yields), (statement.else_body, statement.else_yields))]  # fmt: skip
+        sides = [
+            self._rewrite(statement.then_body, live, outside, statement.then_yields),
+            self._rewrite(statement.else_body, live, outside, statement.else_yields),
+        ]
         before: dict[int, Var] = {}
         for _, alive in sides:
             before.update(alive)

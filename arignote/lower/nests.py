@@ -171,9 +171,9 @@ class KernelWriter:
         initial = [value for accumulator in self.accumulators for value in accumulator.initial]
         types = [value.type for value in initial]
         partial = [nest.context.allocate(type, (blocks,)).pointer for type in types]
+        grain = GRAIN // BLOCK if self.independent else None
         with build.kernel() as kernel:
-            with build.loop(blocks, parallel=self.independent, grain=GRAIN // BLOCK if self.independent else None) as loop, \
-                    nest.scope():  # fmt: skip
+            with build.loop(blocks, parallel=self.independent, grain=grain) as loop, nest.scope():
                 base = build.index_multiply(loop.index, BLOCK)
                 here = build.let("minimum", build.let("subtract", count, base), build.index_add(BLOCK, 0))
                 for pointer, value in zip(partial, self._block(axis, here, base, initial, types).results):
@@ -306,7 +306,8 @@ def _is_long(count: Operand) -> bool:
 
 
 def row_accumulation(nest: Nest, writes: list[Write], reductions: list[tuple[Reduction, Stored]]) -> None:
-    """Reductions that keep the innermost axis: whole rows of the result accumulate in memory, in the order of the operand."""
+    """Reductions that keep the innermost axis: whole rows of the result accumulate in memory, in the order of the
+    operand."""
     build, context = nest.build, nest.context
     axes = reductions[0][0].axes
     total = context.product(reductions[0][1].sizes)
@@ -337,4 +338,3 @@ def row_accumulation(nest: Nest, writes: list[Write], reductions: list[tuple[Red
         loops(0)
         kernel.statement.reads = tuple([var for key, var in nest.reads.items() if key not in nest.writes])
         kernel.statement.writes = tuple(nest.writes.values())
-

@@ -1,4 +1,5 @@
-"""Elements in memory: a flattened value spread over one buffer per operand, at some position of each. Lists and boxes."""
+"""Elements in memory: a flattened value spread over one buffer per operand, at some position of each. Lists and
+boxes."""
 
 from __future__ import annotations
 

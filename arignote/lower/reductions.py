@@ -23,7 +23,8 @@ class Accumulator:
     width = 1
 
     def __init__(self, op: str, identity: Const, rounds: bool) -> None:
-        self.op, self.initial, self.rounds = op, [identity], rounds
+        self.op, self.rounds = op, rounds
+        self.initial: list[Operand] = [identity]
 
     def step(self, build: ProcedureBuilder, carried: list[Operand], value: Operand, position: Operand) -> list[Operand]:
         """The registers after one more value."""
@@ -117,4 +118,3 @@ def element_of_reduction(nest: Nest, reduction: Reduction, indices: tuple[Operan
         return list(loop.results)
 
     return how.result(loops(0, list(how.initial)))
-

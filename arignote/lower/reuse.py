@@ -1,8 +1,8 @@
 """Temporaries that die where another is born: the new array takes over the memory of the old one.
 
-In `b = alloc; ...; a = alloc; kernel(reads b, writes a)`, where the kernel is the last use of b and reads of it only the
-element that it writes of a, a is b: the allocation becomes a `Take`, and the kernel works in place. Nothing else may have a
-reference to b, so it must have been allocated here and never handed on.
+In `b = alloc; ...; a = alloc; kernel(reads b, writes a)`, where the kernel is the last use of b and reads of it only
+the element that it writes of a, a is b: the allocation becomes a `Take`, and the kernel works in place. Nothing else
+may have a reference to b, so it must have been allocated here and never handed on.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ def _only_this_pointer(kernel: Kernel, old: Alloc, owner: dict[int, Var]) -> boo
 
 
 def _same_places(kernel: Kernel, new: Alloc, old: Alloc) -> bool:
-    """Whether the kernel stores each element of `new` once, in the innermost loop, after reading that element of `old`."""
+    """Whether the kernel stores each element of `new` once, in the innermost loop, after reading that element of
+    `old`."""
     bodies = [kernel.body, *[each.body for each in walk(kernel.body) if isinstance(each, For)]]
     accesses = 0
     for each in walk(kernel.body):

@@ -1,8 +1,8 @@
 """The order in which the nodes of a function are evaluated.
 
-Operands first, and of the operands the token first: so the chain of effects and pinned failures is walked in program order
-before anything that only a result needs. Where an update replaces an array that others still read, the readers come first
-if they do not depend on the update, so that it can be made in place.
+Operands first, and of the operands the token first: so the chain of effects and pinned failures is walked in program
+order before anything that only a result needs. Where an update replaces an array that others still read, the readers
+come first if they do not depend on the update, so that it can be made in place.
 """
 
 from __future__ import annotations
@@ -73,31 +73,35 @@ def _is_valid(order: list[Node]) -> bool:
     return True
 
 
-def _readers_first(order: list[Node], updates: list[Node]) -> dict[Node, list[Node]]:
+def _readers_first(order: list[Node], updates: list[Apply]) -> dict[Node, list[Node]]:
     """For each update the readers of the old value that come after it and do not depend on it."""
     position = {node: number for number, node in enumerate(order)}
-    updated: dict[Node, list[Node]] = {node.inputs[0]: [] for node in updates}  # type: ignore[attr-defined]
+    updated: dict[Node, list[Apply]] = {node.inputs[0]: [] for node in updates}
+    pinned: set[Node] = set()
     for node in order:
         if isinstance(node, Apply):
+            if node.type is TOKEN:
+                pinned.update(node.inputs)
             for child in node.inputs:
                 if child in updated:
                     updated[child].append(node)
     found: dict[Node, list[Node]] = {}
     for update in updates:
         place = position[update]
-        late = [r for r in updated[update.inputs[0]] if position[r] > place and r.op.name not in UPDATES  # type: ignore[attr-defined]
-                and not _depends(r, update, position)]  # fmt: skip
+        readers = [r for r in updated[update.inputs[0]] if r.op.name not in UPDATES]
+        late = [r for r in readers if position[r] > place and not _is_bound(r, update, position, pinned)]
         if late:
-            found[update] = late
+            found[update] = list(late)
     return found
 
 
-def _depends(reader: Node, update: Node, position: dict[Node, int]) -> bool:
-    """Whether the reader needs the update. Only nodes that come after it can; beyond a bound the answer is yes."""
+def _is_bound(reader: Node, update: Node, position: dict[Node, int], pinned: set[Node]) -> bool:
+    """Whether the reader needs the update, or has its place in the program's order. Only nodes that come after the update
+    matter; beyond a bound the answer is yes."""
     place, visited, stack = position[update], {reader}, [reader]
     while stack:
         node = stack.pop()
-        if node is update or len(visited) > MOST_VISITED:
+        if node is update or node in pinned or node.type is TOKEN or len(visited) > MOST_VISITED:
             return True
         for child in node.inputs if isinstance(node, Apply) else ():
             if position[child] >= place and child not in visited:

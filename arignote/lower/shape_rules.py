@@ -59,7 +59,9 @@ def _broadcast_to(frame: Frame, node: Apply) -> AnyValue:
             _broadcast_to_failure(frame, differ, given, wanted)
             context.now_equal(size, target)
         else:
-            _broadcast_to_failure(frame, build.let("logical_and", differ, build.let("not_equal", size, ONE)), given, wanted)
+            _broadcast_to_failure(
+                frame, build.let("logical_and", differ, build.let("not_equal", size, ONE)), given, wanted
+            )
     return broadcast(context, value, wanted)
 
 
@@ -191,7 +193,9 @@ def _concatenate(frame: Frame, node: Apply) -> AnyValue:
     return result
 
 
-def _check_joint(frame: Frame, first: tuple[Operand, ...], other: tuple[Operand, ...], axis: int, position: int) -> None:
+def _check_joint(
+    frame: Frame, first: tuple[Operand, ...], other: tuple[Operand, ...], axis: int, position: int
+) -> None:
     context = frame.context
     for a, (left, right) in enumerate(zip(first, other)):
         if a == axis or context.same(left, right):
@@ -293,4 +297,3 @@ def _position(frame: Frame, node: Apply) -> AnyValue:
         message: tuple[Any, ...] = (f"attempt to get {node.op.name} of an empty sequence",)
         context.raise_if(context.build.let("equal", size, ZERO), ValueError, message)
     return reduction(frame, node.op.name, value, (axis,), "int64")
-

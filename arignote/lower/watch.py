@@ -1,4 +1,5 @@
-"""Arrays that will be updated: whatever still reads a part of one is computed before the update, so that it can be in place.
+"""Arrays that will be updated: whatever still reads a part of one is computed before the update, so that it can be in
+place.
 
     row = a[i]              # a view of a's memory
     a[i] = a[j]             # would copy all of a, because `row` is still wanted

@@ -149,8 +149,13 @@ def test_errors_release_everything():
     e, x, i = Emit(), vector("x"), Parameter("i", I)
     y, z = e.op("exp", x), e.op("sin", x)
     token = e.op("after", e.op("token"), e.op("index", y, i, axes=(0,)))
-    token = e.op("raise_if", token, e.op("greater", e.op("sum", z, axes=(0,)), e.constant(1e9, "float64")),
-                 exception=ValueError, message=("no",))
+    token = e.op(
+        "raise_if",
+        token,
+        e.op("greater", e.op("sum", z, axes=(0,)), e.constant(1e9, "float64")),
+        exception=ValueError,
+        message=("no",),
+    )
     function = main(e, [x, i], e.op("add", y, z), token=token)
     for index in (0, 2, 3, -3, -4):
         agree(function, rng.normal(size=3), index)

@@ -164,8 +164,16 @@ def test_reshape_checks():
 
 def test_sum_to():
     e, x = Emit(), vector("x", dims=(N, N, N))
-    shapes = [((N, N), (3, 4)), ((1, N), (1, 4)), ((N, 1), (3, 1)), ((1, 1), (1, 1)), ((N,), (4,)), ((-2, -2), (1, 4)),
-              ((-2,), (1,)), ((-2, -2), (3, 4))]
+    shapes = [
+        ((N, N), (3, 4)),
+        ((1, N), (1, 4)),
+        ((N, 1), (3, 1)),
+        ((1, 1), (1, 1)),
+        ((N,), (4,)),
+        ((-2, -2), (1, 4)),
+        ((-2,), (1,)),
+        ((-2, -2), (3, 4)),
+    ]
     for dims, shape in shapes:
         like = vector("like", dims=dims)
         agree(main(e, [x, like], e.op("sum_to", x, like)), rng.normal(size=(2, 3, 4)), np.zeros(shape))

@@ -24,8 +24,18 @@ def test_index():
 
 def test_slice_with_steps():
     e, x = Emit(), vector("x", dims=(N, N))
-    part = e.op("slice", x, e.integer(2), e.integer(2), e.integer(-2), e.integer(1), e.integer(3), e.integer(1),
-                axes=(0, 1), dims=(2, 3))
+    part = e.op(
+        "slice",
+        x,
+        e.integer(2),
+        e.integer(2),
+        e.integer(-2),
+        e.integer(1),
+        e.integer(3),
+        e.integer(1),
+        axes=(0, 1),
+        dims=(2, 3),
+    )
     lowered = agree(main(e, [x], e.op("exp", part)), rng.normal(size=(3, 4)))
     assert counts(lowered) == (1, 1)
 
@@ -65,8 +75,12 @@ def test_gather():
             lowered = agree(function, data, np.array(picks, "int64"))
     assert counts(lowered) == (2, 1)
     j = vector("j", "int64", (N, 1))
-    agree(main(e, [x, i, j], e.op("gather", x, e.op("expand_dims", i, axes=(0,)), j, axis=0)), data,
-          np.array([0, 1]), np.array([[1], [3], [0]]))
+    agree(
+        main(e, [x, i, j], e.op("gather", x, e.op("expand_dims", i, axes=(0,)), j, axis=0)),
+        data,
+        np.array([0, 1]),
+        np.array([[1], [3], [0]]),
+    )
     k = vector("k", "int64")
     agree(main(e, [x, i, k], e.op("gather", x, i, k, axis=0)), data, np.array([0, 1]), np.array([1, 2, 3]))
 

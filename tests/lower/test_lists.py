@@ -20,7 +20,12 @@ def test_push_get_pop_of_scalars():
     one = e.op("list_push", empty, a)
     two = e.op("list_push", one, e.op("multiply", a, a))
     popped = e.op("list_pop", two)
-    results = (e.op("list_get", two, n), e.op("list_length", two), e.op("list_length", e.item(popped, 0)), e.item(popped, 1))
+    results = (
+        e.op("list_get", two, n),
+        e.op("list_length", two),
+        e.op("list_length", e.item(popped, 0)),
+        e.item(popped, 1),
+    )
     for index in (0, 1, -1, -2, 2, -3):
         agree(main(e, [a, n], *results), 3.0, index)
     agree(main(e, [a, n], e.item(e.op("list_pop", empty), 1)), 3.0, 0)
@@ -74,8 +79,10 @@ def test_popped_shared_list():
     two = e.op("list_push", e.op("list_push", e.op("list_new", e.integer(4), element=V), e.op("exp", x)), x)
     popped = e.op("list_pop", two)
     again = e.op("list_push", e.item(popped, 0), e.op("cos", x))
-    agree(main(e, [x], e.op("list_get", again, e.integer(1)), e.op("list_get", two, e.integer(1)), e.item(popped, 1)),
-          rng.normal(size=3))
+    agree(
+        main(e, [x], e.op("list_get", again, e.integer(1)), e.op("list_get", two, e.integer(1)), e.item(popped, 1)),
+        rng.normal(size=3),
+    )
     agree(main(e, [x], e.op("list_get", again, e.integer(1))), rng.normal(size=3))
 
 
@@ -86,8 +93,10 @@ def test_lists_of_lists_and_units():
     outer = e.op("list_push", outer, e.op("list_push", inner, x))
     last = e.op("list_get", outer, e.integer(1))
     units = e.op("list_push", e.op("list_new", e.integer(0), element=UNIT), e.tuple([]))
-    agree(main(e, [x], e.op("list_get", last, e.integer(1)), e.op("list_length", last), e.op("list_length", units)),
-          rng.normal(size=3))
+    agree(
+        main(e, [x], e.op("list_get", last, e.integer(1)), e.op("list_length", last), e.op("list_length", units)),
+        rng.normal(size=3),
+    )
 
 
 def test_recursive_closures_are_boxes():
@@ -95,7 +104,12 @@ def test_recursive_closures_are_boxes():
     e = Emit()
     depth, x = Parameter("depth", I), Parameter("x", V)
     back = Function("back", [])
-    inner, kept, scale, more = Parameter("inner", Closure(back, 4)), Parameter("kept", V), Parameter("scale", F), Parameter("more", B)
+    inner, kept, scale, more = (
+        Parameter("inner", Closure(back, 4)),
+        Parameter("kept", V),
+        Parameter("scale", F),
+        Parameter("more", B),
+    )
     cotangent = Parameter("cotangent", V)
     back.parameters = (inner, kept, scale, more, cotangent)
     back.declare(V)
@@ -109,10 +123,14 @@ def test_recursive_closures_are_boxes():
     forward.declare(Closure(back, 4))
     d, v = Parameter("d", I), Parameter("v", V)
     deeper = e.call(forward, e.op("subtract", d, e.integer(1)), e.op("sin", v))
-    yes = e.function("yes", [d, v], e.closure(back, [deeper, v, e.cast(d, "float64"), e.op("greater", d, e.integer(0))]))
+    yes = e.function(
+        "yes", [d, v], e.closure(back, [deeper, v, e.cast(d, "float64"), e.op("greater", d, e.integer(0))])
+    )
     w = Parameter("w", V)
     undefined = e.op("undefined", type=Closure(back, 4))
-    no = e.function("no", [w], e.closure(back, [undefined, w, e.constant(2.0, "float64"), e.op("less", e.size(w, 0), e.integer(0))]))
+    no = e.function(
+        "no", [w], e.closure(back, [undefined, w, e.constant(2.0, "float64"), e.op("less", e.size(w, 0), e.integer(0))])
+    )
     forward.define(e.op("cond", e.op("greater", depth, e.integer(0)), e.closure(yes, [depth, x]), e.closure(no, [x])))
     n, y = Parameter("n", I), Parameter("y", V)
     for levels in (0, 1, 5):

@@ -23,8 +23,19 @@ class Writer:
         return pool[-1 - int(self.rng.integers(min(len(pool), 6)))]
 
     def grow(self, steps):
-        kinds = [self.unary, self.binary, self.mixed, self.reduce, self.rows, self.shape, self.update, self.gather,
-                 self.select, self.scan, self.listed]
+        kinds = [
+            self.unary,
+            self.binary,
+            self.mixed,
+            self.reduce,
+            self.rows,
+            self.shape,
+            self.update,
+            self.gather,
+            self.select,
+            self.scan,
+            self.listed,
+        ]
         if self.depth:
             kinds += [self.cond, self.loop]
         for _ in range(steps):
@@ -43,7 +54,9 @@ class Writer:
 
     def mixed(self):
         other = self.pick([self.vectors, self.scalars][self.rng.integers(2)])
-        self.matrices.append(self.tame(self.e.op(BINARY[self.rng.integers(len(BINARY))], self.pick(self.matrices), other)))
+        self.matrices.append(
+            self.tame(self.e.op(BINARY[self.rng.integers(len(BINARY))], self.pick(self.matrices), other))
+        )
 
     def reduce(self):
         op = ["sum", "max", "min", "prod"][self.rng.integers(4)]
@@ -78,10 +91,23 @@ class Writer:
         if choice == 0:
             y = e.op("update_index", x, self.pick(self.scalars), i, i, axes=(0, 1), accumulate=accumulate)
         elif choice == 1:
-            row = self.pick(self.vectors) if self.rng.integers(2) else e.op("index", x, self.pick(self.integers), axes=(0,))
+            row = (
+                self.pick(self.vectors)
+                if self.rng.integers(2)
+                else e.op("index", x, self.pick(self.integers), axes=(0,))
+            )
             y = e.op("update_index", x, row, i, axes=(0,), accumulate=accumulate)
         else:
-            y = e.op("update_slice", x, e.op("sin", x), e.integer(0), e.size(x, 0), e.integer(1), axes=(0,), accumulate=accumulate)
+            y = e.op(
+                "update_slice",
+                x,
+                e.op("sin", x),
+                e.integer(0),
+                e.size(x, 0),
+                e.integer(1),
+                axes=(0,),
+                accumulate=accumulate,
+            )
         self.matrices.append(y)
 
     def gather(self):
@@ -90,14 +116,23 @@ class Writer:
         if self.rng.integers(2):
             self.matrices.append(e.op("gather", x, order, axis=1))
         else:
-            self.matrices.append(e.op("scatter", x, self.pick(self.matrices), order, axis=1, accumulate=bool(self.rng.integers(2))))
+            self.matrices.append(
+                e.op("scatter", x, self.pick(self.matrices), order, axis=1, accumulate=bool(self.rng.integers(2)))
+            )
 
     def select(self):
         e, x = self.e, self.pick(self.matrices)
         self.matrices.append(e.op("select", e.op("greater", x, self.pick(self.scalars)), x, self.pick(self.vectors)))
 
     def scan(self):
-        self.matrices.append(self.e.op("cumsum", self.e.op("tanh", self.pick(self.matrices)), axis=int(self.rng.integers(2)), reverse=bool(self.rng.integers(2))))
+        self.matrices.append(
+            self.e.op(
+                "cumsum",
+                self.e.op("tanh", self.pick(self.matrices)),
+                axis=int(self.rng.integers(2)),
+                reverse=bool(self.rng.integers(2)),
+            )
+        )
 
     def listed(self):
         e = self.e
@@ -107,16 +142,23 @@ class Writer:
             values = e.op("list_push", values, self.pick(self.matrices))
         values = e.op("list_set", values, e.integer(0), self.pick(self.matrices))
         popped = e.op("list_pop", values)
-        self.matrices += [e.item(popped, 1), e.op("list_get", values, e.integer(1)), e.op("list_get", e.item(popped, 0), e.integer(0))]
+        self.matrices += [
+            e.item(popped, 1),
+            e.op("list_get", values, e.integer(1)),
+            e.op("list_get", e.item(popped, 0), e.integer(0)),
+        ]
 
     def inner(self, steps, extra=()):
         """A function over some of what is here: (parameters, captures, writer inside)."""
         inside = Writer(self.rng, self.depth - 1)
         inside.e = self.e
         captures, parameters = [], []
-        for pool, target, type_ in ((self.matrices, inside.matrices, Array("float64", (N, N))),
-                                    (self.vectors, inside.vectors, Array("float64", (N,))),
-                                    (self.scalars, inside.scalars, F), (self.integers, inside.integers, I)):
+        for pool, target, type_ in (
+            (self.matrices, inside.matrices, Array("float64", (N, N))),
+            (self.vectors, inside.vectors, Array("float64", (N,))),
+            (self.scalars, inside.scalars, F),
+            (self.integers, inside.integers, I),
+        ):
             for _ in range(2):
                 node, parameter = self.pick(pool), Parameter("p", type_)
                 captures.append(node)
@@ -129,7 +171,9 @@ class Writer:
         for _ in range(2):
             parameters, captures, inside = self.inner(3)
             inside.grow(3)
-            function = e.function("side", parameters, e.tuple([inside.pick(inside.matrices), inside.pick(inside.scalars)]))
+            function = e.function(
+                "side", parameters, e.tuple([inside.pick(inside.matrices), inside.pick(inside.scalars)])
+            )
             sides.append(e.closure(function, captures))
         result = e.op("cond", e.op("greater", self.pick(self.scalars), e.constant(0, "float64")), *sides)
         self.matrices.append(e.item(result, 0))
@@ -142,8 +186,18 @@ class Writer:
         inside.matrices.append(a)
         inside.scalars.append(s)
         inside.grow(4)
-        body = e.function("body", [*parameters, i, a, s], e.tuple([e.op("tanh", inside.pick(inside.matrices)), inside.pick(inside.scalars)]))
-        result = e.op("for_loop", e.integer(int(self.rng.integers(4))), e.closure(body, captures), self.pick(self.matrices), self.pick(self.scalars))
+        body = e.function(
+            "body",
+            [*parameters, i, a, s],
+            e.tuple([e.op("tanh", inside.pick(inside.matrices)), inside.pick(inside.scalars)]),
+        )
+        result = e.op(
+            "for_loop",
+            e.integer(int(self.rng.integers(4))),
+            e.closure(body, captures),
+            self.pick(self.matrices),
+            self.pick(self.scalars),
+        )
         self.matrices.append(e.item(result, 0))
         self.scalars.append(e.item(result, 1))
 
@@ -160,11 +214,16 @@ def program(seed, steps):
     w.grow(steps)
     function = main(w.e, [x, y, v, s, i], w.pick(w.matrices), w.pick(w.matrices), w.pick(w.vectors), w.pick(w.scalars))
     n, m = 3, 4
-    return function, (rng.normal(size=(n, m)), rng.normal(size=(n, m)), rng.normal(size=m), 0.3, int(rng.integers(-3, 3)))
+    return function, (
+        rng.normal(size=(n, m)),
+        rng.normal(size=(n, m)),
+        rng.normal(size=m),
+        0.3,
+        int(rng.integers(-3, 3)),
+    )
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_random_program(seed):
     function, arguments = program(seed, 12)
     agree_interpreted(function, *arguments, tolerance=1e-9)
-
