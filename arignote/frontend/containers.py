@@ -44,7 +44,8 @@ def get_item(context: Context, base: Value, index: Value) -> Value:
         for known, value in context.read(base):
             if known == key:
                 return value
-        context.raise_now(KeyError, repr(key))
+        known_keys = ", ".join(repr(known) for known, _ in context.read(base))
+        context.error(f"KeyError: {key!r} is not a key of this dict", hint=f"it has the keys {known_keys}")
     if isinstance(base, RangeValue):
         return _range_item(context, base, index)
     if isinstance(base, TupleValue | ListValue) or isinstance(base, RecordValue) and base.is_tuple:
@@ -59,7 +60,7 @@ def get_item(context: Context, base: Value, index: Value) -> Value:
 
 def _static_item(context: Context, base: Static, index: Any) -> Value:
     if isinstance(base.object, type) and not hasattr(type(base.object), "__getitem__"):
-        return base  # list[int] and the like
+        context.error(f"{context.show(base)} cannot be indexed in compiled code")
     return static_call(context, operator.getitem, base.object, index)
 
 

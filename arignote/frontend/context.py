@@ -102,7 +102,7 @@ class Context:
 
     def error(self, message: str, kind: type[CompileError] = TypeInferenceError, hint: str = "") -> NoReturn:
         """Refuse the program at the current place."""
-        raise kind(message, self.span, hint, self.calls)
+        raise kind(message, self.span, hint, [call for call in self.calls if call[0] is not None])
 
     def raise_now(self, exception: type[BaseException], *message: Any) -> NoReturn:
         """The program certainly raises here."""

@@ -212,8 +212,7 @@ def _attempt(context: Context, instance: Instance, flat: Flat) -> tuple[Scope, l
     except Pending:
         waiting = [i for i in context.program.active if i.recursive and i.result is None]
         if waiting and waiting[0] is instance:
-            context.error(f"the recursive function {instance.name} has no branch that ends without calling itself, so the "
-                          "type of its result cannot be known")  # fmt: skip
+            return scope, parameters, None  # no branch ends without calling itself: it never returns
         raise
     finally:
         context.calls.pop()

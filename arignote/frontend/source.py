@@ -85,7 +85,11 @@ def _find(code: CodeType, namespace: dict[str, Any]) -> FunctionNode:
         raise UnsupportedSyntaxError(
             f"cannot compile {code.co_qualname}: {what} found at {code.co_filename}:{code.co_firstlineno}",
             hint="define the function with `def` in a file or a notebook cell, on a line of its own")  # fmt: skip
-    return candidates[0]
+    found = candidates[0]
+    if isinstance(found, ast.AsyncFunctionDef):
+        span = Span(code.co_filename, code.co_name, found.lineno, found.col_offset, found.lineno)
+        raise UnsupportedSyntaxError("`async def` is not supported in compiled code", span, "use a plain `def`")
+    return found
 
 
 def _tree(code: CodeType, namespace: dict[str, Any]) -> ast.Module:
@@ -111,8 +115,8 @@ def _functions_at(tree: ast.AST, code: CodeType) -> Iterator[FunctionNode]:
     stack: list[ast.AST] = [tree]
     while stack:
         node = stack.pop()
-        if isinstance(node, ast.FunctionDef) and node.name == name and _first_line(node) == line:
-            yield node
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name and _first_line(node) == line:
+            yield node  # type: ignore[misc]
         elif isinstance(node, ast.Lambda) and name == "<lambda>" and node.lineno == line:
             yield node
         for child in ast.iter_child_nodes(node):

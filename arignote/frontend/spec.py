@@ -46,6 +46,7 @@ from arignote.frontend.values import (
     ArrayValue,
 )
 from arignote.ir.graph import Node
+from arignote.ir.errors import UnsupportedSyntaxError
 from arignote.ir.structure import StaticOf
 from arignote.ir.types import BOOL, Scalar, Type
 
@@ -98,7 +99,8 @@ def parts(context: Context, value: Value) -> tuple[str, Any, Sequence[Value]]:
             return "method", value.name, (value.instance,)
         case TransformValue():
             return "transform", (value.kind, value.options), (value.function, *value.parts)
-    raise AssertionError(f"no parts of {value!r}")
+    context.error(f"{context.show(value)} that is known at run time only can be printed, or be part of the message of an error, "
+                  "but not be stored, passed or returned", UnsupportedSyntaxError)  # fmt: skip
 
 
 def assemble(tag: str, key: Any, items: list[Value], roots: Roots | None) -> Value:

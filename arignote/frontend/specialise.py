@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from arignote.frontend import calls, fence, statements
-from arignote.frontend.branches import Pending
 from arignote.frontend.context import Context, Raised, StaticRequired
 from arignote.frontend.instances import Program, inline
 from arignote.frontend.join import is_unreadable
@@ -73,9 +72,6 @@ def specialise(function: Callable[..., Any], arguments: tuple[Structure, ...], k
                 if error.origin is None or error.origin in forced:
                     raise
                 forced.add(error.origin)
-            except Pending:
-                raise TypeInferenceError("a recursive function has no branch that ends without calling itself, so the type of "
-                                         "its result cannot be known") from None  # fmt: skip
         raise TypeInferenceError("too many captured variables must be known at compile time")
     finally:
         sys.setrecursionlimit(limit)

@@ -307,7 +307,7 @@ def _unpack(context: Context, target: ast.Tuple | ast.List, value: Value) -> Non
     else:
         after = len(names) - star - 1
         if len(items) < len(names) - 1:
-            context.raise_now(ValueError, f"not enough values to unpack (expected at least {len(names) - 1}, got {len(items)})")
+            context.error(f"not enough values to unpack (expected at least {len(names) - 1}, got {len(items)})")
         middle = ListValue(tuple(items[star : len(items) - after]))
         items = [*items[:star], middle, *items[len(items) - after :]]
     for name, item in zip(names, items):
@@ -316,8 +316,8 @@ def _unpack(context: Context, target: ast.Tuple | ast.List, value: Value) -> Non
 
 def _wrong_count(context: Context, expected: int, found: int) -> None:
     if found < expected:
-        context.raise_now(ValueError, f"not enough values to unpack (expected {expected}, got {found})")
-    context.raise_now(ValueError, f"too many values to unpack (expected {expected})")
+        context.error(f"not enough values to unpack (expected {expected}, got {found})")
+    context.error(f"too many values to unpack (expected {expected})")
 
 
 def _items_to_unpack(context: Context, value: Value, count: int, star: int | None) -> list[Value]:
@@ -435,16 +435,14 @@ def _augment(context: Context, op: ast.operator, current: Value, right: Value, s
 @executes(ast.Delete)
 def _delete(context: Context, node: ast.Delete) -> None:
     for target in node.targets:
-        if isinstance(target, ast.Name):
-            read_name(context, target.id)
-            context.set(context.frame.variables[target.id], Unbound())
-        elif isinstance(target, ast.Subscript):
+        if isinstance(target, ast.Subscript):
             base = context.evaluate(target.value)
             index = evaluate_index(context, target.slice)
             context.at(target)
             HOOKS["delitem"](context, base, index)
         else:
-            context.error("`del` of an attribute is not supported in compiled code", UnsupportedSyntaxError)
+            context.error("`del` of a name is not supported in compiled code", UnsupportedSyntaxError,
+                          "leave it out: memory is freed when a value is not needed any more")  # fmt: skip
 
 
 @executes(ast.FunctionDef)

@@ -122,7 +122,7 @@ def _seeds(context: Context, forward: _Forward, value: Value, has_aux: bool) -> 
         return [None] * len(forward.result_types)
     if not scalar or not is_float(value.dtype):  # type: ignore[attr-defined]
         what = "array of " if isinstance(value, ArrayValue) else ""
-        context.error(f"the gradient needs a function that returns one float, but {forward.instance.name} returns "
+        context.error(f"the gradient needs a scalar function, one that returns one float, but {forward.instance.name} returns "
                       f"{context.show(value)}", DifferentiationError,
                       "reduce the result, as with np.sum" if what else "return a float")  # fmt: skip
     one = context.scope.emit.constant(1, value.dtype)  # type: ignore[attr-defined]
