@@ -187,11 +187,17 @@ class KernelWriter:
         return self._results(list(loop.results))
 
     def _results(self, totals: list[Operand]) -> list[Operand]:
-        found: list[Operand] = []
-        for accumulator in self.accumulators:
-            found.append(accumulator.result(totals[: accumulator.width]))
-            totals = totals[accumulator.width :]
-        return found
+        """Results that are arrays are stored; those that are scalars are given."""
+        scalars: list[Operand] = []
+        for accumulator, (reduction, destination) in zip(self.accumulators, self.reductions):
+            mine, totals = totals[: accumulator.width], totals[accumulator.width :]
+            result = accumulator.result(mine)
+            if destination is None:
+                scalars.append(result)
+            else:
+                kept = tuple([i for axis, i in enumerate(self.indices) if axis not in reduction.axes])
+                self.nest.store(Write(result, destination), kept)
+        return scalars
 
     def _grain(self, counts: list[Operand]) -> Operand | None:
         """Outer iterations worth a thread, when the outermost loop may be split."""
@@ -225,16 +231,7 @@ class KernelWriter:
             return []
         initial = [value for accumulator in self.accumulators for value in accumulator.initial]
         totals = self._reduced_loops(self.kept, counts, initial)
-        scalars: list[Operand] = []
-        for accumulator, (reduction, destination) in zip(self.accumulators, self.reductions):
-            mine, totals = totals[: accumulator.width], totals[accumulator.width :]
-            result = accumulator.result(mine)
-            if destination is None:
-                scalars.append(result)
-            else:
-                kept = tuple([i for axis, i in enumerate(self.indices) if axis not in reduction.axes])
-                self.nest.store(Write(result, destination), kept)
-        return scalars
+        return self._results(totals)
 
     def _reduced_loops(self, level: int, counts: list[Operand], carried: list[Operand]) -> list[Operand]:
         if level == len(self.groups):

@@ -96,8 +96,8 @@ def _readers_first(order: list[Node], updates: list[Apply]) -> dict[Node, list[N
 
 
 def _is_bound(reader: Node, update: Node, position: dict[Node, int], pinned: set[Node]) -> bool:
-    """Whether the reader needs the update, or has its place in the program's order. Only nodes that come after the update
-    matter; beyond a bound the answer is yes."""
+    """Whether the reader needs the update, or has its place in the program's order. Only nodes that come after the
+    update matter; beyond a bound the answer is yes."""
     place, visited, stack = position[update], {reader}, [reader]
     while stack:
         node = stack.pop()

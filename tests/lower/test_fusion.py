@@ -232,3 +232,16 @@ def test_dying_temporaries_are_overwritten():
     turned = e.op("add", product, e.op("transpose", product, permutation=(1, 0)))
     lowered = agree(main(e, [a, b], turned), rng.normal(size=(3, 4)), rng.normal(size=(4, 3)))
     assert counts(lowered) == (1, 2)
+
+
+def test_reductions_beside_axes_of_size_one():
+    e, data = Emit(), rng.normal(size=(1, 5))
+    x = vector("x", dims=(1, N))
+    for name in ("sum", "max"):
+        for axes in [(0,), (1,), (0, 1)]:
+            agree(main(e, [x], e.op(name, e.op("exp", x), axes=axes)), data)
+    for axis in (0, 1):
+        agree(main(e, [x], e.op("argmin", x, axis=axis)), data)
+    y = vector("y", dims=(N, 1, 1))
+    for axes in [(0,), (1,), (2,), (0, 1), (1, 2), (0, 2)]:
+        agree(main(e, [y], e.op("sum", y, axes=axes)), rng.normal(size=(5, 1, 1)))
