@@ -34,6 +34,7 @@ from arignote.frontend.text import TextValue, text_of
 from arignote.frontend.values import (
     ArrayValue,
     BoundMethod,
+    ChoiceValue,
     DictValue,
     EnumerateValue,
     FunctionValue,
@@ -458,7 +459,7 @@ def _callable(context: Context, arguments: list[Value], keywords: dict[str, Valu
     value = arguments[0]
     if isinstance(value, Static):
         return Static(callable(value.object))
-    return Static(isinstance(value, FunctionValue | BoundMethod | MethodValue | TransformValue)
+    return Static(isinstance(value, FunctionValue | BoundMethod | MethodValue | TransformValue | ChoiceValue)
                   or find_method(context, value, "__call__") is not None)  # fmt: skip
 
 

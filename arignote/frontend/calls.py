@@ -8,6 +8,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.attributes import call_record_method
+from arignote.frontend.branches import choose
 from arignote.frontend.builtins_table import BUILTINS, call_number_method
 from arignote.frontend.containers import call_method
 from arignote.frontend.expressions import find_method, static_call
@@ -22,6 +23,7 @@ from arignote.frontend.values import (
     TRANSFORM_ATTRIBUTE,
     ArrayValue,
     BoundMethod,
+    ChoiceValue,
     FunctionValue,
     MethodValue,
     RecordValue,
@@ -51,12 +53,24 @@ def call(context: Context, function: Value, arguments: list[Value], keywords: Ke
             return _call_known_method(context, function, arguments, keywords)
         case TransformValue():
             return call_transform(context, function, arguments, keywords)
+        case ChoiceValue():
+            return _call_one_of(context, function, 0, arguments, keywords)
         case Static():
             return _call_object(context, function.object, arguments, keywords)
     method = find_method(context, function, "__call__")
     if method is None:
         context.error(f"{context.show(function)} cannot be called")
     return call(context, method, arguments, keywords)
+
+
+def _call_one_of(context: Context, function: ChoiceValue, place: int, arguments: list[Value], keywords: Keywords) -> Value:
+    """Branch on which function it is."""
+    option = function.options[place]
+    if place + 1 == len(function.options):
+        return call(context, option, arguments, keywords)
+    here = context.emit("equal", context.node(function.index), context.constant(place))
+    return choose(context, here, lambda: call(context, option, arguments, keywords),
+                  lambda: _call_one_of(context, function, place + 1, arguments, keywords))  # fmt: skip
 
 
 def _call_known_method(context: Context, method: MethodValue, arguments: list[Value], keywords: Keywords) -> Value:

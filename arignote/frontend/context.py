@@ -66,6 +66,7 @@ class Context:
         self.frame: Frame = None  # type: ignore[assignment]
         self.span: Span | None = None
         self.calls: list[tuple[Span, str]] = []
+        self.returned_at: Span | None = None
 
     # Interpretation
 
@@ -153,6 +154,9 @@ class Context:
             self.error(str(error), ShapeError if error.is_shape_error else TypeInferenceError)
         if node.can_fail and node not in scope.pinned:
             scope.pinned.add(node)
+            known = scope.known_outside(node)
+            if known is not None:
+                return known
             scope.token = scope.emit.op("after", scope.token, node)
         return node
 

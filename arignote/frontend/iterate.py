@@ -152,7 +152,7 @@ def _range_length(context: Context, value: RangeValue) -> Value:
     if not isinstance(step, Static):
         return _range_length_of_unknown_step(context, value)
     first, last, size = (start, stop, step.object) if step.object > 0 else (stop, start, -step.object)
-    count = _minus(context, last, first)
+    count = last if isinstance(first, Static) and first.object == 0 else _minus(context, last, first)
     if size > 1:
         count = numbers.binary(context, "floor_divide", _plus(context, count, Static(size - 1)), Static(size))
     high = max(0, numbers.bounds(count)[1])

@@ -39,6 +39,8 @@ def join(a: Spec, b: Spec) -> Spec:
         return _join_partial(a, b)
     if _number(a) is not None and _number(b) is not None:
         return _join_numbers(a, b)
+    if _is_function(a) and _is_function(b) and not (tag_a == tag_b == "function" and a[1] == b[1]):
+        return _join_choices(a, b)
     if tag_a != tag_b or tag_a == "static":
         return _conflict(a, b)
     if tag_a in ("array", "contents", "node"):
@@ -64,6 +66,36 @@ def _join_partial(a: Spec, b: Spec) -> Spec:
     inner = [spec[1] if _tag(spec) == "partial" else spec for spec in (a, b) if spec != UNBOUND]
     joined = inner[0] if len(inner) == 1 else join(*inner)
     return joined if _tag(joined) in ("unreadable", "unbound") else ("partial", joined)
+
+
+def _is_function(spec: Spec) -> bool:
+    if isinstance(spec, StaticOf):
+        return callable(spec.value)
+    return spec[0] in ("function", "choice", "bound", "transform")
+
+
+def _options(spec: Spec) -> tuple[Spec, ...]:
+    return spec[2] if _tag(spec) == "choice" else (spec,)
+
+
+def _place(options: Sequence[Spec], spec: Spec) -> int | None:
+    """Where a function stands among the options."""
+    for place, option in enumerate(options):
+        if option == spec or _tag(option) == _tag(spec) == "function" and option[1] == spec[1]:
+            return place
+    return None
+
+
+def _join_choices(a: Spec, b: Spec) -> Spec:
+    """One of several functions; calls will branch."""
+    options = list(_options(a))
+    for option in _options(b):
+        place = _place(options, option)
+        if place is None:
+            options.append(option)
+        else:
+            options[place] = join(options[place], option)
+    return "choice", None, tuple(options)
 
 
 def _join_functions(a: Spec, b: Spec) -> Spec:
@@ -152,6 +184,8 @@ class Coercion:
             self.run(spec[1], target)
         elif _tag(spec) == "unbound" or _tag(spec) == "unreadable":
             self._undefined(target)
+        elif _tag(target) == "choice":
+            self._to_choice(spec, target[2])
         elif _tag(target) == "scalar":
             self._to_number(spec, target[1])
         elif _tag(target) in ("array", "contents", "node"):
@@ -191,6 +225,27 @@ class Coercion:
         else:
             self.nodes.append(TRUE)
             self.run(spec, inner)
+
+    def _to_choice(self, spec: Spec, options: Sequence[Spec]) -> None:
+        emit = self.context.scope.emit
+        given = _options(spec)
+        places = [_place(options, option) for option in given]
+        index: Node = emit.integer(places[0] or 0)
+        if _tag(spec) == "choice":
+            source = next(self.source_nodes)
+            for number in range(1, len(given)):
+                here = emit.op("equal", source, emit.integer(number))
+                index = emit.op("select", here, emit.integer(places[number] or 0), index)
+        parts = [Flat(option, [next(self.source_nodes) for _ in leaf_types(option)],
+                      [next(self.source_roots) for _ in range(cell_count(option))]) for option in given]  # fmt: skip
+        self.nodes.append(index)
+        for place, target in enumerate(options):
+            if place in places:
+                part = coerce(self.context, parts[places.index(place)], target)
+                self.nodes += part.nodes
+                self.roots += part.roots
+            else:
+                self._undefined(target)
 
     def _to_number(self, spec: Spec, dtype: str) -> None:
         context = self.context

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from arignote.ir.graph import Constant, Function, Node, Parameter, topological
+from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, topological
 from arignote.ir.types import TOKEN
 from arignote.ops.emit import Emit
 
@@ -66,6 +66,18 @@ class Scope:
     def outside(self, node: Node) -> Node | None:
         """The parent's node that this node of ours stands for, if it is nothing but that."""
         return node if isinstance(node, Constant) else self.outer.get(node)
+
+    def known_outside(self, node: Apply) -> Node | None:
+        """The same node where an enclosing scope has computed and checked it already, brought here."""
+        scope, wanted = self, node
+        while scope.parent is not None:
+            inputs = [scope.outside(operand) for operand in wanted.inputs]
+            if None in inputs:
+                return None
+            scope, wanted = scope.parent, Apply(wanted.op, tuple(inputs), wanted.attributes)  # type: ignore[arg-type]
+            if wanted in scope.pinned:
+                return self.bring(wanted, scope)
+        return None
 
     def finish(self, parameters: Sequence[Parameter], result: Node) -> tuple[Function, list[Node]]:
         """The closed function: its captures come first. Returns it with the parent's nodes that it captures."""

@@ -7,6 +7,7 @@ import types
 from arignote.frontend.values import (
     ArrayValue,
     BoundMethod,
+    ChoiceValue,
     DictValue,
     FunctionValue,
     ListValue,
@@ -51,6 +52,8 @@ def show_value(value: Value) -> str:
             return f"method {show_value(value.function)}"
         case MethodValue():
             return f"method .{value.name} of {show_value(value.instance)}"
+        case ChoiceValue():
+            return " or ".join(map(show_value, value.options))
         case RangeValue():
             return "range"
         case SliceValue():

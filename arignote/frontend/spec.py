@@ -6,6 +6,7 @@
          | ("node", type) | ("contents", type)    one node; the contents of an array whose cell is not part of it
          | ("unbound",) | ("unreadable", message, hint)
          | ("partial", spec)                      one node (is it defined?), then those of the spec
+         | ("choice", None, (spec, ...))          one node (which one?), then those of the functions
          | (tag, key, (spec, ...))                a container: the nodes of its parts; a cell if it can change in place
 
 Specs are hashable. They are the keys under which specialised functions are remembered, what branches join, and what loops
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.values import (
     BoundMethod,
+    ChoiceValue,
     Cell,
     DictValue,
     EnumerateValue,
@@ -48,7 +50,7 @@ from arignote.frontend.values import (
 from arignote.ir.graph import Node
 from arignote.ir.errors import UnsupportedSyntaxError
 from arignote.ir.structure import StaticOf
-from arignote.ir.types import BOOL, Scalar, Type
+from arignote.ir.types import BOOL, INT64, Scalar, Type
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -168,6 +170,9 @@ class Flattener:
                 return "partial", self.add(value.value)
             case FunctionValue():
                 return self.add_function(value)
+            case ChoiceValue():
+                self.nodes.append(self.context.node(value.index))
+                return "choice", None, tuple([self.add(option) for option in value.options])
             case Cell():
                 return self.add_cell(value)
         tag, key, items = parts(self.context, value)
@@ -234,6 +239,10 @@ def _leaf_types(spec: Spec, found: list[Type]) -> None:
             _leaf_types(spec[1], found)
         case "unbound" | "unreadable":
             pass
+        case "choice":
+            found.append(INT64)
+            for part in spec[2]:
+                _leaf_types(part, found)
         case "function":
             defaults, keyword, env = spec[2]
             for part in (*defaults, *(item for _, item in (*keyword, *env))):
@@ -287,6 +296,9 @@ class Rebuilder:
                 return PartialValue(ScalarValue(next(self.nodes), self.scope, True), self.take(spec[1]))
             case "function":
                 return self.take_function(spec)
+            case "choice":
+                index = ScalarValue(next(self.nodes), self.scope, True)
+                return ChoiceValue(index, tuple([self.take(option) for option in spec[2]]))
             case "again":
                 return self.functions[spec[1]]
         roots = next(self.roots) if spec[0] in CELLS else None
@@ -327,6 +339,8 @@ def show_spec(spec: Spec) -> str:
             return "function"
         case "contents":
             return repr(spec[1])
+        case "choice":
+            return " or ".join(map(show_spec, spec[2]))
         case "items":
             return f"[{', '.join(map(show_spec, spec[2]))}]"
         case "node":

@@ -116,6 +116,7 @@ class _Main:
                 value = context.call(target, values, named)
         except Raised:
             return StaticOf(None), []
+        context.span = context.returned_at
         flat = flatten(context, value)
         if is_unreadable(flat.spec):
             context.error("a part of the value returned cannot be used: " + _why(flat.spec))

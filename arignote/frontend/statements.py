@@ -182,6 +182,7 @@ def _return(context: Context, node: ast.Return) -> None:
     frame = context.frame
     frame.returned.places.append((value, node.lineno))
     context.set(frame.returned, value)
+    context.returned_at = context.span
     context.set(frame.flow, Static(RETURN))
 
 
@@ -307,7 +308,7 @@ def _unpack(context: Context, target: ast.Tuple | ast.List, value: Value) -> Non
     else:
         after = len(names) - star - 1
         if len(items) < len(names) - 1:
-            context.error(f"not enough values to unpack (expected at least {len(names) - 1}, got {len(items)})")
+            context.raise_now(ValueError, f"not enough values to unpack (expected at least {len(names) - 1}, got {len(items)})")
         middle = ListValue(tuple(items[star : len(items) - after]))
         items = [*items[:star], middle, *items[len(items) - after :]]
     for name, item in zip(names, items):
@@ -316,8 +317,8 @@ def _unpack(context: Context, target: ast.Tuple | ast.List, value: Value) -> Non
 
 def _wrong_count(context: Context, expected: int, found: int) -> None:
     if found < expected:
-        context.error(f"not enough values to unpack (expected {expected}, got {found})")
-    context.error(f"too many values to unpack (expected {expected})")
+        context.raise_now(ValueError, f"not enough values to unpack (expected {expected}, got {found})")
+    context.raise_now(ValueError, f"too many values to unpack (expected {expected})")
 
 
 def _items_to_unpack(context: Context, value: Value, count: int, star: int | None) -> list[Value]:

@@ -31,7 +31,7 @@ from arignote.frontend.values import (
 from arignote.ir.errors import DifferentiationError, UnsupportedSyntaxError
 from arignote.ir.graph import Node
 from arignote.ir.structure import StaticOf
-from arignote.ir.types import Array, Scalar, dtype_of, is_float
+from arignote.ir.types import Array, Scalar, dims_of, dtype_of, fits, is_float
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -258,8 +258,19 @@ def _pull_back(context: Context, value: TransformValue, arguments: list[Value]) 
         context.error(f"a pullback takes one argument, got {len(arguments)}")
     closure, *leaves = [context.scope.bring(part.node, part.scope) for part in value.parts]  # type: ignore[attr-defined]
     given = _cotangent_leaves(context, result, arguments[0])
-    seeds = [seed if _is_differentiable(leaf.type) else None for leaf, seed in zip(leaves, given)]
+    seeds = [None if seed is None else _fitted(context, seed, leaf) for leaf, seed in zip(leaves, given)]
     return TupleValue(tuple(gradients_of(context, specs, pull_back(context, closure, leaves, seeds, count, effects))))
+
+
+def _fitted(context: Context, seed: Node, leaf: Node) -> Node:
+    """A cotangent with the shape of the leaf that it belongs to; another shape is an error."""
+    if fits(seed.type, leaf.type):
+        return seed
+    emit = context.scope.emit
+    for axis in range(len(dims_of(leaf.type))):
+        differs = context.emit("not_equal", emit.size(seed, axis), emit.size(leaf, axis))
+        context.raise_if(differs, ValueError, "the cotangent must have the shape of the value")
+    return context.emit("broadcast_to", seed, *emit.sizes(leaf), dims=dims_of(leaf.type))
 
 
 def _cotangent_leaves(context: Context, result: Spec, value: Value) -> list[Node | None]:

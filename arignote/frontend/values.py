@@ -5,7 +5,7 @@
     ArrayValue                   run-time array, with identity: a cell that holds the current node
     TupleValue ListValue DictValue RecordValue      containers of known structure (a record: named tuple or dataclass)
     RangeValue SliceValue ZipValue EnumerateValue ReversedValue MapValue
-    FunctionValue BoundMethod MethodValue TransformValue
+    FunctionValue BoundMethod MethodValue TransformValue ChoiceValue
     Unbound Unreadable PartialValue                 a variable that has no value, no usable value, perhaps no value
 
 Values that Python can change in place are `Cell`s. They are compared by identity, hold what changes in `state`, and know
@@ -286,6 +286,14 @@ class TransformValue(Value):
     function: Value
     options: tuple[Any, ...] = ()
     parts: tuple[Value, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class ChoiceValue(Value):
+    """One of several functions, by a run-time index."""
+
+    index: Value
+    options: tuple[Value, ...]
 
 
 @dataclass(slots=True, eq=False)

@@ -106,12 +106,6 @@ def arithmetic_with_none(x):
     return x + 1.0  # here
 
 
-@expect(lambda: call((1.0, 2.0, 3.0)), "CompileError", "unpack")
-def unpacks_too_few(values):
-    a, b = values  # here
-    return a + b
-
-
 @expect(lambda: call(1.0), "CompileError")
 def matrix_product_shapes(x):
     return np.zeros(3) @ np.zeros((4, 2)) * x  # here
