@@ -11,11 +11,11 @@ from arignote.api.config import config
 from arignote.backends.llvm import compile_program
 from arignote.backends.llvm.text import global_name
 from arignote.frontend.values import TRANSFORM_ATTRIBUTE
-from arignote.ir.structure import Structure
-from arignote.lower.loop_ir import Procedure
+from arignote.ir.errors import CompileError
+from arignote.ir.structure import Structure, leaf_structures
 from arignote.runtime.dispatch import Dispatcher, Signature
 from arignote.runtime.encode import Capture
-from arignote.runtime.entry import CompiledSpecialisation, packed_text
+from arignote.runtime.entry import CompiledSpecialisation, packed_text, parameter_types
 from arignote.runtime.symbols import symbols
 
 Form = tuple[tuple[Structure, ...], dict[str, Structure]]
@@ -40,26 +40,36 @@ def call_form(function: Callable[..., Any], signature: Signature) -> Form:
 
 def compile_specialisation(target: Any, function: Callable[..., Any], signature: Signature) -> CompiledSpecialisation:
     """Take the target (a function, or a transformed one) through the whole compiler for one signature."""
-    compilation = pipeline.run(target, *call_form(function, signature))
+    form = call_form(function, signature)
+    try:
+        compilation = pipeline.run(target, *form)
+    except CompileError:
+        raise
+    except Exception as error:  # a bug of the compiler, or a failure of what runs while compiling
+        _point_to_reproducer(error, target, form)
+        raise
     lowered, specialised = compilation.lowered, compilation.specialised
     captures = tuple(Capture(c.container, c.key, c.structure) for c in specialised.captures)
     program = lowered.program
-    packed = packed_text(PACKED, global_name(program.entry.name), _native_types(program.entry))
+    inputs = [*signature.structures, *(c.structure for c in captures if c.structure is not None)]
+    leaves = [leaf for structure in inputs for leaf in leaf_structures(structure)]
+    packed = packed_text(PACKED, global_name(program.entry.name), parameter_types(leaves))
     module = compile_program(program, symbols(), {PACKED: packed})
     return CompiledSpecialisation(module.address(), specialised.result, captures, lowered.sites, lowered.prints,
                                   packed=module.address(PACKED), keep_alive=module)  # fmt: skip
 
 
+def _point_to_reproducer(error: Exception, target: Any, form: Form) -> None:
+    """Where a pass failed, write the graph that it failed on to a file, and say so in the error."""
+    from arignote.tools.reproduce import report
+
+    path = report(target, *form)
+    if path is not None:
+        error.add_note(f"This is a bug of Arignote. To see it again: arignote replay {path}")
+
+
 PACKED = "packed_entry"
 """The function through which the native entry calls the procedure, with its parameters in 8-byte slots."""
-
-_NATIVE_TYPES = {"bool": "i8", "int32": "i32", "int64": "i64", "float32": "float", "float64": "double"}
-
-
-def _native_types(procedure: Procedure) -> list[str]:
-    """The LLVM types of a procedure's parameters."""
-    return [_NATIVE_TYPES.get(var.type, "ptr") for var in procedure.parameters]
-
 
 def make_compiled(target: Any, function: Callable[..., Any], transform: tuple[Any, ...], plain: bool,
                   static_argnums: Sequence[int] = (), static_argnames: Sequence[str] = ()) -> Any:  # fmt: skip

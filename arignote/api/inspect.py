@@ -50,6 +50,13 @@ class Inspection:
         return self._module.assembly()
 
     @property
+    def html(self) -> str:
+        """A page of its own with all stages side by side."""
+        from arignote.tools.html import page
+
+        return page(self)
+
+    @property
     def cost(self) -> dict[str, int]:
         """Sizes: nodes of the last graph's text, loop statements, bytes of machine code."""
         return {

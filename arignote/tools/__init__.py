@@ -1,0 +1,1 @@
+"""At everyone's service: the command line, pages that show every stage, bisection to one rewrite, reproducers."""
