@@ -14,8 +14,8 @@ BINARY = ["add", "multiply", "subtract", "maximum", "minimum"]
 class Writer:
     """Grows a random graph over matrices (n, m), vectors (m), and scalars."""
 
-    def __init__(self, rng, depth=2):
-        self.rng, self.e, self.depth = rng, Emit(), depth
+    def __init__(self, rng, dims, depth=2):
+        self.rng, self.e, self.dims, self.depth = rng, Emit(), dims, depth
         self.matrices, self.vectors, self.scalars, self.integers = [], [], [], []
 
     def pick(self, pool):
@@ -77,10 +77,10 @@ class Writer:
             self.matrices.append(e.op("transpose", y, permutation=(1, 0)))
         elif choice == 1:
             last = e.op("subtract", n, e.integer(1))
-            self.matrices.append(e.op("slice", x, last, n, e.integer(-1), axes=(0,), dims=(N, N)))
+            self.matrices.append(e.op("slice", x, last, n, e.integer(-1), axes=(0,), dims=self.dims))
         elif choice == 2:
             flat = e.op("reshape", x, e.op("multiply", n, m), dims=(ANY,))
-            self.matrices.append(e.op("reshape", e.op("tanh", flat), n, m, dims=(N, N)))
+            self.matrices.append(e.op("reshape", e.op("tanh", flat), n, m, dims=self.dims))
         else:
             self.vectors.append(e.op("index", x, self.pick(self.integers), axes=(0,)))
 
@@ -136,7 +136,7 @@ class Writer:
 
     def listed(self):
         e = self.e
-        element = Array("float64", (N, N))
+        element = Array("float64", self.dims)
         values = e.op("list_new", e.integer(int(self.rng.integers(3))), element=element)
         for _ in range(3):
             values = e.op("list_push", values, self.pick(self.matrices))
@@ -150,12 +150,12 @@ class Writer:
 
     def inner(self, steps, extra=()):
         """A function over some of what is here: (parameters, captures, writer inside)."""
-        inside = Writer(self.rng, self.depth - 1)
+        inside = Writer(self.rng, self.dims, self.depth - 1)
         inside.e = self.e
         captures, parameters = [], []
         for pool, target, type_ in (
-            (self.matrices, inside.matrices, Array("float64", (N, N))),
-            (self.vectors, inside.vectors, Array("float64", (N,))),
+            (self.matrices, inside.matrices, Array("float64", self.dims)),
+            (self.vectors, inside.vectors, Array("float64", self.dims[1:])),
             (self.scalars, inside.scalars, F),
             (self.integers, inside.integers, I),
         ):
@@ -182,7 +182,7 @@ class Writer:
     def loop(self):
         e = self.e
         parameters, captures, inside = self.inner(3)
-        i, a, s = Parameter("i", I), Parameter("a", Array("float64", (N, N))), Parameter("s", F)
+        i, a, s = Parameter("i", I), Parameter("a", Array("float64", self.dims)), Parameter("s", F)
         inside.matrices.append(a)
         inside.scalars.append(s)
         inside.grow(4)
@@ -202,28 +202,33 @@ class Writer:
         self.scalars.append(e.item(result, 1))
 
 
+SHAPES = [((N, N), (3, 4)), ((ANY, ANY), (3, 4)), ((ANY, ANY), (1, 4)), ((ANY, N), (0, 4)), ((ANY, ANY), (3, 1)),
+          ((1, N), (1, 4)), ((N, 1), (3, 1)), ((3, 4), (3, 4)), ((ANY, ANY), (3, 0))]  # fmt: skip
+
+
 def program(seed, steps):
     rng = np.random.default_rng(seed)
-    w = Writer(rng)
-    x, y = (Parameter(name, Array("float64", (N, N))) for name in "xy")
-    v, s, i = Parameter("v", Array("float64", (N,))), Parameter("s", F), Parameter("i", I)
+    dims, shape = SHAPES[0] if rng.integers(2) else SHAPES[rng.integers(len(SHAPES))]
+    w = Writer(rng, dims)
+    x, y = (Parameter(name, Array("float64", dims)) for name in "xy")
+    v, s, i = Parameter("v", Array("float64", dims[1:])), Parameter("s", F), Parameter("i", I)
     w.matrices += [x, y]
     w.vectors.append(v)
     w.scalars.append(s)
     w.integers.append(i)
     w.grow(steps)
-    function = main(w.e, [x, y, v, s, i], w.pick(w.matrices), w.pick(w.matrices), w.pick(w.vectors), w.pick(w.scalars))
-    n, m = 3, 4
-    return function, (
-        rng.normal(size=(n, m)),
-        rng.normal(size=(n, m)),
-        rng.normal(size=m),
+    results = [w.pick(pool) for pool in (w.matrices, w.matrices, w.vectors, w.scalars)]
+    arguments = (
+        rng.normal(size=shape),
+        rng.normal(size=shape),
+        rng.normal(size=shape[1]),
         0.3,
         int(rng.integers(-3, 3)),
     )
+    return main(w.e, [x, y, v, s, i], *results), arguments
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(60))
 def test_random_program(seed):
     function, arguments = program(seed, 12)
     agree_interpreted(function, *arguments, tolerance=1e-9)
