@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from arignote.ir.graph import Apply, Node, Operation, TypeRuleError
+from arignote.ir.graph import Apply, Constant, Node, Operation, TypeRuleError
 from arignote.ir.sizes import Size, sizes
 from arignote.ir.structure import ANY, MANY
 from arignote.ir.types import Type, dims_of, dtype_of, is_float, shaped, show_dim
@@ -112,8 +112,11 @@ def _op(name: str, rule: Callable[..., Type], reference: Callable[..., Any], der
     return Operation(name, rule, _quiet(reference), derivative, may_mismatch, elementwise=True, commutative=commutative)
 
 
-def _power_of_base(x: Term, y: Term, out: Term) -> Term:
-    return y * x ** (y - 1)
+def _power_of_base(x: Term, y: Term, out: Term) -> Term | float:
+    if isinstance(y.node, Constant):
+        return y * x ** (y.node.value - 1) if y.node.value != 0 else 0.0
+    # x ** 0 is constant, also at 0, where 0 ** -1 is infinite.
+    return y * x ** select(y.equals(0), 1, y - 1, like=y)
 
 
 def _power_of_exponent(x: Term, y: Term, out: Term) -> Term:

@@ -194,3 +194,14 @@ def test_float32_operands_keep_their_dtype() -> None:
         made = pulled(define(name, [single], lambda e, x, name=name: e.op(name, x)), (True,))
         check(made)
         assert evaluate(made, 0.5, np.float32(1.0))[0].dtype == np.float32
+
+
+@pytest.mark.parametrize("x", [0.0, 1.5])
+def test_the_derivative_of_a_zeroth_power_is_zero(x: float) -> None:
+    from arignote.autodiff.check import pulled
+    from arignote.ir.evaluate import evaluate
+
+    f = define("f", [F64, F64], lambda e, x, y: e.power(x, y))
+    assert evaluate(pulled(f, (True, False)), x, 0.0, 1.0) == (0.0,)
+    g = define("g", [F64], lambda e, x: e.power(x, 0.0))
+    assert evaluate(pulled(g, (True,)), x, 1.0) == (0.0,)
