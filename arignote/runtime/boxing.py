@@ -37,6 +37,11 @@ def _drop_array() -> Function:
 def _make_array() -> Function:
     """A new ndarray over (or copied from) a result's memory; takes the buffer's reference, also when it fails."""
     f = Function("make_array", "ptr", slot="ptr", rank="i64", itemsize="i64", descr="ptr")
+    with f.when(f["rank"].equals(0)):  # the value itself is in the slot
+        scalar = _new_array(f, f["descr"], f.constant("i32", 0), Value(f, "ptr", "null"), Value(f, "ptr", "null"), 0)
+        with f.when(scalar.differs(None)):
+            f.call("ptr", imported(f, "memcpy"), f.load("ptr", scalar, layout.ARRAY_DATA), f["slot"], f["itemsize"])
+        f.leave(scalar)
     buffer, data, dims = f.load("ptr", f["slot"]), f.load("ptr", f["slot"], 8), f.address(f["slot"], 16)
     total = f.variable("i64", f["itemsize"])
     with f.repeat(f["rank"]) as index:
@@ -110,7 +115,7 @@ class _Boxer:
     def array(self) -> None:
         """An array of rank `count` with the descr `first`; `second` bytes to an element."""
         f = self.f
-        with f.when((self.field(12) & SHARED).differs(0)):
+        with f.when((self.field(12) & SHARED).differs(0) & self.field(8).differs(0)):
             buffer = f.load("ptr", self.slot())
             with f.when(buffer.differs(None)):
                 f.store(f.load("i64", buffer, REFERENCES) + 1, buffer, REFERENCES)

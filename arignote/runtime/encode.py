@@ -57,6 +57,11 @@ def leaf_words(structure: Structure) -> int:
     return 2 + structure.rank if isinstance(structure, ArrayOf) else 1
 
 
+def value_words(structure: Structure) -> int:
+    """How many 8-byte slots a leaf takes that compiled code has written: a 0-d array is one number to it."""
+    return leaf_words(structure) if isinstance(structure, ArrayOf) and structure.rank else 1
+
+
 def _pack(operations: Sequence[tuple[int, ...]]) -> Any:
     data = b"".join(_OPERATION.pack(*operation) for operation in operations)
     return ctypes.create_string_buffer(data, max(len(data), 1))
@@ -248,5 +253,5 @@ def consecutive_slots(leaves: Sequence[Structure]) -> tuple[int, ...]:
     starts, position = [], 0
     for leaf in leaves:
         starts.append(position)
-        position += leaf_words(leaf)
+        position += value_words(leaf)
     return tuple(starts)

@@ -18,7 +18,7 @@ from arignote.ir.errors import RESERVED_SITES, ErrorSite
 from arignote.ir.structure import ArrayOf, Structure, leaf_structures
 from arignote.runtime import native
 from arignote.runtime.call import FIELDS, OFFSET
-from arignote.runtime.encode import BoxList, Capture, GuardList, consecutive_slots, leaf_words, pointers
+from arignote.runtime.encode import BoxList, Capture, GuardList, consecutive_slots, pointers, value_words
 from arignote.runtime.errors import ErrorTable
 from arignote.runtime.printing import Template, print_site
 
@@ -54,11 +54,17 @@ class CompiledSpecialisation:
     keep_alive: Any = None
 
 
+BEHIND = "* "
+"""Before a type: the slots hold a 0-d array, the procedure wants the number in it."""
+
+
 def parameter_types(leaves: Sequence[Structure]) -> list[str]:
     """The LLVM types of a procedure's parameters, context and results apart."""
     types: list[str] = []
     for leaf in leaves:
-        if isinstance(leaf, ArrayOf):
+        if isinstance(leaf, ArrayOf) and leaf.rank == 0:
+            types.append(BEHIND + _LLVM_TYPES[leaf.dtype])
+        elif isinstance(leaf, ArrayOf):
             types += ["ptr", "ptr", *["i64"] * leaf.rank]
         else:
             types.append(_LLVM_TYPES[leaf.dtype])  # type: ignore[attr-defined]
@@ -67,15 +73,24 @@ def parameter_types(leaves: Sequence[Structure]) -> list[str]:
 
 def packed_text(symbol: str, procedure: str, types: Sequence[str]) -> str:
     """LLVM text of `symbol(ctx, slots, results)`, which calls the procedure (`@name`, or a pointer) from slots."""
-    lines = []
+    lines: list[str] = []
+    arguments = ["ptr %ctx"]
+    slot = 0
     for index, kind in enumerate(types):
-        lines.append(f"  %p{index} = getelementptr i64, ptr %slots, i64 {index}")
-        lines.append(f"  %v{index} = load {kind}, ptr %p{index}")
-    arguments = ", ".join(["ptr %ctx", *(f"{kind} %v{index}" for index, kind in enumerate(types)), "ptr %results"])
+        is_behind = kind.startswith(BEHIND)
+        slot += is_behind  # the address stands after the buffer
+        lines.append(f"  %p{index} = getelementptr i64, ptr %slots, i64 {slot}")
+        if is_behind:
+            kind = kind.removeprefix(BEHIND)
+            lines.append(f"  %a{index} = load ptr, ptr %p{index}")
+        lines.append(f"  %v{index} = load {kind}, ptr %{'a' if is_behind else 'p'}{index}")
+        arguments.append(f"{kind} %v{index}")
+        slot += 1
+    arguments.append("ptr %results")
     parameters = "ptr %ctx, ptr %slots, ptr %results"
     return (
         f"define i32 @{symbol}({parameters}) nounwind {{\nentry:\n" + "\n".join(lines) + "\n"
-        f"  %status = call i32 {procedure}({arguments})\n  ret i32 %status\n}}\n"
+        f"  %status = call i32 {procedure}({', '.join(arguments)})\n  ret i32 %status\n}}\n"
     )
 
 
@@ -130,7 +145,7 @@ class Body:
         boxes, result_leaves = BoxList(), leaf_structures(compiled.result)
         slots = compiled.result_slots or consecutive_slots(result_leaves)
         boxes.value(compiled.result, collections.deque(slots))
-        ends = (slot + leaf_words(leaf) for slot, leaf in zip(slots, result_leaves, strict=True))
+        ends = (slot + value_words(leaf) for slot, leaf in zip(slots, result_leaves, strict=True))
         self._boxes, self._make_error = boxes.pack(), ErrorTable(compiled.error_sites).make_error
         self._alive = boxes.alive
         self.fields = {

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from arignote.ir.structure import ArrayOf, NumpyScalarOf, PythonScalarOf, Structure
-from arignote.runtime.encode import leaf_words
+from arignote.runtime.encode import value_words
 
 
 def read_leaves(structures: Sequence[Structure], address: int) -> list[Any]:
@@ -17,12 +17,14 @@ def read_leaves(structures: Sequence[Structure], address: int) -> list[Any]:
     values = []
     for structure in structures:
         values.append(_read_leaf(structure, address))
-        address += 8 * leaf_words(structure)
+        address += 8 * value_words(structure)
     return values
 
 
 def _read_leaf(structure: Structure, address: int) -> Any:
     match structure:
+        case ArrayOf() if structure.rank == 0:
+            return np.array(_read_leaf(NumpyScalarOf(structure.dtype), address))
         case ArrayOf():
             return _read_array(structure, address)
         case NumpyScalarOf():

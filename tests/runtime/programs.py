@@ -13,7 +13,7 @@ from arignote.runtime.assembly import Function, Value
 from arignote.runtime.buffers import HEADER_BYTES
 from arignote.runtime.dispatch import Dispatcher, Signature
 from arignote.runtime.encode import Capture
-from arignote.runtime.entry import CompiledSpecialisation, parameter_types
+from arignote.runtime.entry import BEHIND, CompiledSpecialisation, parameter_types
 from arignote.runtime.imports import C_FUNCTIONS, addresses
 from arignote.runtime.symbols import symbols
 
@@ -29,6 +29,7 @@ def outside(f: Function, name: str) -> Value:
 def procedure(leaves: Sequence[Structure], name: str = "procedure") -> Function:
     """A procedure with these parameters, `p0`, `p1`, ..., to be written."""
     types = {f"p{index}": kind for index, kind in enumerate(parameter_types(leaves))}
+    types = {name: kind.removeprefix(BEHIND) for name, kind in types.items()}
     return Function(name, "i32", ctx="ptr", **types, results="ptr")
 
 
@@ -55,7 +56,7 @@ def echo_procedure(leaves: Sequence[Structure]) -> int:
     f = procedure(leaves)
     position = 0
     for leaf in leaves:
-        if isinstance(leaf, ArrayOf):
+        if isinstance(leaf, ArrayOf) and leaf.rank:
             copy_array(f, leaf, position, f["results"], position)
             position += 2 + leaf.rank
         else:

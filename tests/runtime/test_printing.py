@@ -9,7 +9,7 @@ import pytest
 
 from arignote.ir.structure import ArrayOf, NumpyScalarOf, PythonScalarOf, StaticOf, leaf_structures
 from arignote.runtime.dispatch import Dispatcher
-from arignote.runtime.encode import leaf_words
+from arignote.runtime.encode import value_words
 from arignote.runtime.entry import CompiledSpecialisation
 from arignote.runtime.printing import print_site
 from tests.runtime.programs import finish, outside, procedure
@@ -21,7 +21,7 @@ def printing(template):
     def compile(signature):
         leaves = [leaf for structure in signature.structures for leaf in leaf_structures(structure)]
         f = procedure(leaves)
-        count = sum(map(leaf_words, leaves))
+        count = sum(map(value_words, leaves))
         values = f.local_words(count + 1)
         for index in range(count):
             f.store(f[f"p{index}"], values, 8 * index)
