@@ -1,8 +1,9 @@
 """Which values carry derivatives: from the inputs (activity), and on to the result (demand).
 
-A `Mask` says it part by part: a bool for a scalar, array, list or closure; a tuple of masks for a tuple. Both analyses
-follow the same edges, `differentiable_operands`, so a value that is active and demanded lies on a path of derivatives
-from an input to the result; only such values get cotangents.
+A `Mask` says it part by part: a bool for a scalar, array or list; a tuple of masks for a tuple (one per item) and for
+a closure (one per capture; a bool where the closure's type is recursive). Both analyses follow the same edges,
+`differentiable_operands`, so a value that is active and demanded lies on a path of derivatives from an input to the
+result; only such values get cotangents.
 """
 
 from __future__ import annotations
@@ -33,13 +34,40 @@ def differentiable(type_: Type, inside: frozenset[Type] = frozenset()) -> bool:
     return False
 
 
+def is_recursive(type_: Closure) -> bool:
+    """Whether values of this type capture, somewhere, values of this type."""
+    seen: set[Type] = set()
+    stack: list[Type] = list(type_.capture_types)
+    while stack:
+        current = stack.pop()
+        if current is type_:
+            return True
+        if current not in seen:
+            seen.add(current)
+            stack.extend(current.capture_types if isinstance(current, Closure) else _items(current))
+    return False
+
+
+def _items(type_: Type) -> tuple[Type, ...]:
+    return type_.items if isinstance(type_, Tuple) else (type_.element,) if isinstance(type_, List) else ()
+
+
+def parts_of(type_: Type) -> tuple[Type, ...] | None:
+    """The types of the parts that a mask tells apart; None where it is one bool."""
+    if isinstance(type_, Tuple):
+        return type_.items
+    return type_.capture_types if isinstance(type_, Closure) and not is_recursive(type_) else None
+
+
 def full(type_: Type) -> Mask:
     """All parts that can carry a derivative."""
-    return tuple(map(full, type_.items)) if isinstance(type_, Tuple) else differentiable(type_)
+    parts = parts_of(type_)
+    return differentiable(type_) if parts is None else tuple(map(full, parts))
 
 
 def empty(type_: Type) -> Mask:
-    return tuple(map(empty, type_.items)) if isinstance(type_, Tuple) else False
+    parts = parts_of(type_)
+    return False if parts is None else tuple(map(empty, parts))
 
 
 def some(mask: Mask) -> bool:
@@ -127,17 +155,20 @@ def operand_flags(node: Node, active: dict[Node, Mask]) -> Flags:
     assert isinstance(node.type, Closure)
     if isinstance(node, Apply) and node.op.name == "closure":
         return tuple(x in active for x in node.inputs)
-    return tuple(node in active and differentiable(t) for t in node.type.capture_types)
+    mask = active.get(node, empty(node.type))
+    if isinstance(mask, tuple):
+        return tuple(map(some, mask))
+    return tuple(mask and differentiable(t) for t in node.type.capture_types)
 
 
 def _active_parts(node: Apply, active: dict[Node, Mask]) -> Mask:
     name = node.op.name
-    if name == "tuple":
-        return tuple(active.get(x, empty(x.type)) for x in node.inputs)
-    if name == "item":
+    if name in ("tuple", "closure"):
+        masks = tuple(active.get(x, empty(x.type)) for x in node.inputs)
+        return masks if parts_of(node.type) is not None else any(map(some, masks))
+    if name in ("item", "captured"):
         mask = active[node.inputs[0]]
-        assert isinstance(mask, tuple)
-        return mask[node["index"]]
+        return mask[node["index"]] if isinstance(mask, tuple) else full(node.type)
     if name == "call":
         flags = operand_flags(node.inputs[0], active) + tuple(x in active for x in node.inputs[1:])
         return result_activity(_function_of(node.inputs[0]), flags)
@@ -235,19 +266,17 @@ class _Demand:
         if isinstance(closure, Apply) and closure.op.name == "closure":
             self.add_flagged(closure.inputs, flags)
         elif any(flags):
-            self.add(closure, True)
+            parts = parts_of(closure.type)
+            self.add(closure, True if parts is None else tuple(map(chosen, parts, flags)))
 
     def spread(self, node: Apply, mask: Mask) -> None:
         name = node.op.name
-        if name == "tuple":
-            assert isinstance(mask, tuple)
+        if name in ("tuple", "closure") and isinstance(mask, tuple):
             for x, part in zip(node.inputs, mask, strict=True):
                 self.add(x, part)
-        elif name == "item":
-            source = node.inputs[0]
-            assert isinstance(source.type, Tuple)
-            parts = [mask if i == node["index"] else empty(t) for i, t in enumerate(source.type.items)]
-            self.add(source, tuple(parts))
+        elif name in ("item", "captured") and parts_of(node.inputs[0].type) is not None:
+            parts = parts_of(node.inputs[0].type) or ()
+            self.add(node.inputs[0], tuple(mask if i == node["index"] else empty(t) for i, t in enumerate(parts)))
         elif name == "call":
             flags = call_demand(node, self.active, mask)
             captured = len(flags) - len(node.inputs) + 1

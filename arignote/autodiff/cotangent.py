@@ -7,7 +7,7 @@ cotangent = None                 zero
 
 from __future__ import annotations
 
-from arignote.autodiff.activity import Mask
+from arignote.autodiff.activity import Mask, parts_of
 from arignote.autodiff.emit import AdjointEmit, add_arrays, add_lists, tangent_type, zero_tangent
 from arignote.ir.graph import Node
 from arignote.ir.types import UNIT, Closure, List, Tuple, Type
@@ -34,16 +34,10 @@ def accumulate(emit: AdjointEmit, a: Cotangent, b: Cotangent) -> Cotangent:
     return add_lists(emit, a, b) if isinstance(a.type, List) else add_arrays(emit, a, b)
 
 
-def with_item(count: int, index: int, part: Cotangent) -> Cotangent:
-    """The cotangent of a value of `count` parts of which one has a cotangent."""
-    return None if part is None else [part if i == index else None for i in range(count)]
-
-
 def pruned_type(type_: Type, mask: Mask) -> Type:
     """The tangent type of the parts in the mask; unit for the rest."""
     if isinstance(mask, tuple):
-        assert isinstance(type_, Tuple)
-        return Tuple(map(pruned_type, type_.items, mask))
+        return Tuple(map(pruned_type, parts_of(type_) or (), mask))
     return tangent_type(type_) if mask else UNIT
 
 
@@ -53,8 +47,8 @@ def gather(emit: AdjointEmit, cotangent: Cotangent, value: Node, mask: Mask) -> 
         parts = cotangent if isinstance(cotangent, list) else [None] * len(mask)
         if not mask:
             return emit.unit()
-        return emit.tuple(gather(emit, part, item, m)
-                          for part, item, m in zip(parts, emit.items(value), mask, strict=True))  # fmt: skip
+        values = emit.captures(value) if isinstance(value.type, Closure) else emit.items(value)
+        return emit.tuple(gather(emit, part, x, m) for part, x, m in zip(parts, values, mask, strict=True))
     if not mask:
         return emit.unit()
     return whole(emit, cotangent, value)
