@@ -412,6 +412,11 @@ def _reduce(context: Context, arguments: list[Value], keywords: dict[str, Value]
     return total
 
 
+@builtin(functools.partial, least=1)
+def _partial(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
+    return TransformValue("partial", arguments[0], tuple(keywords), (*arguments[1:], *keywords.values()))
+
+
 # Types and attributes
 
 

@@ -190,8 +190,12 @@ class Context:
 
     def array(self, node: Node, *, shares: Iterable[Value] = (), rank0: bool = True) -> ArrayValue:
         """An array; a scalar node gives a 0-d array. `shares`: the values whose memory it may share (views)."""
-        roots: frozenset[Memory] = frozenset().union(*(v.roots for v in shares if isinstance(v, Cell)))
-        return ArrayValue((node, self.scope), roots)
+        cells = [value for value in shares if isinstance(value, Cell)]
+        if not cells:
+            return ArrayValue((node, self.scope))
+        roots: frozenset[Memory] = frozenset().union(*(cell.roots for cell in cells))
+        touched: frozenset[Memory] = frozenset().union(*(cell.touched for cell in cells))
+        return ArrayValue((node, self.scope), roots, touched)
 
     def result(self, node: Node, shares: Iterable[Value] = ()) -> Value:
         """What a NumPy function returns for this node: an array, or a NumPy scalar where there is no dimension."""

@@ -69,6 +69,7 @@ class Program:
 
     transforms: Any
     captures: dict[Any, Captured] = field(default_factory=dict)
+    absent: dict[Any, Captured] = field(default_factory=dict)
     instances: dict[Any, Instance] = field(default_factory=dict)
     running: list[Any] = field(default_factory=list)
     active: list[Instance] = field(default_factory=list)
@@ -89,6 +90,10 @@ class Program:
                 context.error(f"{name} has no value yet")
             known = self.captures[identity] = Captured(container, key, describe(thing, identity in self.forced))
         return known
+
+    def record_absent(self, container: Any, key: str) -> None:
+        """Note that a name is not in a dict of globals, and so is a builtin."""
+        self.absent[id(container), key] = Captured(container, key, None)
 
     def unique(self, name: str) -> str:
         """A name for a function of the graph that no other has."""

@@ -166,7 +166,7 @@ class Loop:
     def _head_memory(self) -> list[list[Roots | None]]:
         """Memory for the cells of carried variables. Each gets its own, and one more for each other that it may share
         with, at entry or after an iteration; so two arrays that swap their names in turn stay apart."""
-        cells: list[tuple[int, list[frozenset[Memory]]]] = []
+        cells: list[tuple[int, list[Roots]]] = []
         result: list[list[Roots | None]] = []
         for number, slot in enumerate(self.slots.values()):
             count = cell_count(slot.spec)
@@ -174,20 +174,19 @@ class Loop:
             result.append([])
             for position in range(count):
                 found = [flat.roots[position] for flat in known]
-                cells.append((number, [pair[1] if pair is not None else frozenset() for pair in found]))
+                cells.append((number, [pair if pair is not None else (frozenset(), frozenset()) for pair in found]))
         own = [{Memory()} for _ in cells]
         for i, (_, first) in enumerate(cells):
             for j in range(i):
                 second = cells[j][1]
-                if any(a & b for a, b in zip(first, second)):
+                if any(a[0] & b[1] or a[1] & b[0] for a, b in zip(first, second)):
                     shared = Memory()
                     own[i].add(shared)
                     own[j].add(shared)
         slots = list(self.slots.values())
         for (number, sets), mine in zip(cells, own):
-            before = frozenset(m for s in sets for m in s if m.birth < self.start) | slots[number].outside
-            owners = frozenset(m for m in before if m.owner is not None)
-            read = frozenset(mine) | owners
+            before = frozenset(m for pair in sets for m in pair[1] if m.birth < self.start) | slots[number].outside
+            read = frozenset(mine)
             result[number].append((read, read | before))
         return result
 

@@ -65,11 +65,12 @@ KNOWN_MODULES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A global or closure variable that the program reads: `container[key]`, or the contents of a cell (key None)."""
+    """A global or closure variable that the program reads: `container[key]`, or the contents of a cell (key None).
+    Without a structure the key must be absent, so that the name is that of a builtin."""
 
     container: Any
     key: Any
-    structure: Structure
+    structure: Structure | None
 
     def read(self) -> Any:
         """Its present value."""
@@ -91,6 +92,8 @@ def read_name(context: Context, name: str) -> Value:
         if name in namespace:
             return captured(context, namespace, name, f"the global variable '{name}'")
     if hasattr(builtins, name):
+        if python is not None:
+            context.program.record_absent(python.__globals__, name)
         return Static(getattr(builtins, name))
     known = [*frame.variables, *frame.env, *(python.__globals__ if python is not None else ()), *dir(builtins)]
     close = difflib.get_close_matches(name, known, 1)

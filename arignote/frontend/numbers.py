@@ -42,6 +42,14 @@ EXACT_INTEGERS = 2**53
 
 def binary(context: Context, name: str, left: Value, right: Value) -> Value:
     """An operator on two Python numbers, at least one of them known at run time only."""
+    result = _binary(context, name, left, right)
+    if isinstance(result, ScalarValue) and result.origin is None:
+        # Where this must be known at compile time, knowing the captured variable that it comes from helps.
+        result.origin = getattr(left, "origin", None) or getattr(right, "origin", None)
+    return result
+
+
+def _binary(context: Context, name: str, left: Value, right: Value) -> Value:
     if name in COMPARISONS:
         return compare(context, name, left, right)
     if name == "power":

@@ -97,8 +97,8 @@ class _Main:
         structure, leaves = self._result(target, values, named)
         hidden = [node for found in scope.hidden.values() for node in found[1]]
         main = scope.emit.function(scope.name, [*self.parameters, *hidden], scope.emit.tuple([scope.token, *leaves]))
-        captures = tuple(self.program.captures[identity] for identity in scope.hidden)
-        return Specialised(main, structure, captures)
+        captures = [self.program.captures[identity] for identity in scope.hidden]
+        return Specialised(main, structure, (*captures, *self.program.absent.values()))
 
     def _argument(self, structure: Structure, name: str) -> Value:
         def leaf(type_: Any) -> Node:

@@ -71,6 +71,10 @@ def call_transform(context: Context, value: TransformValue, arguments: list[Valu
     """Call a transformed function that was made inside compiled code."""
     if value.kind == "pullback":
         return _pull_back(context, value, arguments)
+    if value.kind == "partial":
+        first = len(value.parts) - len(value.options)
+        named = dict(zip(value.options, value.parts[first:]))
+        return context.call(value.function, [*value.parts[:first], *arguments], {**named, **keywords})
     return _gradient(context, value.kind, value.function, *value.options, arguments, keywords)
 
 

@@ -280,7 +280,7 @@ class MethodValue(Value):
 
 @dataclass(slots=True, eq=False)
 class TransformValue(Value):
-    """A transformed function: `kind` is "grad", "value_and_grad" or "pullback"."""
+    """A transformed function: `kind` is "grad", "value_and_grad", "pullback" or "partial"."""
 
     kind: str
     function: Value
