@@ -31,8 +31,8 @@ class FunctionValue:
 
 
 class Undefined:
-    """The value of a placeholder. It may be passed on and taken apart, and its arrays and lists are empty; computing with
-    it is an error."""
+    """The value of a placeholder. It may be passed on and taken apart, and its arrays and lists are empty; computing
+    with it is an error."""
 
     shape = (0,) * 64
 
@@ -205,6 +205,6 @@ def _written(structure: Structure, value: Any) -> str:
 
 
 _STRUCTURAL: dict[str, Callable[..., Any]] = {
-    "closure": _closure, "captured": _captured, "call": _call, "cond": _cond, "while_loop": _while_loop, "for_loop": _for_loop,
-    "undefined": _undefined, "token": _token, "after": _token, "print": _print, "raise_if": _raise_if,
+    "closure": _closure, "captured": _captured, "call": _call, "cond": _cond, "while_loop": _while_loop,
+    "for_loop": _for_loop, "undefined": _undefined, "token": _token, "after": _token, "print": _print, "raise_if": _raise_if,
 }  # fmt: skip

@@ -81,7 +81,7 @@ list_length = Operation("list_length", lambda inputs: INT64, lambda values: np.i
 """list_length(list)."""
 
 undefined = Operation("undefined", lambda inputs, type: type, None, Structural())
-"""undefined(; type): a placeholder that no result depends on, such as the residuals of the branch not taken. The sizes of
-its arrays and lists may be asked for, and are 0 where the type does not say."""
+"""undefined(; type): a placeholder that no result depends on, such as the residuals of the branch not taken. The
+sizes of its arrays and lists may be asked for, and are 0 where the type does not say."""
 
 FAMILY = (tuple_, item, list_new, list_push, list_pop, list_get, list_set, list_length, undefined)

@@ -15,7 +15,7 @@ from arignote.ops.derivative import Structural
 
 
 def template_number(template: tuple[Any, ...]) -> int:
-    """The number by which compiled code names a template: made of its contents, so that it is the same in every process."""
+    """The number by which compiled code names a template: made of its contents, so it is the same in every process."""
     return int.from_bytes(hashlib.sha256(repr(template).encode()).digest()[:8], "little") >> 1
 
 

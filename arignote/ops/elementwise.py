@@ -50,7 +50,8 @@ def may_mismatch(node: Apply) -> bool:
     return False
 
 
-def _rule(check: Callable[[str], bool], wanted: str, result: Callable[[str], str], skip: int = 0) -> Callable[..., Type]:
+def _rule(check: Callable[[str], bool], wanted: str, result: Callable[[str], str],
+          skip: int = 0) -> Callable[..., Type]:  # fmt: skip
     def type_rule(inputs: tuple[Node, ...]) -> Type:
         dtypes = {dtype_of(x.type) for x in inputs[skip:]}
         dtype = next(iter(dtypes))
