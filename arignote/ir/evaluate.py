@@ -206,5 +206,6 @@ def _written(structure: Structure, value: Any) -> str:
 
 _STRUCTURAL: dict[str, Callable[..., Any]] = {
     "closure": _closure, "captured": _captured, "call": _call, "cond": _cond, "while_loop": _while_loop,
-    "for_loop": _for_loop, "undefined": _undefined, "token": _token, "after": _token, "print": _print, "raise_if": _raise_if,
+    "for_loop": _for_loop, "undefined": _undefined, "token": _token, "after": _token, "print": _print,
+    "raise_if": _raise_if,
 }  # fmt: skip
