@@ -36,6 +36,7 @@ def row_and_column(x, i):
     lambda: call(numbers(9)),
     edges=[lambda: call(numbers(0)), lambda: call(numbers(1))],
     differentiable=(0,),
+    ulps=4,
     tags="shapes",
 )
 def slices(x):
@@ -137,7 +138,7 @@ def index_types(x):
     return x[np.int64(1)], x[np.array(2)], x[True and 1], x[-1:]
 
 
-@program(lambda: call(numbers(3), 5), edges=[lambda: call(numbers(3), 2)])
+@program(lambda: call(numbers(3), 5), edges=[lambda: call(numbers(3), 2)], tags="sum_from_zero")
 def error_only_when_reached(x, i):
     if i > 3:
         return 0.0

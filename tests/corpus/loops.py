@@ -179,7 +179,8 @@ def while_true(n):
 
 
 @program(
-    lambda: call(np.array([1.0, -2.0, 3.5])), edges=[lambda: call(np.zeros(0))], differentiable=(0,), tags="shapes"
+    lambda: call(np.array([1.0, -2.0, 3.5])), edges=[lambda: call(np.zeros(0))], differentiable=(0,),
+    tags="shapes sum_from_zero",
 )
 def for_over_an_array(x):
     total = 0.0

@@ -55,6 +55,8 @@ def program(
     """Put the decorated function, unchanged, into the corpus.
 
     Tags: `twice` (the second derivative is checked too), `prints`, `shapes` (takes arrays of any size on every axis),
+    `sum_from_zero` (a loop makes a NumPy scalar of a Python number, which is one from the start in compiled code, so
+    that where the loop does not run at all an equal number of the other kind comes out),
     `may_be_refused` (no type fits every path: a compile error will do where Python finds a value), and the theme.
     """
 

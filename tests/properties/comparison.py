@@ -23,6 +23,11 @@ class Outcome:
     error: BaseException | None = None
 
 
+def as_numpy_scalar(value: Outcome) -> Outcome:
+    """A Python number as the NumPy scalar that it equals."""
+    return Outcome(np.float64(value.value)) if type(value.value) is float else value
+
+
 def outcome(function: Callable[..., Any], arguments: Call) -> Outcome:
     """Call a function; NumPy's warnings about inf and nan are no part of the result."""
     with np.errstate(all="ignore"), warnings.catch_warnings():

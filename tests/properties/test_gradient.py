@@ -34,7 +34,8 @@ def test_value_and_grad(program: Program, make: MakeCall) -> None:
     numbers = tuple(n for n in program.differentiable if all(map(is_float, leaves(arguments.positional[n]))))
     derivative = ag.jit(ag.value_and_grad(function, argnums=numbers))
     found, gradients = derivative(*arguments.positional, **arguments.keywords)
-    lines = differences(value, found, program.ulps * 4, "value")
+    # A weighted sum is added up in another order, and may cancel.
+    lines = differences(value, found, program.ulps * 4 if function is program.function else 64, "value")
     for number, gradient in zip(numbers, gradients, strict=True):
 
         def along(argument: Any, number: int = number) -> Any:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.corpus.program import MakeCall, Program
 from tests.corpus.programs import PROGRAMS
-from tests.properties.comparison import assert_no_differences, outcome, outcome_differences
+from tests.properties.comparison import as_numpy_scalar, assert_no_differences, outcome, outcome_differences
 from tests.properties.subjects import cases, compiled, every_case
 
 
@@ -13,6 +13,8 @@ def test_same_as_plain(program: Program, make: MakeCall) -> None:
     """The compiled program returns, or raises, what the plain one does."""
     plain = outcome(program.function, make())
     found = outcome(compiled(program.function), make())
+    if "sum_from_zero" in program.tags:
+        plain = as_numpy_scalar(plain)
     assert_no_differences(outcome_differences(plain, found, program.ulps, "may_be_refused" in program.tags))
 
 
