@@ -173,7 +173,8 @@ def _loop(node: ast.For | ast.While, out: Names, always: Names, brk: Names, cont
 
 
 def leaves(node: ast.AST) -> bool:
-    """Whether a statement may leave the block that it stands in: by return, or by a break or continue of an outer loop."""
+    """Whether a statement may leave the block that it stands in: by return, or by a break or continue of an outer
+    loop."""
     found = getattr(node, "arignote_leaves", None)
     if found is None:
         found = node.arignote_leaves = _leaves(node, False)  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.containers import has_method
-from arignote.frontend.names import KNOWN_MODULES, captured
+from arignote.frontend.names import KNOWN_MODULES, captured, namespace_of
 from arignote.frontend.numpy_table import ATTRIBUTES, METHODS
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.values import (
@@ -54,8 +54,11 @@ def get_attribute(context: Context, base: Value, name: str) -> Value:
 
 def _unknown(context: Context, base: Value, name: str, known: Any) -> Any:
     close = difflib.get_close_matches(name, list(known), 1)
-    context.error(f"{context.show(base)} has no attribute '{name}' that compiled code knows", UndefinedNameError,
-                  f"did you mean '{close[0]}'?" if close else "")  # fmt: skip
+    context.error(
+        f"{context.show(base)} has no attribute '{name}' that compiled code knows",
+        UndefinedNameError,
+        f"did you mean '{close[0]}'?" if close else "",
+    )
 
 
 def _of_array(context: Context, base: Value, name: str) -> Value:
@@ -91,6 +94,10 @@ def _of_record(context: Context, base: RecordValue, name: str) -> Value:
 
 def _bind(context: Context, base: Value, found: Any, owner: type, name: str) -> Value:
     """What a class attribute is when it is read from an instance."""
+    if isinstance(found, property | types.FunctionType | staticmethod | classmethod) and not _is_known(owner):
+        captured(
+            context, namespace_of(owner), name, f"'{owner.__name__}.{name}'"
+        )  # a method that is replaced is noticed
     if isinstance(found, property):
         if found.fget is None:
             context.error(f"property '{name}' cannot be read")
@@ -102,7 +109,7 @@ def _bind(context: Context, base: Value, found: Any, owner: type, name: str) -> 
         return BoundMethod(context.lift(found.__func__), Static(cls))
     if isinstance(found, types.FunctionType) or _is_transformed(found):
         return BoundMethod(context.lift(found), base)
-    return captured(context, owner.__dict__, name, f"the class attribute '{owner.__name__}.{name}'")
+    return captured(context, namespace_of(owner), name, f"the class attribute '{owner.__name__}.{name}'")
 
 
 def _is_transformed(found: Any) -> bool:
@@ -148,7 +155,7 @@ def _of_class(context: Context, cls: type, name: str) -> Value:
         return BoundMethod(context.lift(found.__func__), Static(cls))
     if isinstance(found, types.FunctionType):
         return context.lift(found)
-    return captured(context, owner.__dict__, name, f"the class attribute '{owner.__name__}.{name}'")
+    return captured(context, namespace_of(owner), name, f"the class attribute '{owner.__name__}.{name}'")
 
 
 def _of_instance(context: Context, thing: Any, name: str) -> Value:

@@ -56,11 +56,16 @@ def run_branch(context: Context, name: str, action: Callable[[], None]) -> tuple
     return branch, start
 
 
-def branch(context: Context, condition: Node, then: Callable[[], None], otherwise: Callable[[], None],
-           live: Names | None = EVERYTHING) -> None:  # fmt: skip
+def branch(
+    context: Context,
+    condition: Node,
+    then: Callable[[], None],
+    otherwise: Callable[[], None],
+    live: Names | None = EVERYTHING,
+) -> None:
     """Run `then` where the condition holds and `otherwise` where not. `live`: the variables read later; None: all."""
     first, start = run_branch(context, "then", then)
-    second, later = run_branch(context, "else", otherwise)
+    second, _ = run_branch(context, "else", otherwise)
     merge(context, condition, (first, second), start, live)
 
 
@@ -81,8 +86,13 @@ def merge(context: Context, condition: Node, sides: tuple[Branch, Branch], start
         context.set(mutable, rebuild_state(mutable, spec, nodes, context.scope, roots))
 
 
-def _merge_one(context: Context, mutable: Mutable, alive: Sequence[Branch], live: Names | None,
-               merged: list[tuple[Mutable, Spec, list[Flat]]]) -> None:  # fmt: skip
+def _merge_one(
+    context: Context,
+    mutable: Mutable,
+    alive: Sequence[Branch],
+    live: Names | None,
+    merged: list[tuple[Mutable, Spec, list[Flat]]],
+) -> None:
     """Decide what becomes of one changed mutable: set it at once, or add it to those that the `cond` must return."""
     states = [side.changes.get(mutable, mutable.state) for side in alive]
     if isinstance(mutable, Memory):
@@ -106,9 +116,15 @@ def _merge_one(context: Context, mutable: Mutable, alive: Sequence[Branch], live
     merged.append((mutable, spec, flats))
 
 
-def _emit_cond(context: Context, condition: Node, sides: Sequence[Branch], alive: Sequence[Branch],
-               merged: Sequence[tuple[Mutable, Spec, list[Flat]]]) -> list[list[Node]]:  # fmt: skip
-    """Emit the `cond`; the nodes of each merged state in this scope. What both sides take from outside is not returned."""
+def _emit_cond(
+    context: Context,
+    condition: Node,
+    sides: Sequence[Branch],
+    alive: Sequence[Branch],
+    merged: Sequence[tuple[Mutable, Spec, list[Flat]]],
+) -> list[list[Node]]:
+    """Emit the `cond`; the nodes of each merged state in this scope. What both sides take from outside is not
+    returned."""
     outer = context.scope
     states: list[list[Any]] = []
     count = 0

@@ -16,6 +16,7 @@ from arignote.frontend import numbers, prelude
 from arignote.frontend.attributes import get_attribute, replace
 from arignote.frontend.branches import choose
 from arignote.frontend.containers import contains, to_pairs
+from arignote.frontend.expressions import BINARY as BINARY_SYNTAX
 from arignote.frontend.expressions import (
     binary_values,
     compare_named,
@@ -24,7 +25,6 @@ from arignote.frontend.expressions import (
     short_circuit,
     static_call,
 )
-from arignote.frontend.expressions import BINARY as BINARY_SYNTAX
 from arignote.frontend.iterate import elements, is_structural, length
 from arignote.frontend.join import join
 from arignote.frontend.numpy_table import METHODS, lookup, matmul_of
@@ -73,7 +73,9 @@ def builtin(*functions: Any, least: int = 0, most: int | None = None) -> Callabl
 
         def checked(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
             if len(arguments) < least or most is not None and len(arguments) > most:
-                wanted = f"{least}" if least == most else f"{least} to {most}" if most is not None else f"at least {least}"
+                wanted = (
+                    f"{least}" if least == most else f"{least} to {most}" if most is not None else f"at least {least}"
+                )
                 context.error(f"{name}() takes {wanted} arguments, got {len(arguments)}")
             return handler(context, arguments, keywords)
 
@@ -163,8 +165,11 @@ def _round(context: Context, arguments: list[Value], keywords: dict[str, Value])
         if value.python:
             if value.dtype != "float64" and isinstance(digits, Static) and digits.object >= 0:
                 return numbers.unary(context, "positive", value)
-            context.error("round(x, n) of a Python number known at run time only is not supported: it rounds its decimal "
-                          "text", UnsupportedSyntaxError, "use np.round(x, n)")  # fmt: skip
+            context.error(
+                "round(x, n) of a Python number known at run time only is not supported: it rounds its decimal text",
+                UnsupportedSyntaxError,
+                "use np.round(x, n)",
+            )
     handler = lookup(np.round)
     assert handler is not None
     return handler(context, arguments[:1] if none else [value, digits], {})
@@ -193,10 +198,17 @@ def _register_operators() -> None:
     for kind, (_, _, method) in BINARY_SYNTAX.items():
         function = getattr(operator, method + "_" if method in ("and", "or") else method)
         BUILTINS[function] = lambda context, arguments, keywords, kind=kind: binary_values(context, kind, *arguments)
-    for name, method in (("equal", "eq"), ("not_equal", "ne"), ("less", "lt"), ("less_equal", "le"),
-                         ("greater", "gt"), ("greater_equal", "ge")):  # fmt: skip
+    for name, method in (
+        ("equal", "eq"),
+        ("not_equal", "ne"),
+        ("less", "lt"),
+        ("less_equal", "le"),
+        ("greater", "gt"),
+        ("greater_equal", "ge"),
+    ):
         BUILTINS[getattr(operator, method)] = lambda context, arguments, keywords, pair=(name, method): compare_named(
-            context, *pair, *arguments)  # fmt: skip
+            context, *pair, *arguments
+        )
     BUILTINS[operator.not_] = lambda context, arguments, keywords: negate(context, arguments[0])
     BUILTINS[operator.getitem] = lambda context, arguments, keywords: HOOKS["getitem"](context, *arguments)
     BUILTINS[operator.contains] = lambda context, arguments, keywords: contains(context, *arguments)
@@ -310,8 +322,11 @@ BUILTINS[any] = _quantifier(False)
 @builtin(range, least=1, most=3)
 def _range(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
     for argument in arguments:
-        whole = is_number(argument) and "int" in number_dtype(argument) or (
-            is_number(argument) and is_python_number(argument) and number_dtype(argument) == "bool")  # fmt: skip
+        whole = (
+            is_number(argument)
+            and "int" in number_dtype(argument)
+            or (is_number(argument) and is_python_number(argument) and number_dtype(argument) == "bool")
+        )
         if not whole:
             context.error(f"range() needs integers, got {context.show(argument)}")
     values = [_index(context, argument) for argument in arguments]
@@ -375,7 +390,9 @@ def _sorted(context: Context, arguments: list[Value], keywords: dict[str, Value]
     _plain(context, keywords, "key", "reverse")
     items = elements(context, arguments[0])
     key = keywords.get("key")
-    ranks = [context.static(item if key is None else context.call(key, [item]), "what sorted() compares") for item in items]
+    ranks = [
+        context.static(item if key is None else context.call(key, [item]), "what sorted() compares") for item in items
+    ]
     backwards = bool(context.static(keywords.get("reverse", Static(False))))
     order = sorted(range(len(items)), key=ranks.__getitem__, reverse=backwards)
     return ListValue(tuple([items[place] for place in order]))
@@ -435,8 +452,17 @@ def type_of(value: Value) -> type | None:
             return type(type_of)
         case BoundMethod() | MethodValue():
             return type(BUILTINS.get)
-    kinds = {TupleValue: tuple, ListValue: list, RangeValue: range, SliceValue: slice, ZipValue: zip, MapValue: map,
-             EnumerateValue: enumerate, ReversedValue: reversed, TextValue: str}  # fmt: skip
+    kinds = {
+        TupleValue: tuple,
+        ListValue: list,
+        RangeValue: range,
+        SliceValue: slice,
+        ZipValue: zip,
+        MapValue: map,
+        EnumerateValue: enumerate,
+        ReversedValue: reversed,
+        TextValue: str,
+    }
     return kinds.get(type(value))
 
 
@@ -464,8 +490,10 @@ def _callable(context: Context, arguments: list[Value], keywords: dict[str, Valu
     value = arguments[0]
     if isinstance(value, Static):
         return Static(callable(value.object))
-    return Static(isinstance(value, FunctionValue | BoundMethod | MethodValue | TransformValue | ChoiceValue)
-                  or find_method(context, value, "__call__") is not None)  # fmt: skip
+    return Static(
+        isinstance(value, FunctionValue | BoundMethod | MethodValue | TransformValue | ChoiceValue)
+        or find_method(context, value, "__call__") is not None
+    )
 
 
 @builtin(getattr, least=2, most=3)
@@ -534,11 +562,37 @@ def _repr(context: Context, arguments: list[Value], keywords: dict[str, Value]) 
     return Static(repr(value.object)) if isinstance(value, Static) else TextValue([(value, True)])
 
 
-@builtin(id, hash, input, open, eval, exec, compile, globals, locals, vars, setattr, delattr, set, frozenset, complex, iter,
-         next, format, memoryview, bytearray, bytes, super, object)  # fmt: skip
+@builtin(
+    id,
+    hash,
+    input,
+    open,
+    eval,
+    exec,
+    compile,
+    globals,
+    locals,
+    vars,
+    setattr,
+    delattr,
+    set,
+    frozenset,
+    complex,
+    iter,
+    next,
+    format,
+    memoryview,
+    bytearray,
+    bytes,
+    super,
+    object,
+)
 def _refused(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
-    context.error("this builtin is not supported in compiled code", UnsupportedSyntaxError,
-                  "call it outside of the compiled function, and pass the result")  # fmt: skip
+    context.error(
+        "this builtin is not supported in compiled code",
+        UnsupportedSyntaxError,
+        "call it outside of the compiled function, and pass the result",
+    )
 
 
 def call_number_method(context: Context, value: Value, name: str) -> Value:
@@ -549,7 +603,9 @@ def call_number_method(context: Context, value: Value, name: str) -> Value:
         node = context.node(value)
         whole = context.emit("equal", context.emit("floor", node), node)
         return context.scalar(context.emit("logical_and", whole, context.emit("isfinite", node)), True)
-    context.error(f"the method .{name} of {context.show(value)} is not supported in compiled code", UnsupportedSyntaxError)
+    context.error(
+        f"the method .{name} of {context.show(value)} is not supported in compiled code", UnsupportedSyntaxError
+    )
 
 
 # What lower modules need

@@ -63,14 +63,20 @@ def call(context: Context, function: Value, arguments: list[Value], keywords: Ke
     return call(context, method, arguments, keywords)
 
 
-def _call_one_of(context: Context, function: ChoiceValue, place: int, arguments: list[Value], keywords: Keywords) -> Value:
+def _call_one_of(
+    context: Context, function: ChoiceValue, place: int, arguments: list[Value], keywords: Keywords
+) -> Value:
     """Branch on which function it is."""
     option = function.options[place]
     if place + 1 == len(function.options):
         return call(context, option, arguments, keywords)
     here = context.emit("equal", context.node(function.index), context.constant(place))
-    return choose(context, here, lambda: call(context, option, arguments, keywords),
-                  lambda: _call_one_of(context, function, place + 1, arguments, keywords))  # fmt: skip
+    return choose(
+        context,
+        here,
+        lambda: call(context, option, arguments, keywords),
+        lambda: _call_one_of(context, function, place + 1, arguments, keywords),
+    )
 
 
 def _call_known_method(context: Context, method: MethodValue, arguments: list[Value], keywords: Keywords) -> Value:
@@ -117,8 +123,10 @@ def _call_object(context: Context, thing: Any, arguments: list[Value], keywords:
         named = {key: context.lift(value) for key, value in thing.keywords.items()}
         return context.call(context.lift(thing.func), [*before, *arguments], {**named, **keywords})
     if isinstance(thing, types.BuiltinMethodType | types.MethodWrapperType) and isinstance(thing.__self__, str | bytes):
-        return static_call(context, thing, *[context.static(a, f"an argument of .{thing.__name__}()") for a in arguments])
-    call_ = getattr(type(thing), "__call__", None)
+        return static_call(
+            context, thing, *[context.static(a, f"an argument of .{thing.__name__}()") for a in arguments]
+        )
+    call_ = getattr(type(thing), "__call__", None)  # noqa: B004
     if isinstance(call_, types.FunctionType):
         return context.call(context.lift(call_), [Static(thing), *arguments], keywords)
     name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", None) or repr(thing)
@@ -126,20 +134,29 @@ def _call_object(context: Context, thing: Any, arguments: list[Value], keywords:
     where = f" of {module}" if module and module != "builtins" else ""
     if not callable(thing):
         context.error(f"{context.show(Static(thing))} cannot be called")
-    context.error(f"the function {name}{where} is not known to the compiler", UndefinedNameError,
-                  "compiled code can call NumPy's functions that are listed in the documentation, math, the builtins, and "
-                  "functions written in Python")  # fmt: skip
+    context.error(
+        f"the function {name}{where} is not known to the compiler",
+        UndefinedNameError,
+        "compiled code can call NumPy's functions that are listed in the documentation, math, the "
+        "builtins, and "
+        "functions written in Python",
+    )
 
 
 def _construct(context: Context, cls: type, arguments: list[Value], keywords: Keywords) -> Value:
     if issubclass(cls, BaseException):
-        context.error("an exception can only be made where it is raised", UnsupportedSyntaxError, f"raise {cls.__name__}(...)")
+        context.error(
+            "an exception can only be made where it is raised", UnsupportedSyntaxError, f"raise {cls.__name__}(...)"
+        )
     if is_named_tuple_class(cls):
         return _construct_named_tuple(context, cls, arguments, keywords)
     if dataclasses.is_dataclass(cls):
         return _construct_dataclass(context, cls, arguments, keywords)
-    context.error(f"instances of {cls.__qualname__} cannot be made in compiled code", UnsupportedSyntaxError,
-                  "use a dataclass or a named tuple")  # fmt: skip
+    context.error(
+        f"instances of {cls.__qualname__} cannot be made in compiled code",
+        UnsupportedSyntaxError,
+        "use a dataclass or a named tuple",
+    )
 
 
 def _fields(context: Context, cls: type, names: list[str], arguments: list[Value], keywords: Keywords) -> Keywords:
@@ -172,8 +189,11 @@ def _construct_named_tuple(context: Context, cls: Any, arguments: list[Value], k
 def _construct_dataclass(context: Context, cls: Any, arguments: list[Value], keywords: Keywords) -> Value:
     fields = dataclasses.fields(cls)
     if "__init__" in cls.__dict__ and not cls.__dataclass_params__.init or hasattr(cls, "__post_init__"):
-        context.error(f"{cls.__name__} has an __init__ or __post_init__ of its own, which compiled code does not run",
-                      UnsupportedSyntaxError, "make the instance outside of the compiled function")  # fmt: skip
+        context.error(
+            f"{cls.__name__} has an __init__ or __post_init__ of its own, which compiled code does not run",
+            UnsupportedSyntaxError,
+            "make the instance outside of the compiled function",
+        )
     positional = [field.name for field in fields if field.init and not field.kw_only]
     given = _fields(context, cls, positional, arguments, keywords)
     items = []

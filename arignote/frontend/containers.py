@@ -88,8 +88,13 @@ def _sequence_item(context: Context, base: Value, index: Value) -> Value:
 def _run_time_item(context: Context, base: Value, items: tuple[Value, ...], index: ScalarValue) -> Value:
     """An index known at run time only: possible where the items are numbers, by way of an array of them."""
     error = StaticRequired(
-        f"the index of {context.show(base)} must be known at compile time, but it is {context.show(index)}, known at run "
-        "time only", context.span, "loop over the items themselves, or use an array", context.calls)  # fmt: skip
+        f"the index of {context.show(base)} must be known at compile time, but it is {context.show(index)}, known "
+        f"at run "
+        "time only",
+        context.span,
+        "loop over the items themselves, or use an array",
+        context.calls,
+    )
     error.origin = index.origin
     raise error
 
@@ -322,7 +327,9 @@ def call_method(context: Context, method: MethodValue, arguments: list[Value], k
     tables = {ListValue: LIST_METHODS, TupleValue: TUPLE_METHODS, DictValue: DICT_METHODS}
     found = tables[type(base)].get(name)  # type: ignore[index]
     if found is None:
-        context.error(f"the method .{name} of {context.show(base)} is not supported in compiled code", UnsupportedSyntaxError)
+        context.error(
+            f"the method .{name} of {context.show(base)} is not supported in compiled code", UnsupportedSyntaxError
+        )
     if keywords:
         context.error(f".{name}() takes no keyword arguments")
     return found(context, base, arguments)

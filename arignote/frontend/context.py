@@ -1,4 +1,5 @@
-"""Context: what everything that interprets a program works with. It owns the scope, the journal, the frame and the place.
+"""Context: what everything that interprets a program works with. It owns the scope, the journal, the frame and the
+place.
 
 Handlers of known functions are called `(context, arguments, keywords) -> Value`.
 """
@@ -218,7 +219,10 @@ class Context:
             return found
         error = StaticRequired(
             f"{what} must be known at compile time, but it is {self.show(value)}, known at run time only",
-            self.span, "write it as a literal, or mark the argument with static_argnums", self.calls)  # fmt: skip
+            self.span,
+            "write it as a literal, or mark the argument with static_argnums",
+            self.calls,
+        )
         error.origin = getattr(value, "origin", None)
         raise error
 
@@ -251,8 +255,10 @@ class Context:
 
     def stale_message(self, cell: Cell, write: Write) -> str:
         place = f" (line {write.span.line})" if write.span is not None else ""
-        return (f"this {self.show(cell)} may share memory with one that was written since{place}; "
-                "in Python the write would be visible here")  # fmt: skip
+        return (
+            f"this {self.show(cell)} may share memory with one that was written since{place}; "
+            "in Python the write would be visible here"
+        )
 
     def check_writable(self, cell: Cell) -> None:
         """Refuse to write into memory that the caller sees, or that was written through another reference."""
@@ -260,8 +266,10 @@ class Context:
         for memory in cell.touched:
             if memory.owner is not None:
                 self.error(
-                    f"this writes into {memory.owner}, which the caller would see", WritesIntoArgument,
-                    hint="write into a copy: x = x.copy()")  # fmt: skip
+                    f"this writes into {memory.owner}, which the caller would see",
+                    WritesIntoArgument,
+                    hint="write into a copy: x = x.copy()",
+                )
 
     def write(self, cell: Cell, state: Any) -> None:
         """Give a cell new contents in place. For an array, the state is the new node (of this scope)."""

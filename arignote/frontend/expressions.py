@@ -128,8 +128,11 @@ def make_function(context: Context, node: ast.FunctionDef | ast.Lambda) -> Funct
     """The value of a function defined inside a function."""
     frame = context.frame
     definition = inner_definition(node, frame.definition.file)
-    env = {name: found for name in sorted(definition.free)
-           if (found := frame.variables.get(name) or frame.env.get(name)) is not None}  # fmt: skip
+    env = {
+        name: found
+        for name in sorted(definition.free)
+        if (found := frame.variables.get(name) or frame.env.get(name)) is not None
+    }
     arguments = node.args
     defaults = tuple([context.evaluate(default) for default in arguments.defaults])
     named = zip(arguments.kwonlyargs, arguments.kw_defaults)
@@ -185,7 +188,13 @@ def short_circuit(context: Context, is_and: bool, left: Value, right: Callable[[
 
 
 def _is_bool(value: Value) -> bool:
-    return isinstance(value, ScalarValue) and value.dtype == "bool" or isinstance(value, Static) and value.object in (True, False) and type(value.object) is bool  # noqa: E501
+    return (
+        isinstance(value, ScalarValue)
+        and value.dtype == "bool"
+        or isinstance(value, Static)
+        and value.object in (True, False)
+        and type(value.object) is bool
+    )
 
 
 def _evaluate_at_once(context: Context, action: Callable[[], Value]) -> Value | None:
@@ -291,8 +300,12 @@ def _order_sequences(context: Context, name: str, method: str, left: Value, righ
         same = context.truth(compare_named(context, "equal", "eq", one[index], two[index]))
         if isinstance(same, Static):
             return from_(index + 1) if same.object else compare_named(context, name, method, one[index], two[index])
-        return choose(context, context.node(same), lambda: from_(index + 1),
-                      lambda: compare_named(context, name, method, one[index], two[index]))  # fmt: skip
+        return choose(
+            context,
+            context.node(same),
+            lambda: from_(index + 1),
+            lambda: compare_named(context, name, method, one[index], two[index]),
+        )
 
     return from_(0)
 
@@ -348,8 +361,11 @@ def _unary(context: Context, node: ast.UnaryOp) -> Value:
     if isinstance(value, ScalarValue) and value.python:
         return numbers.unary(context, name, value)
     if isinstance(value, ScalarValue | ArrayValue):
-        return context.elementwise("positive" if name == "positive" else name, value) if name != "positive" else (
-            context.result(context.node(value)))  # fmt: skip
+        return (
+            context.elementwise("positive" if name == "positive" else name, value)
+            if name != "positive"
+            else (context.result(context.node(value)))
+        )
     found = find_method(context, value, f"__{method}__")
     if found is not None:
         return context.call(found, [])
@@ -438,12 +454,21 @@ def find_method(context: Context, value: Value, name: str) -> Value | None:
 
 def static_binary(context: Context, name: str, left: Any, right: Any) -> Value:
     """An operator on two objects known now."""
-    if name == "power" and type(left) is int and type(right) is int and left.bit_length() * max(right, 0) > LARGEST_STATIC:
+    if (
+        name == "power"
+        and type(left) is int
+        and type(right) is int
+        and left.bit_length() * max(right, 0) > LARGEST_STATIC
+    ):
         context.error("this power is too large", hint="use a float")
     if name == "left_shift" and type(right) is int and right > LARGEST_STATIC:
         context.error("this shift is too large")
-    if name == "multiply" and isinstance(left, str | int) and isinstance(right, str | int) and (
-            isinstance(left, str) or isinstance(right, str)):  # fmt: skip
+    if (
+        name == "multiply"
+        and isinstance(left, str | int)
+        and isinstance(right, str | int)
+        and (isinstance(left, str) or isinstance(right, str))
+    ):
         count = left if isinstance(left, int) else right
         if isinstance(count, int) and count > LARGEST_STATIC:
             context.error("this string is too long")
@@ -459,8 +484,11 @@ def static_call(context: Context, function: Callable[..., Any], *arguments: Any)
     except Exception as error:  # whatever the user's own operator raises, the program raises
         context.raise_now(type(error), *(str(a) for a in error.args[:1]))
     if type(found) is complex:
-        context.raise_now(ValueError, "a negative number to a fractional power is complex in Python; complex numbers are "
-                          "not supported in compiled code")  # fmt: skip
+        context.raise_now(
+            ValueError,
+            "a negative number to a fractional power is complex in Python; complex numbers are "
+            "not supported in compiled code",
+        )
     return context.lift(found)
 
 
@@ -475,7 +503,9 @@ def _subscript(context: Context, node: ast.Subscript) -> Value:
 def evaluate_index(context: Context, node: ast.expr) -> Value:
     """What stands in the brackets; slices of statics are static."""
     if isinstance(node, ast.Slice):
-        bounds = [Static(None) if part is None else context.evaluate(part) for part in (node.lower, node.upper, node.step)]
+        bounds = [
+            Static(None) if part is None else context.evaluate(part) for part in (node.lower, node.upper, node.step)
+        ]
         if all(isinstance(part, Static) for part in bounds):
             return Static(slice(*(part.object for part in bounds)))  # type: ignore[attr-defined]
         return SliceValue(*bounds)

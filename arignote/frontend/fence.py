@@ -12,13 +12,22 @@ if TYPE_CHECKING:
     from arignote.frontend.context import Context
 
 REFUSED: dict[type[ast.AST], tuple[str, str]] = {
-    ast.Try: ("`try` is not supported in compiled code", "test the condition with `if` instead of catching the exception"),
+    ast.Try: (
+        "`try` is not supported in compiled code",
+        "test the condition with `if` instead of catching the exception",
+    ),
     ast.TryStar: ("`try` is not supported in compiled code", "test the condition with `if` instead"),
     ast.With: ("`with` is not supported in compiled code", "enter the context outside of the compiled function"),
-    ast.AsyncWith: ("`async with` is not supported in compiled code", "enter the context outside of the compiled function"),
+    ast.AsyncWith: (
+        "`async with` is not supported in compiled code",
+        "enter the context outside of the compiled function",
+    ),
     ast.AsyncFor: ("`async for` is not supported in compiled code", "use a plain `for`"),
     ast.AsyncFunctionDef: ("`async def` is not supported in compiled code", "use a plain `def`"),
-    ast.Await: ("`await` is not supported in compiled code", "await outside of the compiled function, and pass the result"),
+    ast.Await: (
+        "`await` is not supported in compiled code",
+        "await outside of the compiled function, and pass the result",
+    ),
     ast.Yield: ("generators (`yield`) are not supported in compiled code", "return a tuple or an array"),
     ast.YieldFrom: ("generators (`yield from`) are not supported in compiled code", "return a tuple or an array"),
     ast.Global: ("assigning to a global variable is not supported in compiled code", "return the new value"),

@@ -1,11 +1,11 @@
 """Calls between functions: each is specialised once per signature, in a function of its own.
 
-The signature is the spec of the function value and of its arguments: types of what is known at run time only, values of what
-is known now. What the function reads beside its arguments (captured globals) becomes further parameters.
+The signature is the spec of the function value and of its arguments: types of what is known at run time only, values
+of what is known now. What the function reads beside its arguments (captured globals) becomes further parameters.
 
-Recursion: a call that meets its own signature in progress waits (`Pending`) until another branch has told the type of the
-result; then the body is interpreted again with the type declared. A function that writes into its arguments is interpreted in
-place of the call instead, where the memory is the caller's own.
+Recursion: a call that meets its own signature in progress waits (`Pending`) until another branch has told the type of
+the result; then the body is interpreted again with the type declared. A function that writes into its arguments is
+interpreted in place of the call instead, where the memory is the caller's own.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from arignote.ir.graph import Function, Node, Parameter
 from arignote.ir.types import TOKEN, Tuple
 
 if TYPE_CHECKING:
-    from arignote.frontend.specialise import Transforms
+    pass
 
 NORMAL, RETURN, BREAK, CONTINUE = 0, 1, 2, 3
 """Where control goes: the states of `frame.flow`."""
@@ -101,7 +101,9 @@ class Program:
         return name if count == 1 else f"{name}_{count}"
 
 
-def call_user(context: Context, function: FunctionValue, arguments: Sequence[Value], keywords: dict[str, Value]) -> Value:
+def call_user(
+    context: Context, function: FunctionValue, arguments: Sequence[Value], keywords: dict[str, Value]
+) -> Value:
     """Call a user's function."""
     instance, flat, whole = specialise_apply(context, function, arguments, keywords)
     if instance is None:
@@ -109,8 +111,12 @@ def call_user(context: Context, function: FunctionValue, arguments: Sequence[Val
     return emit_call(context, instance, flat, whole)
 
 
-def specialise_apply(context: Context, function: Value, arguments: Sequence[Value], keywords: dict[str, Value],
-                     ) -> tuple[Instance | None, Flat, Value]:  # fmt: skip
+def specialise_apply(
+    context: Context,
+    function: Value,
+    arguments: Sequence[Value],
+    keywords: dict[str, Value],
+) -> tuple[Instance | None, Flat, Value]:
     """The instance for this call, or None if it must be interpreted in place; the arguments taken apart."""
     program = context.program
     whole = TupleValue((function, TupleValue(tuple(arguments)), DictValue(keywords.items())))
@@ -209,8 +215,10 @@ def _attempt(context: Context, instance: Instance, flat: Flat) -> tuple[Scope, l
         whole = Rebuilder(parameters, scope, roots).take(flat.spec)
         result = flatten(context, _apply(context, whole), across=True)
         if is_unreadable(result.spec):
-            context.error("the value returned cannot be used: it differs in type from path to path, or was overwritten "
-                          "through another reference")  # fmt: skip
+            context.error(
+                "the value returned cannot be used: it differs in type from path to path, or was overwritten "
+                "through another reference"
+            )
         instance.sharing = [_shared(pair, memories) for pair in result.roots]
     except Raised:
         return scope, parameters, None
@@ -363,12 +371,17 @@ def _result(context: Context) -> Value:
     if isinstance(value, Static) and value.object is None:
         return value
     lines = sorted({line for _, line in frame.returned.places})
-    context.error(f"{frame.definition.name} returns {context.show(value)} on line {', '.join(map(str, lines))}, and None where "
-                  "it ends without `return`", hint="return a value of the same type on every path")  # fmt: skip
+    context.error(
+        f"{frame.definition.name} returns {context.show(value)} on line {', '.join(map(str, lines))}, and "
+        f"None where "
+        "it ends without `return`",
+        hint="return a value of the same type on every path",
+    )
 
 
-def bind(context: Context, function: FunctionValue, arguments: Sequence[Value],
-         keywords: dict[str, Value]) -> dict[str, Value]:  # fmt: skip
+def bind(
+    context: Context, function: FunctionValue, arguments: Sequence[Value], keywords: dict[str, Value]
+) -> dict[str, Value]:
     """Parameters' values by name, with Python's rules and messages."""
     spec: ast.arguments = function.definition.arguments
     name = function.name
@@ -396,7 +409,9 @@ def bind(context: Context, function: FunctionValue, arguments: Sequence[Value],
         bound[spec.kwarg.arg] = DictValue(extra.items())
     defaults = dict(zip(positional[len(positional) - len(function.defaults) :], function.defaults))
     defaults.update(function.keyword_defaults)
-    missing = [key for key in (*positional, *(a.arg for a in spec.kwonlyargs)) if key not in bound and key not in defaults]
+    missing = [
+        key for key in (*positional, *(a.arg for a in spec.kwonlyargs)) if key not in bound and key not in defaults
+    ]
     if missing:
         what = "argument" if len(missing) == 1 else "arguments"
         context.error(f"{name}() missing {len(missing)} required {what}: {', '.join(map(repr, missing))}")
@@ -405,4 +420,12 @@ def bind(context: Context, function: FunctionValue, arguments: Sequence[Value],
 
 HOOKS["call_user"] = call_user
 
-__all__ = ["Instance", "Program", "TypeInferenceError", "UnsupportedSyntaxError", "call_user", "inline", "specialise_apply"]
+__all__ = [
+    "Instance",
+    "Program",
+    "TypeInferenceError",
+    "UnsupportedSyntaxError",
+    "call_user",
+    "inline",
+    "specialise_apply",
+]

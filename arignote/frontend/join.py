@@ -1,8 +1,9 @@
 """Joining specs: what a value is that comes from one of several branches, or from any iteration.
 
-Python numbers of different kinds join to the wider one (bool, int, float): 0 and 0.0 are equal in Python, so the promotion
-cannot be seen except by `isinstance` and `repr`; an int that float64 cannot hold exactly raises. Sizes of arrays join to
-what is known of both. Everything else must agree; where it does not, the value becomes unreadable, and reading it says why.
+Python numbers of different kinds join to the wider one (bool, int, float): 0 and 0.0 are equal in Python, so the
+promotion cannot be seen except by `isinstance` and `repr`; an int that float64 cannot hold exactly raises. Sizes of
+arrays join to what is known of both. Everything else must agree; where it does not, the value becomes unreadable, and
+reading it says why.
 """
 
 from __future__ import annotations
@@ -236,8 +237,14 @@ class Coercion:
             for number in range(1, len(given)):
                 here = emit.op("equal", source, emit.integer(number))
                 index = emit.op("select", here, emit.integer(places[number] or 0), index)
-        parts = [Flat(option, [next(self.source_nodes) for _ in leaf_types(option)],
-                      [next(self.source_roots) for _ in range(cell_count(option))]) for option in given]  # fmt: skip
+        parts = [
+            Flat(
+                option,
+                [next(self.source_nodes) for _ in leaf_types(option)],
+                [next(self.source_roots) for _ in range(cell_count(option))],
+            )
+            for option in given
+        ]
         self.nodes.append(index)
         for place, target in enumerate(options):
             if place in places:
@@ -263,8 +270,13 @@ def exact_float(context: Context, node: Node) -> Node:
     """An int64 as float64; raises where that would change its value."""
     converted = context.cast(node, "float64")
     changed = context.emit("not_equal", context.emit("cast", converted, dtype="int64"), node)
-    context.raise_if(changed, OverflowError, "a variable that is an int on one path and a float on another holds ",
-                     ("int64", True, node), ", which a float cannot hold exactly")  # fmt: skip
+    context.raise_if(
+        changed,
+        OverflowError,
+        "a variable that is an int on one path and a float on another holds ",
+        ("int64", True, node),
+        ", which a float cannot hold exactly",
+    )
     return converted
 
 

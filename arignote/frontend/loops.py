@@ -1,9 +1,10 @@
-"""Loops: a body is interpreted with its carried state unknown, until the types that it assumes are those that it leaves.
+"""Loops: a body is interpreted with its carried state unknown, until the types that it assumes are those that it
+leaves.
 
-What a loop carries: every variable that the body assigns and that somebody reads later (another iteration, or what comes
-after), and every cell that it changes in place. A first guess comes from the syntax, the journal tells the rest. Each
-attempt starts from wider types than the one before, so that there are few; the last one's types are remembered for the
-next time that the same loop is met (the body of an outer loop is interpreted again, too).
+What a loop carries: every variable that the body assigns and that somebody reads later (another iteration, or what
+comes after), and every cell that it changes in place. A first guess comes from the syntax, the journal tells the rest.
+Each attempt starts from wider types than the one before, so that there are few; the last one's types are remembered
+for the next time that the same loop is met (the body of an outer loop is interpreted again, too).
 """
 
 from __future__ import annotations
@@ -66,8 +67,14 @@ class Slot:
 class Loop:
     """One run-time loop while it is being interpreted."""
 
-    def __init__(self, context: Context, node: ast.For | ast.While, live_head: frozenset[str], live_exit: frozenset[str],
-                 strict: bool) -> None:  # fmt: skip
+    def __init__(
+        self,
+        context: Context,
+        node: ast.For | ast.While,
+        live_head: frozenset[str],
+        live_exit: frozenset[str],
+        strict: bool,
+    ) -> None:
         self.context, self.node = context, node
         self.live_head, self.live_exit, self.strict = live_head, live_exit, strict
         self.slots: dict[Mutable, Slot] = {}
@@ -246,15 +253,15 @@ class Loop:
             self.writes[memory] = write
             return write is not None
         before = self.writes[memory]
-        same = before is not None and write is not None and (
-            before.cell is write.cell or write.cell.birth >= start)  # fmt: skip
+        same = before is not None and write is not None and (before.cell is write.cell or write.cell.birth >= start)
         if not same and before is not write:
             self.writes[memory] = write
             return True
         return False
 
     def _discovered(self, mutable: Mutable, final: Flat) -> Slot:
-        dead_at_head = (isinstance(mutable, Variable) and not mutable.internal and mutable.name not in self.live_head)  # fmt: skip
+        named = isinstance(mutable, Variable) and not mutable.internal
+        dead_at_head = named and mutable.name not in self.live_head  # type: ignore[attr-defined]
         slot = self.add(mutable, None)
         if dead_at_head:
             slot.entry, slot.spec = Flat(UNBOUND, [], []), UNBOUND
@@ -348,8 +355,13 @@ def _highest(count: Value) -> int:
     return max(0, high - 1)
 
 
-def conditional_loop(context: Context, node: ast.For | ast.While, test: Callable[[bool], Value], body: Callable[[], None],
-                     also: tuple[Variable, ...]) -> None:  # fmt: skip
+def conditional_loop(
+    context: Context,
+    node: ast.For | ast.While,
+    test: Callable[[bool], Value],
+    body: Callable[[], None],
+    also: tuple[Variable, ...],
+) -> None:
     """A loop that goes on while `test` holds; `also`: variables that it carries in any case.
 
     test(guarded): guarded, where it may fail and must not be evaluated once control has left the loop."""
@@ -403,8 +415,13 @@ class _Condition:
         return outer.emit.op("while_loop", outer.emit.closure(function, captures), closure, *initial)
 
 
-def _rotated_loop(context: Context, node: ast.For | ast.While, test: Callable[[bool], Value], body: Callable[[], None],
-                  also: tuple[Variable, ...]) -> None:  # fmt: skip
+def _rotated_loop(
+    context: Context,
+    node: ast.For | ast.While,
+    test: Callable[[bool], Value],
+    body: Callable[[], None],
+    also: tuple[Variable, ...],
+) -> None:
     """A condition with effects is evaluated before the loop, and at the end of the body; its value is carried."""
     go = Variable("whether the loop goes on", Unbound(), internal=True)
     context.set(go, test(True))

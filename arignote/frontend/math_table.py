@@ -1,4 +1,5 @@
-"""The functions of `math`, with Python's errors: a domain error where the result is NaN, an overflow where it is infinite."""
+"""The functions of `math`, with Python's errors: a domain error where the result is NaN, an overflow where it is
+infinite."""
 
 from __future__ import annotations
 
@@ -130,8 +131,11 @@ def _log(context: Context, arguments: list[Value]) -> Value:
 
 def _lgamma(context: Context, arguments: list[Value]) -> Value:
     x = _float(context, arguments[0])
-    pole = _both(context, context.emit("less_equal", x, context.constant(0.0)),
-                 context.emit("equal", context.emit("floor", x), x))  # fmt: skip
+    pole = _both(
+        context,
+        context.emit("less_equal", x, context.constant(0.0)),
+        context.emit("equal", context.emit("floor", x), x),
+    )
     pole = _both(context, pole, context.emit("isfinite", x))
     context.raise_if(pole, ValueError, "math domain error")
     return context.scalar(context.emit("gammaln", x), True)
@@ -151,12 +155,15 @@ def _predicate(operation: str) -> Handler:
 
 def _binary(operation: str) -> Handler:
     return lambda context, arguments: context.scalar(
-        context.emit(operation, _float(context, arguments[0]), _float(context, arguments[1])), True)  # fmt: skip
+        context.emit(operation, _float(context, arguments[0]), _float(context, arguments[1])), True
+    )
 
 
 def _pow(context: Context, arguments: list[Value]) -> Value:
     def as_float(value: Value) -> Value:
-        return Static(float(value.object)) if isinstance(value, Static) else context.scalar(_float(context, value), True)
+        return (
+            Static(float(value.object)) if isinstance(value, Static) else context.scalar(_float(context, value), True)
+        )
 
     base, exponent = map(as_float, arguments)
     return numbers.float_power(context, base, exponent)
@@ -166,8 +173,11 @@ def _fmod(context: Context, arguments: list[Value]) -> Value:
     """C's fmod: the sign of the first operand."""
     x, y = (_float(context, a) for a in arguments)
     bad = context.emit("logical_or", context.emit("equal", y, context.constant(0.0)), context.emit("isinf", x))
-    known = _both(context, context.emit("logical_not", context.emit("isnan", y)),
-                  context.emit("logical_not", context.emit("isnan", x)))  # fmt: skip
+    known = _both(
+        context,
+        context.emit("logical_not", context.emit("isnan", y)),
+        context.emit("logical_not", context.emit("isnan", x)),
+    )
     context.raise_if(_both(context, bad, known), ValueError, "math domain error")
     size = context.emit("remainder", context.emit("absolute", x), context.emit("absolute", y))
     return context.scalar(context.emit("copysign", size, x), True)
@@ -175,7 +185,8 @@ def _fmod(context: Context, arguments: list[Value]) -> Value:
 
 def _scaled(factor: float) -> Handler:
     return lambda context, arguments: context.scalar(
-        context.emit("multiply", _float(context, arguments[0]), context.constant(factor)), True)  # fmt: skip
+        context.emit("multiply", _float(context, arguments[0]), context.constant(factor)), True
+    )
 
 
 def _hypot(context: Context, arguments: list[Value]) -> Value:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import builtins
 import difflib
 import functools
+import gc
 import types
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -49,7 +51,6 @@ from arignote.ir.structure import (
     Structure,
     TupleOf,
     is_named_tuple_class,
-    leaf_structures,
     structure_of,
 )
 from arignote.ir.types import Scalar, shaped
@@ -58,7 +59,8 @@ if TYPE_CHECKING:
     from arignote.frontend.context import Context
 
 KNOWN_MODULES = frozenset(
-    "numpy math scipy builtins operator functools itertools collections dataclasses typing enum arignote abc types".split()
+    "numpy math scipy builtins operator functools itertools collections dataclasses typing enum arignote abc "
+    "types".split()
 )
 """Packages whose attributes are taken as constant."""
 
@@ -106,13 +108,20 @@ def read_variable(context: Context, variable: Variable) -> Value:
     if isinstance(value, Unbound):
         if variable.places:
             line = variable.places[-1][1]
-            context.error(f"'{variable.name}' has no value here: it was assigned on line {line}, on a path that does not "
-                          "lead here", UndefinedNameError, f"assign '{variable.name}' on every path")  # fmt: skip
+            context.error(
+                f"'{variable.name}' has no value here: it was assigned on line {line}, on a path that "
+                "does not lead here",
+                UndefinedNameError,
+                f"assign '{variable.name}' on every path",
+            )
         context.error(f"'{variable.name}' is used before it is assigned", UndefinedNameError)
     if isinstance(value, PartialValue):
         missing = context.emit("logical_not", context.node(value.defined))
-        context.raise_if(missing, UnboundLocalError,
-                         f"cannot access local variable '{variable.name}' where it is not associated with a value")  # fmt: skip
+        context.raise_if(
+            missing,
+            UnboundLocalError,
+            f"cannot access local variable '{variable.name}' where it is not associated with a value",
+        )
         value = value.value
         context.set(variable, value)
     return readable(context, value)
@@ -150,14 +159,19 @@ def describe(thing: Any, forced: bool) -> Structure:
     if forced:
         return StaticOf(thing)
     try:
-        structure = structure_of(thing)
+        return structure_of(thing)
     except (TypeError, OverflowError, ValueError):
         return StaticOf(thing)
-    return structure if leaf_structures(structure) or not isinstance(structure, DataclassOf) else structure
 
 
-def value_of(context: Context, structure: Structure, leaf: Callable[[Any], Node], scope: Scope, owner: str | None,
-             origin: Any = None) -> Value:  # fmt: skip
+def value_of(
+    context: Context,
+    structure: Structure,
+    leaf: Callable[[Any], Node],
+    scope: Scope,
+    owner: str | None,
+    origin: Any = None,
+) -> Value:
     """A value of this structure, its nodes made by `leaf(type)`. `owner` is who else sees the memory of its cells."""
 
     def roots() -> frozenset[Memory]:
@@ -209,7 +223,9 @@ def lift(context: Context, thing: Any) -> Value:
         node = context.scope.emit.constant(thing.item(), thing.dtype.name)
         return context.scalar(node, python=False)
     if isinstance(thing, np.ndarray):
-        context.error("an array cannot be a constant of compiled code", hint="pass it as an argument, or give it a name")
+        context.error(
+            "an array cannot be a constant of compiled code", hint="pass it as an argument, or give it a name"
+        )
     if is_named_tuple_class(kind):
         return RecordValue(kind, thing._fields, [lift(context, item) for item in thing])
     return Static(thing)
@@ -235,8 +251,21 @@ def _default(context: Context, container: Any, key: Any, function: Any) -> Value
     """The default of a parameter: an array is read when the program runs, a number is what it is now."""
     thing = container[key]
     if isinstance(thing, np.ndarray):
-        return captured(context, container, key, f"a default of {function.__name__}")
+        kept = _default_arrays.setdefault(function, {})
+        kept[str(key)] = thing
+        return captured(context, kept, str(key), f"a default of {function.__name__}")
     return lift(context, thing)
+
+
+_default_arrays: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
+"""Arrays that are defaults of parameters: places that the runtime can read."""
+
+
+def namespace_of(cls: type) -> dict[str, Any]:
+    """The dict of a class's attributes itself, behind the read-only view."""
+    found = gc.get_referents(cls.__dict__)[0]
+    assert isinstance(found, dict)
+    return found
 
 
 HOOKS["lift"] = lift

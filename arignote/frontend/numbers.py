@@ -1,8 +1,8 @@
 """Python's own arithmetic on its own numbers.
 
-Python's integers have no bound; here they are int64, and every operation that could leave it is guarded: the program raises
-OverflowError rather than being wrong. What is known of a value's range (`ScalarValue.low`, `.high`) spares the guards
-of ordinary index arithmetic. Division, powers and conversions raise as Python does.
+Python's integers have no bound; here they are int64, and every operation that could leave it is guarded: the program
+raises OverflowError rather than being wrong. What is known of a value's range (`ScalarValue.low`, `.high`) spares the
+guards of ordinary index arithmetic. Division, powers and conversions raise as Python does.
 """
 
 from __future__ import annotations
@@ -130,8 +130,11 @@ def _check_divisor(context: Context, name: str, right: Value, dtype: str) -> Non
         zero = context.scope.emit.constant(True, "bool")
     if dtype == "float64":
         both_int = number_dtype(right) != "float64" and name == "divide"
-        message = {"divide": "division by zero" if both_int else "float division by zero",
-                   "floor_divide": "float floor division by zero", "remainder": "float modulo"}[name]  # fmt: skip
+        message = {
+            "divide": "division by zero" if both_int else "float division by zero",
+            "floor_divide": "float floor division by zero",
+            "remainder": "float modulo",
+        }[name]
     else:
         message = "integer division or modulo by zero" if name == "floor_divide" else "integer modulo by zero"
     context.raise_if(zero, ZeroDivisionError, message)
@@ -147,8 +150,8 @@ def compare(context: Context, name: str, left: Value, right: Value) -> Value:
 
 
 def _compare_mixed(context: Context, name: str, left: Value, right: Value) -> Value:
-    """Rounding is monotonic, so an int that rounds to another float than its partner compares as its rounded value does;
-    one that rounds to its partner is compared as an integer."""
+    """Rounding is monotonic, so an int that rounds to another float than its partner compares as its rounded value
+    does; one that rounds to its partner is compared as an integer."""
     integer, real = (left, right) if number_dtype(left) == "int64" else (right, left)
     rounded = context.emit(name, context.node(left, "float64"), context.node(right, "float64"))
     low, high = bounds(integer)
@@ -162,7 +165,9 @@ def _compare_mixed(context: Context, name: str, left: Value, right: Value) -> Va
     sides = (context.node(integer), back) if integer is left else (back, context.node(integer))
     exact = context.emit(name, *sides)
     # The float is 2**63, above every int64.
-    above = name in (("less", "less_equal", "not_equal") if integer is left else ("greater", "greater_equal", "not_equal"))
+    above = name in (
+        ("less", "less_equal", "not_equal") if integer is left else ("greater", "greater_equal", "not_equal")
+    )
     exact = context.emit("select", inside, exact, context.constant(above))
     return context.scalar(context.emit("select", same, exact, rounded), True)
 
@@ -179,8 +184,12 @@ def power(context: Context, left: Value, right: Value) -> Value:
         return float_power(context, left, right)
     base, exponent_node = integer_node(context, left), integer_node(context, right)
     negative = context.emit("less", exponent_node, context.constant(0))
-    context.raise_if(negative, ValueError, "an int to a negative power is a float in Python, but whether the exponent is "
-                     "negative is known only at run time: write float(x) ** n")  # fmt: skip
+    context.raise_if(
+        negative,
+        ValueError,
+        "an int to a negative power is a float in Python, but whether the exponent is "
+        "negative is known only at run time: write float(x) ** n",
+    )
     rough = context.emit("power", context.cast(base, "float64"), context.cast(exponent_node, "float64"))
     limit = context.constant(2.0**63)
     too_large = context.emit("greater_equal", context.emit("absolute", rough), limit)
@@ -219,8 +228,12 @@ def float_power(context: Context, left: Value, right: Value, squares_overflow: b
     if exponent is None or exponent != exponent // 1:
         fractional = emit("logical_and", emit("less", x, zero), emit("isnan", result))
         fractional = emit("logical_and", fractional, emit("logical_not", emit("isnan", y)))
-        context.raise_if(fractional, ValueError, "a negative number to a fractional power is complex in Python; complex "
-                         "numbers are not supported in compiled code")  # fmt: skip
+        context.raise_if(
+            fractional,
+            ValueError,
+            "a negative number to a fractional power is complex in Python; complex "
+            "numbers are not supported in compiled code",
+        )
     if exponent is None or abs(exponent) > 1:
         finite = emit("isfinite", x)
         if exponent is None:
@@ -233,7 +246,9 @@ def float_power(context: Context, left: Value, right: Value, squares_overflow: b
 def _bitwise(context: Context, name: str, left: Value, right: Value) -> Value:
     dtypes = number_dtype(left), number_dtype(right)
     if "float64" in dtypes:
-        sign = {"bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^", "left_shift": "<<", "right_shift": ">>"}[name]
+        sign = {"bitwise_and": "&", "bitwise_or": "|", "bitwise_xor": "^", "left_shift": "<<", "right_shift": ">>"}[
+            name
+        ]
         context.error(f"unsupported operand types for {sign}: {context.show(left)} and {context.show(right)}")
     if dtypes == ("bool", "bool") and not name.endswith("shift"):
         logical = name.replace("bitwise", "logical")
@@ -290,14 +305,19 @@ def to_int(context: Context, value: Value, rounding: str = "trunc") -> Value:
     dtype = number_dtype(value)
     if not dtype.startswith("float"):
         node = context.node(value)
-        return context.scalar(context.cast(node, "int64"), True, *(bounds(value) if dtype != "int32" else (-2**31, 2**31 - 1)))
+        return context.scalar(
+            context.cast(node, "int64"), True, *(bounds(value) if dtype != "int32" else (-(2**31), 2**31 - 1))
+        )
     node = context.node(value)
     context.raise_if(context.emit("isnan", node), ValueError, "cannot convert float NaN to integer")
     context.raise_if(context.emit("isinf", node), OverflowError, "cannot convert float infinity to integer")
     whole = context.emit(rounding, node)
     wide = context.cast(whole, "float64")
-    outside = context.emit("logical_or", context.emit("less", wide, context.constant(-(2.0**63))),
-                           context.emit("greater_equal", wide, context.constant(2.0**63)))  # fmt: skip
+    outside = context.emit(
+        "logical_or",
+        context.emit("less", wide, context.constant(-(2.0**63))),
+        context.emit("greater_equal", wide, context.constant(2.0**63)),
+    )
     context.raise_if(outside, OverflowError, OVERFLOW)
     return context.scalar(context.emit("cast", whole, dtype="int64"), True)
 

@@ -39,7 +39,7 @@ def _first(items: Any) -> Any:
 
 def all_of(items: Any) -> bool:
     """all(items)"""
-    for item in items:
+    for item in items:  # noqa: SIM110
         if not item:
             return False
     return True
@@ -47,7 +47,7 @@ def all_of(items: Any) -> bool:
 
 def any_of(items: Any) -> bool:
     """any(items)"""
-    for item in items:
+    for item in items:  # noqa: SIM110
         if item:
             return True
     return False

@@ -6,7 +6,7 @@ A Python scalar is *weak*: it takes the dtype of the NumPy operand that it meets
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 WEAK_ZERO = {"int64": 0, "float64": 0.0}
 
 TO_FLOAT = frozenset(
-    "divide arctan2 hypot copysign exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan sinh cosh "
+    "divide arctan2 hypot copysign exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan "
+    "sinh cosh "
     "tanh arcsinh arccosh arctanh erf erfc gammaln digamma".split()
 )
 """Operations that turn integers into float64."""
@@ -35,12 +36,21 @@ ROUNDING = frozenset("floor ceil trunc round".split())
 NOT_FOR_BOOL = {
     "subtract": "numpy boolean subtract, the `-` operator, is not supported, use the bitwise_xor, the `^` operator, or "
     "the logical_xor function instead.",
-    "negative": "The numpy boolean negative, the `-` operator, is not supported, use the `~` operator or the logical_not "
+    "negative": "The numpy boolean negative, the `-` operator, is not supported, use the `~` operator or the "
+    "logical_not "
     "function instead.",
-    "sign": "ufunc 'sign' did not contain a loop with signature matching types <class 'numpy.dtypes.BoolDType'> -> None",
+    "sign": "ufunc 'sign' did not contain a loop with signature matching types <class 'numpy.dtypes.BoolDType'> -> "
+    "None",
 }
-BOOL_MEANS = {"add": "logical_or", "multiply": "logical_and", "maximum": "logical_or", "minimum": "logical_and",
-              "fmax": "logical_or", "fmin": "logical_and", "invert": "logical_not"}  # fmt: skip
+BOOL_MEANS = {
+    "add": "logical_or",
+    "multiply": "logical_and",
+    "maximum": "logical_or",
+    "minimum": "logical_and",
+    "fmax": "logical_or",
+    "fmin": "logical_and",
+    "invert": "logical_not",
+}
 
 
 Kind = tuple[str, bool]
@@ -48,7 +58,8 @@ Kind = tuple[str, bool]
 
 
 def kind_of(context: Context, value: Value) -> Kind:
-    """The dtype of a number or array, and whether it is a Python scalar, weak in promotion. Python bools are not weak."""
+    """The dtype of a number or array, and whether it is a Python scalar, weak in promotion. Python bools are not
+    weak."""
     if isinstance(value, ArrayValue):
         return value.dtype, False
     if isinstance(value, ScalarValue):
@@ -59,7 +70,7 @@ def kind_of(context: Context, value: Value) -> Kind:
     context.error(f"expected a number or an array, got {context.show(value)}")
 
 
-@lru_cache(maxsize=None)
+@cache
 def result_dtype(*kinds: Kind) -> str:
     """The dtype of the result of arithmetic on operands of these kinds."""
     if all(weak or dtype == "bool" for dtype, weak in kinds):
@@ -75,14 +86,18 @@ def compute_dtype(context: Context, name: str, kinds: tuple[Kind, ...]) -> str:
         return "bool"
     if name in TO_FLOAT or name in FLOAT_PREDICATES or name == "signbit":
         if dtype == "bool" and name not in ("divide",) and name not in FLOAT_PREDICATES:
-            context.error(f"np.{name} of truth values gives float16 in NumPy, which is not supported",
-                                hint="cast the operand to a float dtype first")  # fmt: skip
+            context.error(
+                f"np.{name} of truth values gives float16 in NumPy, which is not supported",
+                hint="cast the operand to a float dtype first",
+            )
         return dtype if is_float(dtype) else "float64"
     if dtype == "bool" and name in NOT_FOR_BOOL:
         context.error(NOT_FOR_BOOL[name])
     if dtype == "bool" and name in ("floor_divide", "remainder", "power", "left_shift", "right_shift", "round"):
-        context.error(f"np.{name} of truth values gives int8 or float16 in NumPy, which is not supported",
-                            hint="cast an operand to an integer dtype first")  # fmt: skip
+        context.error(
+            f"np.{name} of truth values gives int8 or float16 in NumPy, which is not supported",
+            hint="cast an operand to an integer dtype first",
+        )
     if name in BITWISE and is_float(dtype):
         context.error(f"ufunc '{name}' not supported for the input types: {dtype}")
     if dtype not in SHORT_NAMES:
@@ -111,8 +126,8 @@ def elementwise(context: Context, name: str, *values: Value) -> Value:
 
 
 def as_dtype(context: Context, value: Value, dtype: str) -> object:
-    """The node of a value in this dtype. A Python int that an integer dtype cannot hold raises OverflowError as in NumPy;
-    as a truth value a number is compared with 0."""
+    """The node of a value in this dtype. A Python int that an integer dtype cannot hold raises OverflowError as in
+    NumPy; as a truth value a number is compared with 0."""
     if isinstance(value, Static):
         number = value.object
         if dtype == "bool":
@@ -139,7 +154,9 @@ def _check_fits_int32(context: Context, node: object) -> None:
     context.raise_if(bad, OverflowError, "Python integer ", ("int64", True, node), " out of bounds for int32")
 
 
-def _widen_for_comparison(values: tuple[Value, ...], kinds: tuple[Kind, ...]) -> tuple[tuple[Value, ...], tuple[Kind, ...]]:
+def _widen_for_comparison(
+    values: tuple[Value, ...], kinds: tuple[Kind, ...]
+) -> tuple[tuple[Value, ...], tuple[Kind, ...]]:
     """Comparisons with a Python int that the other dtype cannot hold are exact in NumPy; int32 is compared as int64."""
     if any(isinstance(v, Static) and type(v.object) is int and not -(2**31) <= v.object < 2**31 for v in values):
         kinds = tuple([("int64", weak) if dtype == "int32" else (dtype, weak) for dtype, weak in kinds])

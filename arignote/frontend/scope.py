@@ -1,8 +1,8 @@
 """Scopes: functions of the graph under construction.
 
-Each branch, loop body and specialised function is a `Scope` with its own builder and its own chain of effects. A node that
-belongs to an enclosing scope is imported: it becomes a parameter of this scope's function, supplied by the closure, level
-by level. So every function is closed from the moment it is made.
+Each branch, loop body and specialised function is a `Scope` with its own builder and its own chain of effects. A node
+that belongs to an enclosing scope is imported: it becomes a parameter of this scope's function, supplied by the
+closure, level by level. So every function is closed from the moment it is made.
 """
 
 from __future__ import annotations

@@ -84,7 +84,8 @@ def _find(code: CodeType, namespace: dict[str, Any]) -> FunctionNode:
         what = "no source" if not candidates else "several functions that could be the one"
         raise UnsupportedSyntaxError(
             f"cannot compile {code.co_qualname}: {what} found at {code.co_filename}:{code.co_firstlineno}",
-            hint="define the function with `def` in a file or a notebook cell, on a line of its own")  # fmt: skip
+            hint="define the function with `def` in a file or a notebook cell, on a line of its own",
+        )
     found = candidates[0]
     if isinstance(found, ast.AsyncFunctionDef):
         span = Span(code.co_filename, code.co_name, found.lineno, found.col_offset, found.lineno)
@@ -99,7 +100,8 @@ def _tree(code: CodeType, namespace: dict[str, Any]) -> ast.Module:
     if not lines:
         raise UnsupportedSyntaxError(
             f"cannot compile {code.co_qualname}: the source of {file} is not available",
-            hint="compiled functions must be defined in a file, a notebook cell, or with their text in linecache")  # fmt: skip
+            hint="compiled functions must be defined in a file, a notebook cell, or with their text in linecache",
+        )
     known = _trees.get(file)
     if known is None or known[0] is not lines and known[0] != lines:
         try:

@@ -9,8 +9,8 @@
          | ("choice", None, (spec, ...))          one node (which one?), then those of the functions
          | (tag, key, (spec, ...))                a container: the nodes of its parts; a cell if it can change in place
 
-Specs are hashable. They are the keys under which specialised functions are remembered, what branches join, and what loops
-carry. `Flat` is a value taken apart: its spec, its nodes, and the memory of its cells, in one fixed order.
+Specs are hashable. They are the keys under which specialised functions are remembered, what branches join, and what
+loops carry. `Flat` is a value taken apart: its spec, its nodes, and the memory of its cells, in one fixed order.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.values import (
+    ArrayValue,
     BoundMethod,
-    ChoiceValue,
     Cell,
+    ChoiceValue,
     DictValue,
     EnumerateValue,
     FunctionValue,
@@ -45,10 +46,9 @@ from arignote.frontend.values import (
     Value,
     Variable,
     ZipValue,
-    ArrayValue,
 )
-from arignote.ir.graph import Node
 from arignote.ir.errors import UnsupportedSyntaxError
+from arignote.ir.graph import Node
 from arignote.ir.structure import StaticOf
 from arignote.ir.types import BOOL, INT64, Scalar, Type
 
@@ -101,8 +101,11 @@ def parts(context: Context, value: Value) -> tuple[str, Any, Sequence[Value]]:
             return "method", value.name, (value.instance,)
         case TransformValue():
             return "transform", (value.kind, value.options), (value.function, *value.parts)
-    context.error(f"{context.show(value)} that is known at run time only can be printed, or be part of the message of an error, "
-                  "but not be stored, passed or returned", UnsupportedSyntaxError)  # fmt: skip
+    context.error(
+        f"{context.show(value)} that is known at run time only can be printed, or be part of the message of an error, "
+        "but not be stored, passed or returned",
+        UnsupportedSyntaxError,
+    )
 
 
 def assemble(tag: str, key: Any, items: list[Value], roots: Roots | None) -> Value:
@@ -141,8 +144,8 @@ def assemble(tag: str, key: Any, items: list[Value], roots: Roots | None) -> Val
 class Flattener:
     """Takes values apart in the current scope.
 
-    across: for a call into another function, whose closures cannot share variables with this frame: the variables that a
-    function value reads are taken apart as well. Otherwise a function value's variables are part of its identity.
+    across: for a call into another function, whose closures cannot share variables with this frame: the variables that
+    a function value reads are taken apart as well. Otherwise a function value's variables are part of its identity.
     """
 
     def __init__(self, context: Context, across: bool = False) -> None:

@@ -57,9 +57,14 @@ class Specialised:
     captures: tuple[Captured, ...]
 
 
-def specialise(function: Callable[..., Any], arguments: tuple[Structure, ...], keywords: dict[str, Structure],
-               transforms: Transforms) -> Specialised:  # fmt: skip
-    """Specialise a function (or an object that says what it is, see `values.TRANSFORM_ATTRIBUTE`) for these arguments."""
+def specialise(
+    function: Callable[..., Any],
+    arguments: tuple[Structure, ...],
+    keywords: dict[str, Structure],
+    transforms: Transforms,
+) -> Specialised:
+    """Specialise a function (or an object that says what it is, see `values.TRANSFORM_ATTRIBUTE`) for these
+    arguments."""
     forced: set[Any] = set()
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
@@ -120,7 +125,7 @@ class _Main:
         flat = flatten(context, value)
         if is_unreadable(flat.spec):
             context.error("a part of the value returned cannot be used: " + _why(flat.spec))
-        return _structure(context, flat.spec, iter(flat.nodes), leaves := []), leaves  # noqa: F821
+        return _structure(context, flat.spec, iter(flat.nodes), leaves := []), leaves
 
 
 def _argument_names(target: Value, count: int) -> list[str]:
@@ -155,8 +160,10 @@ def _structure(context: Context, spec: Spec, nodes: Any, leaves: list[Node]) -> 
         case "tuple" | "list" | "dict" | "record":
             items = tuple([_structure(context, part, nodes, leaves) for part in spec[2]])
             return _container(context, spec, items)
-    context.error(f"a compiled function cannot return {spec[0]}",
-                  hint="return numbers, arrays, or tuples, lists, dicts and dataclasses of them")  # fmt: skip
+    context.error(
+        f"a compiled function cannot return {spec[0]}",
+        hint="return numbers, arrays, or tuples, lists, dicts and dataclasses of them",
+    )
 
 
 def _static_structure(context: Context, spec: StaticOf, leaves: list[Node]) -> Structure:
@@ -181,4 +188,14 @@ def _container(context: Context, spec: Spec, items: tuple[Structure, ...]) -> St
     return NamedTupleOf(cls, items) if is_named_tuple_class(cls) else DataclassOf(cls, names, items)
 
 
-__all__ = ["HOOKS", "Captured", "Specialised", "Transforms", "calls", "fence", "specialise", "statements", "structure_of"]
+__all__ = [
+    "HOOKS",
+    "Captured",
+    "Specialised",
+    "Transforms",
+    "calls",
+    "fence",
+    "specialise",
+    "statements",
+    "structure_of",
+]

@@ -61,7 +61,9 @@ def flatten_state(context: Context, mutable: Mutable) -> Flat:
     return Flat(spec, flattener.nodes, flattener.roots)
 
 
-def rebuild_state(mutable: Mutable, spec: Spec, nodes: Sequence[Node], scope: Scope, roots: Sequence[Roots | None]) -> Any:
+def rebuild_state(
+    mutable: Mutable, spec: Spec, nodes: Sequence[Node], scope: Scope, roots: Sequence[Roots | None]
+) -> Any:
     """A state of the mutable from its flat form."""
     rebuilder = Rebuilder(nodes, scope, roots)
     if isinstance(mutable, Variable):
@@ -111,4 +113,5 @@ def union(roots: Sequence[Roots | None]) -> Roots | None:
     if not known:
         return None
     return frozenset().union(*(read for read, _ in known), *(touched for _, touched in known)), frozenset().union(
-        *(touched for _, touched in known))  # fmt: skip
+        *(touched for _, touched in known)
+    )

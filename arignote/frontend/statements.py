@@ -68,11 +68,15 @@ def execute_block(context: Context, block: Sequence[ast.stmt]) -> None:
             if flow.object != NORMAL:
                 return
         else:
-            rest = block[index + 1 :]
-            if rest:
-                live = getattr(block[-1], "block_live", None) or block[-1].live_after  # type: ignore[attr-defined]
-                branch(context, _is_normal(context), lambda: execute_block(context, rest), lambda: _left(context), live)
+            _run_rest(context, block, block[index + 1 :])
             return
+
+
+def _run_rest(context: Context, block: Sequence[ast.stmt], rest: Sequence[ast.stmt]) -> None:
+    """Run the rest of a block where control has not left it."""
+    if rest:
+        live = getattr(block[-1], "block_live", None) or block[-1].live_after  # type: ignore[attr-defined]
+        branch(context, _is_normal(context), lambda: execute_block(context, rest), lambda: _left(context), live)
 
 
 def _nothing() -> None:
@@ -140,8 +144,13 @@ def _execute_if(context: Context, node: ast.If, rest: Sequence[ast.stmt]) -> boo
         return False
     then, otherwise, takes_rest = _with_rest(node, rest)
     live = node.block_live if takes_rest else node.live_after  # type: ignore[attr-defined]
-    branch(context, context.node(condition), lambda: execute_block(context, then),
-           lambda: execute_block(context, otherwise), live)  # fmt: skip
+    branch(
+        context,
+        context.node(condition),
+        lambda: execute_block(context, then),
+        lambda: execute_block(context, otherwise),
+        live,
+    )
     return takes_rest
 
 
@@ -218,7 +227,9 @@ def _assert(context: Context, node: ast.Assert) -> None:
     if node.msg is None:
         context.at(node)
         failed = context.emit("logical_not", context.node(condition))
-        context.raise_if(failed, AssertionError) if not isinstance(condition, Static) else context.raise_now(AssertionError)
+        context.raise_if(failed, AssertionError) if not isinstance(condition, Static) else context.raise_now(
+            AssertionError
+        )
         return
     if isinstance(condition, Static):
         context.raise_now(AssertionError, context.evaluate(node.msg))
@@ -229,8 +240,12 @@ def _assert(context: Context, node: ast.Assert) -> None:
         context.raise_if(context.emit("logical_not", context.node(condition)), AssertionError, message)
         return
     context.scope.token = token
-    branch(context, context.node(condition), _nothing,
-           lambda: context.raise_now(AssertionError, context.evaluate(node.msg)))  # type: ignore[arg-type]  # fmt: skip
+    branch(
+        context,
+        context.node(condition),
+        _nothing,
+        lambda: context.raise_now(AssertionError, context.evaluate(node.msg)),
+    )  # type: ignore[arg-type]
 
 
 @executes(ast.Raise)
@@ -308,7 +323,9 @@ def _unpack(context: Context, target: ast.Tuple | ast.List, value: Value) -> Non
     else:
         after = len(names) - star - 1
         if len(items) < len(names) - 1:
-            context.raise_now(ValueError, f"not enough values to unpack (expected at least {len(names) - 1}, got {len(items)})")
+            context.raise_now(
+                ValueError, f"not enough values to unpack (expected at least {len(names) - 1}, got {len(items)})"
+            )
         middle = ListValue(tuple(items[star : len(items) - after]))
         items = [*items[:star], middle, *items[len(items) - after :]]
     for name, item in zip(names, items):
@@ -331,8 +348,13 @@ def _items_to_unpack(context: Context, value: Value, count: int, star: int | Non
     wanted = context.constant(count)
     node = context.node(size)
     context.raise_if(context.emit("greater", node, wanted), ValueError, f"too many values to unpack (expected {count})")
-    context.raise_if(context.emit("less", node, wanted), ValueError,
-                     f"not enough values to unpack (expected {count}, got ", size, ")")  # fmt: skip
+    context.raise_if(
+        context.emit("less", node, wanted),
+        ValueError,
+        f"not enough values to unpack (expected {count}, got ",
+        size,
+        ")",
+    )
     return [item_at(context, value, Static(n)) for n in range(count)]
 
 
@@ -394,7 +416,9 @@ def _augmented(context: Context, node: ast.AugAssign) -> None:
     elif isinstance(target, ast.Subscript):
         base = context.evaluate(target.value)
         if isinstance(base, ArrayValue) and isinstance(target.value, ast.Subscript):
-            context.error("`x[i][j] += v` is not supported for arrays", UnsupportedSyntaxError, hint="write x[i, j] += v")
+            context.error(
+                "`x[i][j] += v` is not supported for arrays", UnsupportedSyntaxError, hint="write x[i, j] += v"
+            )
         index = evaluate_index(context, target.slice)
         if isinstance(base, ArrayValue) and not isinstance(node.op, ast.MatMult):
             right = context.evaluate(node.value)
@@ -442,8 +466,11 @@ def _delete(context: Context, node: ast.Delete) -> None:
             context.at(target)
             HOOKS["delitem"](context, base, index)
         else:
-            context.error("`del` of a name is not supported in compiled code", UnsupportedSyntaxError,
-                          "leave it out: memory is freed when a value is not needed any more")  # fmt: skip
+            context.error(
+                "`del` of a name is not supported in compiled code",
+                UnsupportedSyntaxError,
+                "leave it out: memory is freed when a value is not needed any more",
+            )
 
 
 @executes(ast.FunctionDef)
@@ -508,6 +535,7 @@ def _complain(context: Context, problem: Exception) -> None:
 
 def _run_time_for(context: Context, node: ast.For, iterable: Value, count: Value, strict: bool) -> None:
     if not analysis.breaks(node):
+
         def body(index: Value) -> None:
             context.at(node.iter)
             assign(context, node.target, item_at(context, iterable, index))

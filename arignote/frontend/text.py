@@ -1,4 +1,5 @@
-"""Text at run time: templates of print and of error messages. A template is made of strings and of leaves' structures."""
+"""Text at run time: templates of print and of error messages. A template is made of strings and of leaves'
+structures."""
 
 from __future__ import annotations
 
@@ -48,8 +49,11 @@ def pieces(context: Context, value: Value, found: list[Any], nodes: list[Node], 
             _scalar(context, value, found, nodes, as_repr)
         case ArrayValue():
             if as_repr:
-                context.error("an array inside a container, or its repr, cannot be printed by compiled code",
-                              UnsupportedSyntaxError, "print the array itself")  # fmt: skip
+                context.error(
+                    "an array inside a container, or its repr, cannot be printed by compiled code",
+                    UnsupportedSyntaxError,
+                    "print the array itself",
+                )
             found.append(ArrayOf(value.dtype, value.dims))
             nodes.append(context.node(value))
         case TupleValue():
@@ -75,8 +79,9 @@ def _scalar(context: Context, value: ScalarValue, found: list[Any], nodes: list[
         found.extend((before, NumpyScalarOf(value.dtype), after))
 
 
-def _sequence(context: Context, opening: str, items: tuple[Value, ...], closing: str, found: list[Any],
-              nodes: list[Node]) -> None:  # fmt: skip
+def _sequence(
+    context: Context, opening: str, items: tuple[Value, ...], closing: str, found: list[Any], nodes: list[Node]
+) -> None:
     found.append(opening)
     for number, item in enumerate(items):
         if number:
@@ -128,8 +133,11 @@ def _formatted(context: Context, part: ast.FormattedValue) -> Any:
             thing = {"r": repr, "s": str, "a": ascii}[chr(part.conversion)](thing)
         return format(thing, spec)
     if spec:
-        context.error("format specifications of run-time values are not supported in compiled code", UnsupportedSyntaxError,
-                      "show the value as it is, or format it outside of the compiled function")  # fmt: skip
+        context.error(
+            "format specifications of run-time values are not supported in compiled code",
+            UnsupportedSyntaxError,
+            "show the value as it is, or format it outside of the compiled function",
+        )
     return value, part.conversion == ord("r")
 
 

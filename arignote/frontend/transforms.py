@@ -1,11 +1,11 @@
 """Derivatives inside compiled code: `ag.grad(f)(x)` and its relatives.
 
-The function is specialised like any other; the transform that was injected makes of it a function that returns its value and
-a closure, the backpropagator; calling that with the cotangent 1 gives the gradient. So a gradient is ordinary graph code,
-and can be differentiated again.
+The function is specialised like any other; the transform that was injected makes of it a function that returns its
+value and a closure, the backpropagator; calling that with the cotangent 1 gives the gradient. So a gradient is
+ordinary graph code, and can be differentiated again.
 
-The gradient has the structure of the argument. Leaves of a tree that carry no derivative (integers, truth values) become None
-in it; an argument without any float leaf is refused.
+The gradient has the structure of the argument. Leaves of a tree that carry no derivative (integers, truth values)
+become None in it; an argument without any float leaf is refused.
 """
 
 from __future__ import annotations
@@ -39,11 +39,17 @@ if TYPE_CHECKING:
 NO_FLOAT = "there is no derivative with respect to "
 
 
-def call_transformed(context: Context, transform: tuple[Any, ...], arguments: list[Value], keywords: dict[str, Value]) -> Value:
+def call_transformed(
+    context: Context, transform: tuple[Any, ...], arguments: list[Value], keywords: dict[str, Value]
+) -> Value:
     """Call an object that says of itself what it is: ("jit", f), ("grad", f, argnums, has_aux) ..."""
     kind, function = transform[0], context.lift(transform[1])
     if kind in ("grad", "value_and_grad"):
-        argnums, has_aux = (*transform[2:], 0, False)[:2] if len(transform) > 3 else (*transform[2:], *(0, False)[len(transform) - 2:])  # noqa: E501
+        argnums, has_aux = (
+            (*transform[2:], 0, False)[:2]
+            if len(transform) > 3
+            else (*transform[2:], *(0, False)[len(transform) - 2 :])
+        )
         return _gradient(context, kind, function, argnums, has_aux, arguments, keywords)
     if kind == "vjp":
         return _vjp(context, function, arguments)
@@ -67,7 +73,9 @@ def call_maker(context: Context, kind: str, arguments: list[Value], keywords: di
     context.error(f"{kind} cannot be used inside compiled code", UnsupportedSyntaxError)
 
 
-def call_transform(context: Context, value: TransformValue, arguments: list[Value], keywords: dict[str, Value]) -> Value:
+def call_transform(
+    context: Context, value: TransformValue, arguments: list[Value], keywords: dict[str, Value]
+) -> Value:
     """Call a transformed function that was made inside compiled code."""
     if value.kind == "pullback":
         return _pull_back(context, value, arguments)
@@ -78,8 +86,15 @@ def call_transform(context: Context, value: TransformValue, arguments: list[Valu
     return _gradient(context, value.kind, value.function, *value.options, arguments, keywords)
 
 
-def _gradient(context: Context, kind: str, function: Value, argnums: Any, has_aux: bool, arguments: list[Value],
-              keywords: dict[str, Value]) -> Value:  # fmt: skip
+def _gradient(
+    context: Context,
+    kind: str,
+    function: Value,
+    argnums: Any,
+    has_aux: bool,
+    arguments: list[Value],
+    keywords: dict[str, Value],
+) -> Value:
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     places = [_place(context, number, len(arguments)) for number in numbers]
     widened = [_at_run_time(context, a) if n in places else a for n, a in enumerate(arguments)]
@@ -95,7 +110,9 @@ def _gradient(context: Context, kind: str, function: Value, argnums: Any, has_au
 
 def _place(context: Context, number: int, count: int) -> int:
     if not -count <= number < count:
-        context.error(f"argnums names argument {number}, but there are {count} positional arguments", DifferentiationError)
+        context.error(
+            f"argnums names argument {number}, but there are {count} positional arguments", DifferentiationError
+        )
     return number % count
 
 
@@ -126,9 +143,12 @@ def _seeds(context: Context, forward: _Forward, value: Value, has_aux: bool) -> 
         return [None] * len(forward.result_types)
     if not scalar or not is_float(value.dtype):  # type: ignore[attr-defined]
         what = "array of " if isinstance(value, ArrayValue) else ""
-        context.error(f"the gradient needs a scalar function, one that returns one float, but {forward.instance.name} returns "
-                      f"{context.show(value)}", DifferentiationError,
-                      "reduce the result, as with np.sum" if what else "return a float")  # fmt: skip
+        context.error(
+            f"the gradient needs a scalar function, one that returns one float, but {forward.instance.name} returns "
+            f"{context.show(value)}",
+            DifferentiationError,
+            "reduce the result, as with np.sum" if what else "return a float",
+        )
     one = context.scope.emit.constant(1, value.dtype)  # type: ignore[attr-defined]
     return [one, *[None] * (len(forward.result_types) - 1)]
 
@@ -136,13 +156,22 @@ def _seeds(context: Context, forward: _Forward, value: Value, has_aux: bool) -> 
 class _Forward:
     """A call of the forward function: its value, and what is needed to pull cotangents back."""
 
-    def __init__(self, context: Context, function: Value, arguments: Sequence[Value], keywords: dict[str, Value],
-                 places: Sequence[int]) -> None:  # fmt: skip
+    def __init__(
+        self,
+        context: Context,
+        function: Value,
+        arguments: Sequence[Value],
+        keywords: dict[str, Value],
+        places: Sequence[int],
+    ) -> None:
         self.context = context
         instance, flat, _ = specialise_apply(context, function, arguments, keywords)
         if instance is None or instance.function is None or instance.running:
-            context.error("the derivative of a function that writes into its argument, or of one inside itself, is not "
-                          "supported", DifferentiationError, "work on a copy: x = x.copy()")  # fmt: skip
+            context.error(
+                "the derivative of a function that writes into its argument, or of one inside itself, is not supported",
+                DifferentiationError,
+                "work on a copy: x = x.copy()",
+            )
         self.instance: Instance = instance
         self.specs: list[Spec] = [flat.spec[2][1][2][place] for place in places]
         self.wrt = self._chosen(flat, places)
@@ -197,8 +226,9 @@ def _is_differentiable(type_: Any) -> bool:
     return isinstance(type_, Scalar | Array) and is_float(type_.dtype)
 
 
-def pull_back(context: Context, closure: Node, leaves: Sequence[Node], seeds: Sequence[Node | None], count: int,
-              effects: bool) -> list[Node]:  # fmt: skip
+def pull_back(
+    context: Context, closure: Node, leaves: Sequence[Node], seeds: Sequence[Node | None], count: int, effects: bool
+) -> list[Node]:
     """Call a backpropagator: cotangents of the leaves (None: zero) to cotangents of the chosen parameters."""
     emit = context.scope.emit
     unit = emit.tuple(())
@@ -289,8 +319,11 @@ def _cotangent_leaves(context: Context, result: Spec, value: Value) -> list[Node
         wanted = result[1].dims if isinstance(result[1], Array) else ()
         given = node.type.dims if isinstance(node.type, Array) else ()
         if len(wanted) != len(given):
-            context.error(f"the cotangent must have the structure of the value: expected "
-                          f"{result[1]!r}, got {context.show(value)}", DifferentiationError)  # fmt: skip
+            context.error(
+                f"the cotangent must have the structure of the value: expected "
+                f"{result[1]!r}, got {context.show(value)}",
+                DifferentiationError,
+            )
         return [node]
     items = context.elements(value) if not isinstance(value, DictValue) else [item for _, item in context.read(value)]
     if isinstance(value, RecordValue):

@@ -1,16 +1,16 @@
 """What a variable may hold while a function is being specialised.
 
-    Static(object)               known now: a number written in the source, None, a string, a module, a class, a dtype ...
-    ScalarValue(node, python)    run-time bool, int or float; `python` tells a Python number (weak) from a NumPy scalar
-    ArrayValue                   run-time array, with identity: a cell that holds the current node
+    Static(object)               known now: a number written in the source, None, a string, a module, a class, a dtype
+    ... ScalarValue(node, python)    run-time bool, int or float; `python` tells a Python number (weak) from a NumPy
+    scalar ArrayValue                   run-time array, with identity: a cell that holds the current node
     TupleValue ListValue DictValue RecordValue      containers of known structure (a record: named tuple or dataclass)
     RangeValue SliceValue ZipValue EnumerateValue ReversedValue MapValue
     FunctionValue BoundMethod MethodValue TransformValue ChoiceValue
     Unbound Unreadable PartialValue                 a variable that has no value, no usable value, perhaps no value
 
-Values that Python can change in place are `Cell`s. They are compared by identity, hold what changes in `state`, and know
-the `Memory` that they may share with others: writing through one of them makes the others stale, and reading a stale cell
-is refused. All changes of `state` go through the `Journal`, so that branches can be undone and merged.
+Values that Python can change in place are `Cell`s. They are compared by identity, hold what changes in `state`, and
+know the `Memory` that they may share with others: writing through one of them makes the others stale, and reading a
+stale cell is refused. All changes of `state` go through the `Journal`, so that branches can be undone and merged.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from arignote.frontend.source import Definition
 
 TRANSFORM_ATTRIBUTE = "__arignote_transform__"
-"""On a callable object: what it is. ("jit", f), ("grad", f, argnums, has_aux), ("value_and_grad", f, argnums, has_aux)."""
+"""On a callable object: what it is. ("jit", f), ("grad", f, argnums, has_aux), ("value_and_grad", f, argnums,
+has_aux)."""
 
 MAKER_ATTRIBUTE = "__arignote_maker__"
 """On a function of the public interface that compiled code may call: "jit", "grad", "value_and_grad", "vjp" or
@@ -128,8 +129,9 @@ class Cell(Mutable, Value):
 
     __slots__ = ("roots", "touched")
 
-    def __init__(self, state: Any, roots: frozenset[Memory] | None = None,
-                 touched: frozenset[Memory] | None = None) -> None:  # fmt: skip
+    def __init__(
+        self, state: Any, roots: frozenset[Memory] | None = None, touched: frozenset[Memory] | None = None
+    ) -> None:
         super().__init__(state)
         self.roots = roots or frozenset((Memory(),))
         self.touched = self.roots if touched is None else touched
@@ -169,7 +171,9 @@ class DictValue(Cell):
 
     __slots__ = ("cls",)
 
-    def __init__(self, pairs: Iterable[tuple[Any, Value]], cls: type = dict, roots: Any = None, touched: Any = None) -> None:
+    def __init__(
+        self, pairs: Iterable[tuple[Any, Value]], cls: type = dict, roots: Any = None, touched: Any = None
+    ) -> None:
         super().__init__(tuple(pairs), roots, touched)
         self.cls = cls
 
@@ -179,8 +183,9 @@ class RecordValue(Cell):
 
     __slots__ = ("cls", "names")
 
-    def __init__(self, cls: type, names: Sequence[str], items: Iterable[Value], roots: Any = None,
-                 touched: Any = None) -> None:  # fmt: skip
+    def __init__(
+        self, cls: type, names: Sequence[str], items: Iterable[Value], roots: Any = None, touched: Any = None
+    ) -> None:
         super().__init__(tuple(items), roots, touched)
         self.cls, self.names = cls, tuple(names)
 
@@ -234,8 +239,8 @@ class MapValue(Value):
 
 
 class Variable(Mutable):
-    """A name of a function being specialised. The state is its Value; `places` are the lines that assigned it, with what
-    they assigned. An `internal` variable (where control goes, what is returned) is always live."""
+    """A name of a function being specialised. The state is its Value; `places` are the lines that assigned it, with
+    what they assigned. An `internal` variable (where control goes, what is returned) is always live."""
 
     __slots__ = ("name", "places", "internal")
 
