@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from arignote.ir.errors import CompileError
 from arignote.ir.structure import StaticOf, Structure, leaf_structures, leaves_of, static_key, structure_of
 from arignote.runtime import call
 from arignote.runtime.callables import make_callable
@@ -176,7 +177,12 @@ class Dispatcher:
         values = plan.values((*args, *kwargs.values()))
         structures = self._structures(values)
         while True:
-            specialisation = self._find(structures) or self._compile(structures)
+            try:
+                specialisation = self._find(structures) or self._compile(structures)
+            except CompileError as error:
+                if _shows_compiler():
+                    raise
+                raise error.with_traceback(None) from None
             captured = specialisation.captured_values()
             if captured is not None:
                 self._install(specialisation, plan)
@@ -262,6 +268,12 @@ class Dispatcher:
     def specialisations(self) -> list[Specialisation]:
         """All that are kept, the most recent first for each signature."""
         return [item for variants in self._specialisations.values() for item in variants]
+
+
+def _shows_compiler() -> bool:
+    """Whether the traceback of a refusal goes down into the compiler, for those who work on it. Its message names the
+    user's line by itself."""
+    return os.environ.get("ARIGNOTE_VERIFY", "0") not in ("", "0")
 
 
 class _Disabled:

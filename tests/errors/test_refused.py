@@ -54,3 +54,14 @@ def test_types_are_shown() -> None:
     with pytest.raises(ag.CompileError) as caught:
         ag.jit(refused_types.adds_a_tuple_to_a_number)((1.0, 2.0))
     assert "tuple" in str(caught.value).lower() or "(" in str(caught.value).splitlines()[0], str(caught.value)
+
+
+@pytest.mark.parametrize(("verify", "is_deep"), [("0", False), ("1", True)])
+def test_the_compiler_stays_out_of_the_traceback(monkeypatch: pytest.MonkeyPatch, verify: str, is_deep: bool) -> None:
+    """A user sees his call and the message; those who work on the compiler also see where it refused."""
+    monkeypatch.setenv("ARIGNOTE_VERIFY", verify)
+    with pytest.raises(ag.CompileError) as caught:
+        ag.jit(refused_syntax.with_try)(1.0)
+    files = [entry.path.name for entry in caught.traceback]
+    assert ("fence.py" in files) is is_deep, files
+    assert is_deep or len(files) == 2, files
