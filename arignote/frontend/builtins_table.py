@@ -6,6 +6,7 @@ import collections
 import dataclasses
 import functools
 import operator
+import types
 import typing
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -32,12 +33,14 @@ from arignote.frontend.scope import HOOKS
 from arignote.frontend.spec import flatten
 from arignote.frontend.text import TextValue, text_of
 from arignote.frontend.values import (
+    ITERATORS,
     ArrayValue,
     BoundMethod,
     ChoiceValue,
     DictValue,
     EnumerateValue,
     FunctionValue,
+    GeneratorValue,
     ListValue,
     MapValue,
     MethodValue,
@@ -100,7 +103,7 @@ def _len(context: Context, arguments: list[Value], keywords: dict[str, Value]) -
     value = arguments[0]
     if isinstance(value, Static) and hasattr(value.object, "__len__"):
         return Static(len(value.object))
-    if isinstance(value, Static) or is_number(value):
+    if isinstance(value, (Static, *ITERATORS)) or is_number(value):
         context.error(f"object of type {context.show(value)} has no len()")
     method = find_method(context, value, "__len__")
     return context.call(method, []) if method is not None else length(context, value)
@@ -457,6 +460,7 @@ def type_of(value: Value) -> type | None:
         ListValue: list,
         RangeValue: range,
         SliceValue: slice,
+        GeneratorValue: types.GeneratorType,
         ZipValue: zip,
         MapValue: map,
         EnumerateValue: enumerate,

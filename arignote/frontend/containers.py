@@ -26,6 +26,7 @@ from arignote.frontend.values import (
     Static,
     TupleValue,
     Value,
+    ViewValue,
 )
 from arignote.ir.errors import UnsupportedSyntaxError
 
@@ -250,17 +251,17 @@ def sequence_count(context: Context, base: Sequence, arguments: list[Value]) -> 
 
 @_methods(DICT_METHODS, "keys")
 def dict_keys(context: Context, base: DictValue, arguments: list[Value]) -> Value:
-    return TupleValue(tuple([context.lift(key) for key, _ in context.read(base)]))
+    return ViewValue("keys", base)
 
 
 @_methods(DICT_METHODS, "values")
 def dict_values(context: Context, base: DictValue, arguments: list[Value]) -> Value:
-    return TupleValue(tuple([value for _, value in context.read(base)]))
+    return ViewValue("values", base)
 
 
 @_methods(DICT_METHODS, "items")
 def dict_items(context: Context, base: DictValue, arguments: list[Value]) -> Value:
-    return TupleValue(tuple([TupleValue((context.lift(key), value)) for key, value in context.read(base)]))
+    return ViewValue("items", base)
 
 
 @_methods(DICT_METHODS, "get")

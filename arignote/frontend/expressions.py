@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend import numbers
@@ -17,6 +18,7 @@ from arignote.frontend.values import (
     BoundMethod,
     DictValue,
     FunctionValue,
+    GeneratorValue,
     ListValue,
     RecordValue,
     ScalarValue,
@@ -261,6 +263,10 @@ def _sequence(value: Value) -> type | None:
 def _compare_sequences(context: Context, name: str, method: str, left: Value, right: Value) -> Value:
     """Tuples, lists, dicts and records, item by item, as Python does."""
     if name not in ("equal", "not_equal"):
+        if isinstance(left, DictValue) or isinstance(left, RecordValue) and not left.is_tuple:
+            ordered = isinstance(left, RecordValue) and f"__{method}__" in left.cls.__dict__
+            if not ordered:
+                context.error(f"cannot compare {context.show(left)} with {context.show(right)}")
         return _order_sequences(context, name, method, left, right)
     equal = _equal_sequences(context, left, right)
     return equal if name == "equal" else negate(context, equal)
@@ -273,8 +279,11 @@ def _equal_sequences(context: Context, left: Value, right: Value) -> Value:
             return Static(False)
         pairs = [(a[key], b[key]) for key in a]
     else:
-        if isinstance(left, RecordValue) and not left.is_tuple and left.cls is not right.cls:  # type: ignore[attr-defined]
-            return Static(False)
+        if isinstance(left, RecordValue) and not left.is_tuple:
+            if left.cls.__eq__ is object.__eq__:
+                return Static(left is right)
+            if left.cls is not right.cls:  # type: ignore[attr-defined]
+                return Static(False)
         one, two = _items(context, left), _items(context, right)
         if len(one) != len(two):
             return Static(False)
@@ -446,9 +455,10 @@ def find_method(context: Context, value: Value, name: str) -> Value | None:
     for cls in value.cls.__mro__:
         found = cls.__dict__.get(name)
         if found is not None:
-            function = context.lift(found)
-            usable = isinstance(function, FunctionValue) and not found.__code__.co_filename.startswith("<")
-            return BoundMethod(function, value) if usable else None
+            # What a dataclass generates has no source; its meaning is known.
+            if not isinstance(found, FunctionType) or found.__code__.co_filename == "<string>":
+                return None
+            return BoundMethod(context.lift(found), value)
     return None
 
 
@@ -556,7 +566,7 @@ def _joined(context: Context, node: ast.JoinedStr) -> Value:
 def _list_comprehension(context: Context, node: ast.ListComp | ast.GeneratorExp) -> Value:
     items: list[Value] = []
     _comprehend(context, node.generators, 0, lambda: items.append(context.evaluate(node.elt)))
-    return ListValue(tuple(items))
+    return ListValue(tuple(items)) if isinstance(node, ast.ListComp) else GeneratorValue(tuple(items))
 
 
 @evaluates(ast.DictComp)

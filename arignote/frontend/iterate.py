@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from arignote.frontend import numbers
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.values import (
+    ITERATORS,
     ArrayValue,
     DictValue,
     EnumerateValue,
+    GeneratorValue,
     ListValue,
     MapValue,
     RangeValue,
@@ -23,6 +25,7 @@ from arignote.frontend.values import (
     Static,
     TupleValue,
     Value,
+    ViewValue,
     ZipValue,
 )
 
@@ -35,26 +38,51 @@ LONGEST_UNROLLED = 10_000
 def is_structural(value: Value) -> bool:
     """Whether it has elements known one by one."""
     match value:
-        case TupleValue() | ListValue() | DictValue() | RecordValue() | Static():
+        case TupleValue() | ListValue() | DictValue() | RecordValue() | Static() | GeneratorValue() | ViewValue():
             return True
-        case ZipValue():
-            return any(map(is_structural, value.items))
-        case MapValue():
+        case ZipValue() | MapValue():
             return any(map(is_structural, value.items))
         case EnumerateValue() | ReversedValue():
             return is_structural(value.iterable)
     return False
 
 
+def consume(context: Context, value: Value) -> None:
+    """Note that an iterator is gone through; a second time, Python would find it empty."""
+    if not isinstance(value, ITERATORS):
+        return
+    if value.used:
+        context.error("this iterator was gone through before; in Python it would be empty now",
+                      hint="make it anew, or keep its items in a tuple: tuple(...)")  # fmt: skip
+    value.used = True
+    for part in parts_of(value):
+        consume(context, part)
+
+
+def parts_of(value: Value) -> tuple[Value, ...]:
+    """What an iterator goes through itself."""
+    if isinstance(value, ZipValue | MapValue):
+        return value.items
+    return (value.iterable,) if isinstance(value, EnumerateValue | ReversedValue) else ()
+
+
 def elements(context: Context, value: Value) -> list[Value]:
-    """The items, one by one."""
+    """The items, one by one; an iterator is used up."""
+    consume(context, value)
+    return items_now(context, value)
+
+
+def items_now(context: Context, value: Value) -> list[Value]:
+    """The items as they are now."""
     match value:
-        case TupleValue():
+        case TupleValue() | GeneratorValue():
             return list(value.items)
         case ListValue():
             return list(context.read(value))
         case DictValue():
             return [context.lift(key) for key, _ in context.read(value)]
+        case ViewValue():
+            return _view_items(context, value)
         case RecordValue() if value.is_tuple:
             return list(context.read(value))
         case Static():
@@ -64,16 +92,66 @@ def elements(context: Context, value: Value) -> list[Value]:
         case MapValue():
             return [context.call(value.function, items) for items in zip(*_together(context, value.items, False))]
         case EnumerateValue():
-            pairs = enumerate(elements(context, value.iterable))
+            pairs = enumerate(items_now(context, value.iterable))
             return [TupleValue((_plus(context, value.start, Static(n)), item)) for n, item in pairs]
         case ReversedValue():
-            return elements(context, value.iterable)[::-1]
+            return items_now(context, value.iterable)[::-1]
         case RangeValue() | ArrayValue() if _iterable(value):
             count = context.static(length(context, value), "the length of what is gone through here")
             if count > LONGEST_UNROLLED:
                 context.error(f"{count} items are too many to be gone through one by one at compile time")
             return [item_at(context, value, Static(n)) for n in range(count)]
     context.error(f"cannot iterate over {context.show(value)}")
+
+
+def _view_items(context: Context, view: ViewValue) -> list[Value]:
+    pairs = context.read(view.base)
+    if view.kind == "values":
+        return [value for _, value in pairs]
+    if view.kind == "keys":
+        return [context.lift(key) for key, _ in pairs]
+    return [TupleValue((context.lift(key), value)) for key, value in pairs]
+
+
+def is_live(value: Value) -> bool:
+    """Whether the items may depend on what happens while they are gone through: a list may change, a map calls."""
+    return isinstance(value, ListValue | DictValue | ViewValue | MapValue) or any(map(is_live, parts_of(value)))
+
+
+def count_now(context: Context, value: Value) -> int:
+    """How many items there are now, of something whose items are looked at one after the other."""
+    match value:
+        case ListValue() | DictValue():
+            return len(context.read(value))
+        case ViewValue():
+            return len(context.read(value.base))
+        case ZipValue() | MapValue():
+            return min(count_now(context, item) for item in value.items)
+        case EnumerateValue() | ReversedValue():
+            return count_now(context, value.iterable)
+    if is_structural(value):
+        return len(items_now(context, value))
+    size = length(context, value)
+    return size.object if isinstance(size, Static) else 2**62
+
+
+def item_now(context: Context, value: Value, place: int) -> Value:
+    """One item as it is now."""
+    match value:
+        case ListValue():
+            return context.read(value)[place]
+        case ZipValue():
+            return TupleValue(tuple([item_now(context, item, place) for item in value.items]))
+        case MapValue():
+            return context.call(value.function, [item_now(context, item, place) for item in value.items])
+        case EnumerateValue():
+            number = _plus(context, value.start, Static(place))
+            return TupleValue((number, item_now(context, value.iterable, place)))
+        case ReversedValue():
+            return item_now(context, value.iterable, count_now(context, value.iterable) - 1 - place)
+    if is_structural(value):
+        return items_now(context, value)[place]
+    return item_at(context, value, Static(place))
 
 
 def _iterable(value: Value) -> bool:
@@ -91,7 +169,7 @@ def _static_elements(context: Context, value: Static) -> list[Value]:
 
 def _together(context: Context, items: tuple[Value, ...], strict: bool) -> list[list[Value]]:
     """The elements of several, as many as the shortest has."""
-    known = {n: elements(context, item) for n, item in enumerate(items) if is_structural(item)}
+    known = {n: items_now(context, item) for n, item in enumerate(items) if is_structural(item)}
     shortest = min(map(len, known.values()), default=None)
     for n, item in enumerate(items):
         if n not in known:
@@ -107,7 +185,7 @@ def _first(context: Context, value: Value, count: int | None) -> list[Value]:
     """The first items of an array or a range beside something of known length."""
     size = length(context, value)
     if isinstance(size, Static) or count is None:
-        return elements(context, value)
+        return items_now(context, value)
     short = context.emit("less", context.node(size), context.constant(count))
     context.raise_if(short, ValueError, f"compiled code cannot zip {count} items with an array that has fewer")
     return [item_at(context, value, Static(n)) for n in range(count)]
@@ -133,7 +211,7 @@ def length(context: Context, value: Value) -> Value:
         case EnumerateValue() | ReversedValue():
             return length(context, value.iterable)
     if is_structural(value):
-        return Static(len(elements(context, value)))
+        return Static(len(items_now(context, value)))
     context.error(f"object of type {context.show(value)} has no len()")
 
 

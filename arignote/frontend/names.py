@@ -23,6 +23,7 @@ from arignote.frontend.source import definition_of
 from arignote.frontend.values import (
     ArrayValue,
     BoundMethod,
+    Cell,
     DictValue,
     FunctionValue,
     ListValue,
@@ -254,7 +255,10 @@ def _default(context: Context, container: Any, key: Any, function: Any) -> Value
         kept = _default_arrays.setdefault(function, {})
         kept[str(key)] = thing
         return captured(context, kept, str(key), f"a default of {function.__name__}")
-    return lift(context, thing)
+    value = lift(context, thing)
+    if isinstance(value, Cell):
+        value.roots = value.touched = frozenset((Memory(f"a default of {function.__name__}"),))
+    return value
 
 
 _default_arrays: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()

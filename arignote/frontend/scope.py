@@ -67,6 +67,17 @@ class Scope:
         """The parent's node that this node of ours stands for, if it is nothing but that."""
         return node if isinstance(node, Constant) else self.outer.get(node)
 
+    def mark(self) -> tuple[Node, frozenset[Node]]:
+        """The present state of effects, to return to."""
+        return self.token, frozenset(self.pinned)
+
+    def reset(self, mark: tuple[Node, frozenset[Node]]) -> bool:
+        """Forget the effects since the mark; whether there were any."""
+        if self.token is mark[0]:
+            return False
+        self.token, self.pinned = mark[0], set(mark[1])
+        return True
+
     def known_outside(self, node: Apply) -> Node | None:
         """The same node where an enclosing scope has computed and checked it already, brought here."""
         scope, wanted = self, node

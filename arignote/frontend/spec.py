@@ -27,6 +27,7 @@ from arignote.frontend.values import (
     DictValue,
     EnumerateValue,
     FunctionValue,
+    GeneratorValue,
     ListValue,
     MapValue,
     Memory,
@@ -45,6 +46,7 @@ from arignote.frontend.values import (
     Unreadable,
     Value,
     Variable,
+    ViewValue,
     ZipValue,
 )
 from arignote.ir.errors import UnsupportedSyntaxError
@@ -93,6 +95,10 @@ def parts(context: Context, value: Value) -> tuple[str, Any, Sequence[Value]]:
             return "enumerate", None, (value.iterable, value.start)
         case ReversedValue():
             return "reversed", None, (value.iterable,)
+        case GeneratorValue():
+            return "generator", None, value.items
+        case ViewValue():
+            return "view", value.kind, (value.base,)
         case MapValue():
             return "map", None, (value.function, *value.items)
         case BoundMethod():
@@ -132,6 +138,10 @@ def assemble(tag: str, key: Any, items: list[Value], roots: Roots | None) -> Val
             return ReversedValue(*items)
         case "map":
             return MapValue(items[0], tuple(items[1:]))
+        case "generator":
+            return GeneratorValue(tuple(items))
+        case "view":
+            return ViewValue(key, items[0])  # type: ignore[arg-type]
         case "bound":
             return BoundMethod(*items)
         case "method":

@@ -42,6 +42,10 @@ MOST_RESTARTS = 50
 class Transforms(Protocol):
     """The program transformations that are injected, so that this stage need not know the others."""
 
+    def jvp(self, function: Function, active: tuple[bool, ...]) -> Function:
+        """(*parameters, *tangents of the active ones) -> (result, tangent of the result)."""
+        ...
+
     def vjp(self, function: Function, wrt: tuple[bool, ...]) -> Function:
         """forward(*parameters) -> (result, closure from a cotangent to those of the parameters with wrt True)."""
         ...

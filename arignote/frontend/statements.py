@@ -11,6 +11,7 @@ import ast
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend import analysis
@@ -18,7 +19,18 @@ from arignote.frontend.branches import branch, choose
 from arignote.frontend.context import StaticRequired
 from arignote.frontend.expressions import BINARY, binary_values, evaluate_index, find_method, make_function
 from arignote.frontend.instances import BREAK, CONTINUE, NORMAL, RETURN
-from arignote.frontend.iterate import LONGEST_UNROLLED, elements, is_structural, item_at, length
+from arignote.frontend.iterate import (
+    LONGEST_UNROLLED,
+    consume,
+    count_now,
+    elements,
+    is_live,
+    is_structural,
+    item_at,
+    item_now,
+    items_now,
+    length,
+)
 from arignote.frontend.loops import CannotCarry, conditional_loop, counted_loop
 from arignote.frontend.names import read_name
 from arignote.frontend.scope import EXECUTORS, HOOKS
@@ -33,6 +45,7 @@ from arignote.frontend.values import (
     Unbound,
     Value,
     Variable,
+    ViewValue,
 )
 from arignote.ir.errors import TypeInferenceError, UnsupportedSyntaxError
 from arignote.ir.graph import Node
@@ -175,11 +188,10 @@ def _raises_at_once(context: Context, node: ast.If, condition: Value) -> bool:
     statement = node.body[0]
     if any(isinstance(n, ast.Call) and n is not statement.exc for n in ast.walk(statement)):
         return False
-    token = context.scope.token
+    mark = context.scope.mark()
     context.at(statement)
     exception, message = _exception(context, statement)
-    if context.scope.token is not token:
-        context.scope.token = token
+    if context.scope.reset(mark):
         return False
     context.raise_if(context.node(condition), exception, *message)
     return True
@@ -233,13 +245,12 @@ def _assert(context: Context, node: ast.Assert) -> None:
         return
     if isinstance(condition, Static):
         context.raise_now(AssertionError, context.evaluate(node.msg))
-    token = context.scope.token
+    mark = context.scope.mark()
     message = context.evaluate(node.msg)
     context.at(node)
-    if context.scope.token is token:
+    if not context.scope.reset(mark):
         context.raise_if(context.emit("logical_not", context.node(condition)), AssertionError, message)
         return
-    context.scope.token = token
     branch(
         context,
         context.node(condition),
@@ -509,8 +520,9 @@ def _for(context: Context, node: ast.For) -> None:
     iterable = context.evaluate(node.iter)
     context.at(node.iter)
     unrolled = context.frame.memory.setdefault("unrolled", set())
+    consume(context, iterable)
     if is_structural(iterable) or node in unrolled:
-        _unroll(context, node, elements(context, iterable))
+        _unroll(context, node, iterable)
         return
     count = length(context, iterable)
     can_unroll = isinstance(count, Static) and count.object <= LONGEST_UNROLLED
@@ -524,7 +536,7 @@ def _for(context: Context, node: ast.For) -> None:
             _complain(context, problem)
         unrolled.add(node)
         context.at(node.iter)
-        _unroll(context, node, elements(context, iterable))
+        _unroll(context, node, iterable)
 
 
 def _complain(context: Context, problem: Exception) -> None:
@@ -656,18 +668,31 @@ def _unroll_while(context: Context, node: ast.While, done: int) -> None:
         execute_block(context, node.orelse)
 
 
-def _unroll(context: Context, node: ast.For, items: list[Value]) -> None:
+def _unroll(context: Context, node: ast.For, iterable: Value) -> None:
     """Run a loop over known items, one after the other."""
-    for index, item in enumerate(items):
+    if not is_live(iterable):
+        iterable = TupleValue(tuple(items_now(context, iterable)))
+    _unroll_from(context, node, iterable, 0, count_now(context, iterable))
+
+
+def _unroll_from(context: Context, node: ast.For, iterable: Value, place: int, first_count: int) -> None:
+    count = count_now(context, iterable)
+    while place < count:
+        if count > LONGEST_UNROLLED:
+            context.error("this loop goes through too many items at compile time")
         context.at(node.iter)
-        assign(context, node.target, item)
+        assign(context, node.target, item_now(context, iterable, place))
         _execute_body(context, node)
+        place += 1
         flow = context.frame.flow.state
-        if isinstance(flow, Static) and flow.object in (NORMAL, CONTINUE):
-            context.set(context.frame.flow, Static(NORMAL))
-        else:
-            _continue_unrolled(context, node, lambda: _unroll(context, node, items[index + 1 :]))  # noqa: B023
+        if not isinstance(flow, Static) or flow.object not in (NORMAL, CONTINUE):
+            rest = partial(_unroll_from, context, node, iterable, place, first_count)
+            _continue_unrolled(context, node, rest)
             return
+        context.set(context.frame.flow, Static(NORMAL))
+        count = count_now(context, iterable)
+        if count != first_count and isinstance(iterable, DictValue | ViewValue):
+            context.raise_now(RuntimeError, "dictionary changed size during iteration")
     execute_block(context, node.orelse)
 
 

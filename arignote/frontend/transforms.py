@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.instances import Instance, operands, result_roots, specialise_apply, take_result
 from arignote.frontend.join import coerce, widen
+from arignote.frontend.scope import HOOKS
 from arignote.frontend.spec import Flat, Rebuilder, Spec, flatten, leaf_types, rebuild
 from arignote.frontend.values import (
     ArrayValue,
@@ -45,11 +46,8 @@ def call_transformed(
     """Call an object that says of itself what it is: ("jit", f), ("grad", f, argnums, has_aux) ..."""
     kind, function = transform[0], context.lift(transform[1])
     if kind in ("grad", "value_and_grad"):
-        argnums, has_aux = (
-            (*transform[2:], 0, False)[:2]
-            if len(transform) > 3
-            else (*transform[2:], *(0, False)[len(transform) - 2 :])
-        )
+        given = transform[2:]
+        argnums, has_aux = (*given, *(0, False)[len(given) :])
         return _gradient(context, kind, function, argnums, has_aux, arguments, keywords)
     if kind == "vjp":
         return _vjp(context, function, arguments)
@@ -64,6 +62,9 @@ def call_maker(context: Context, kind: str, arguments: list[Value], keywords: di
         return _vjp(context, arguments[0], arguments[1:])
     if kind == "jit":
         return arguments[0]
+    if kind == "jvp":
+        given = dict(zip(("fun", "primals", "tangents"), arguments)) | keywords
+        return HOOKS["jvp"](context, given["fun"], given["primals"], given["tangents"])
     if kind in ("grad", "value_and_grad"):
         given = dict(zip(("argnums", "has_aux"), arguments[1:])) | keywords
         argnums = context.static(given.get("argnums", Static(0)), "argnums")
@@ -97,7 +98,7 @@ def _gradient(
 ) -> Value:
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     places = [_place(context, number, len(arguments)) for number in numbers]
-    widened = [_at_run_time(context, a) if n in places else a for n, a in enumerate(arguments)]
+    widened = [at_run_time(context, a) if n in places else a for n, a in enumerate(arguments)]
     forward = _Forward(context, function, widened, keywords, places)
     value, aux = _split(context, forward, has_aux)
     seeds = _seeds(context, forward, value, has_aux)
@@ -116,7 +117,7 @@ def _place(context: Context, number: int, count: int) -> int:
     return number % count
 
 
-def _at_run_time(context: Context, value: Value) -> Value:
+def at_run_time(context: Context, value: Value) -> Value:
     """The argument with its static numbers made run-time ones, which can be differentiated by."""
     flat = flatten(context, value)
     spec = widen(flat.spec)
@@ -186,7 +187,7 @@ class _Forward:
             before += len(leaf_types(spec))
         chosen: list[int] = []
         for place, spec in zip(places, self.specs):
-            found = [starts[place] + n for n, type_ in enumerate(leaf_types(spec)) if _is_differentiable(type_)]
+            found = [starts[place] + n for n, type_ in enumerate(leaf_types(spec)) if is_differentiable(type_)]
             if not found:
                 self._refuse(spec)
             chosen += found
@@ -222,7 +223,7 @@ class _Forward:
         return gradients_of(self.context, self.specs, cotangents)
 
 
-def _is_differentiable(type_: Any) -> bool:
+def is_differentiable(type_: Any) -> bool:
     return isinstance(type_, Scalar | Array) and is_float(type_.dtype)
 
 
@@ -234,7 +235,7 @@ def pull_back(
     unit = emit.tuple(())
     given: list[Node] = [unit] if effects else []  # of the token
     for leaf, seed in zip(leaves, seeds):
-        if not _is_differentiable(leaf.type):
+        if not is_differentiable(leaf.type):
             given.append(unit)
         else:
             given.append(emit.zeros_like(leaf) if seed is None else seed)
@@ -273,7 +274,7 @@ def _like(context: Context, spec: Spec, nodes: Iterator[Node]) -> Value:
 
 def _vjp(context: Context, function: Value, primals: Sequence[Value]) -> Value:
     """(value, pullback) at these arguments, all of them differentiated by."""
-    widened = [_at_run_time(context, primal) for primal in primals]
+    widened = [at_run_time(context, primal) for primal in primals]
     forward = _Forward(context, function, widened, {}, range(len(primals)))
     flat = flatten(context, forward.value)
     parts = (NodeValue(forward.closure, context.scope), *(_node_value(context, leaf) for leaf in flat.nodes))
@@ -291,23 +292,25 @@ def _pull_back(context: Context, value: TransformValue, arguments: list[Value]) 
     if len(arguments) != 1:
         context.error(f"a pullback takes one argument, got {len(arguments)}")
     closure, *leaves = [context.scope.bring(part.node, part.scope) for part in value.parts]  # type: ignore[attr-defined]
-    given = _cotangent_leaves(context, result, arguments[0])
-    seeds = [None if seed is None else _fitted(context, seed, leaf) for leaf, seed in zip(leaves, given)]
+    given = cotangent_leaves(context, result, arguments[0])
+    seeds = [None if seed is None else fitted(context, seed, leaf) for leaf, seed in zip(leaves, given)]
     return TupleValue(tuple(gradients_of(context, specs, pull_back(context, closure, leaves, seeds, count, effects))))
 
 
-def _fitted(context: Context, seed: Node, leaf: Node) -> Node:
-    """A cotangent with the shape of the leaf that it belongs to; another shape is an error."""
+def fitted(
+    context: Context, seed: Node, leaf: Node, problem: str = "the cotangent must have the shape of the value"
+) -> Node:
+    """A cotangent, or tangent, with the shape of the leaf that it belongs to; another shape is an error."""
     if fits(seed.type, leaf.type):
         return seed
     emit = context.scope.emit
     for axis in range(len(dims_of(leaf.type))):
         differs = context.emit("not_equal", emit.size(seed, axis), emit.size(leaf, axis))
-        context.raise_if(differs, ValueError, "the cotangent must have the shape of the value")
+        context.raise_if(differs, ValueError, problem)
     return context.emit("broadcast_to", seed, *emit.sizes(leaf), dims=dims_of(leaf.type))
 
 
-def _cotangent_leaves(context: Context, result: Spec, value: Value) -> list[Node | None]:
+def cotangent_leaves(context: Context, result: Spec, value: Value) -> list[Node | None]:
     """The leaves of a cotangent, in the order of those of the result, in their dtypes."""
     if isinstance(result, StaticOf):
         return []
@@ -325,16 +328,29 @@ def _cotangent_leaves(context: Context, result: Spec, value: Value) -> list[Node
                 DifferentiationError,
             )
         return [node]
-    items = context.elements(value) if not isinstance(value, DictValue) else [item for _, item in context.read(value)]
-    if isinstance(value, RecordValue):
-        items = list(context.read(value))
-    if len(items) != len(result[2]):
-        context.error("the cotangent must have the structure of the value", DifferentiationError)
-    return [leaf for part, item in zip(result[2], items) for leaf in _cotangent_leaves(context, part, item)]
+    items = _parts_of_cotangent(context, result, value)
+    if items is None or len(items) != len(result[2]):
+        context.error(f"the cotangent must have the structure of the value, got {context.show(value)}",
+                      DifferentiationError)  # fmt: skip
+    return [leaf for part, item in zip(result[2], items) for leaf in cotangent_leaves(context, part, item)]
+
+
+def _parts_of_cotangent(context: Context, wanted: Spec, value: Value) -> list[Value] | None:
+    """The items of a tree in the order of those of the tree that it belongs to; None where it is another kind of tree."""
+    match wanted[0], value:
+        case "dict", DictValue():
+            found = dict(context.read(value))
+            keys = [key.value for key in wanted[1][1]]
+            return [found[key] for key in keys] if set(found) == set(keys) else None
+        case "record", RecordValue() if value.cls is wanted[1][0]:
+            return list(context.read(value))
+        case ("tuple" | "list"), (TupleValue() | ListValue()):
+            return context.elements(value)
+    return None
 
 
 def stop_gradient(context: Context, value: Value) -> Value:
     """The value, taken as a constant by every derivative."""
     flat = flatten(context, value)
-    nodes = [context.emit("stop_gradient", node) if _is_differentiable(node.type) else node for node in flat.nodes]
+    nodes = [context.emit("stop_gradient", node) if is_differentiable(node.type) else node for node in flat.nodes]
     return Rebuilder(nodes, context.scope, flat.roots).take(flat.spec)

@@ -4,7 +4,7 @@
     ... ScalarValue(node, python)    run-time bool, int or float; `python` tells a Python number (weak) from a NumPy
     scalar ArrayValue                   run-time array, with identity: a cell that holds the current node
     TupleValue ListValue DictValue RecordValue      containers of known structure (a record: named tuple or dataclass)
-    RangeValue SliceValue ZipValue EnumerateValue ReversedValue MapValue
+    RangeValue SliceValue ViewValue; ZipValue EnumerateValue ReversedValue MapValue GeneratorValue
     FunctionValue BoundMethod MethodValue TransformValue ChoiceValue
     Unbound Unreadable PartialValue                 a variable that has no value, no usable value, perhaps no value
 
@@ -219,23 +219,47 @@ class RangeValue(Value):
 class ZipValue(Value):
     items: tuple[Value, ...]
     strict: bool = False
+    used: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class EnumerateValue(Value):
     iterable: Value
     start: Value
+    used: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class ReversedValue(Value):
     iterable: Value
+    used: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class MapValue(Value):
     function: Value
     items: tuple[Value, ...]
+    used: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class GeneratorValue(Value):
+    """A generator expression; its items are computed where it is written."""
+
+    items: tuple[Value, ...]
+    used: bool = False
+
+
+ITERATORS = (ZipValue, EnumerateValue, ReversedValue, MapValue, GeneratorValue)
+"""What can be gone through only once; `used` tells that it was."""
+
+
+@dataclass(slots=True, eq=False)
+class ViewValue(Value):
+    """d.keys(), d.values() or d.items(): shows the dict as it is when looked at."""
+
+    kind: str
+    base: DictValue
 
 
 class Variable(Mutable):

@@ -1026,3 +1026,91 @@ def trees(t):
         return sum(walk(v) for v in s) if isinstance(s, tuple) else s
 
     return walk(t) + a * b * c
+
+
+@case(3)
+def livelist(n):
+    l = [1, 2, 3]
+    for i, v in enumerate(l):
+        l[i] = v * n
+        if i + 1 < len(l):
+            l[i + 1] += v
+    return l
+
+
+@case(3)
+def growl(n):
+    l = [1]
+    for v in l:
+        if len(l) < 4:
+            l.append(v + n)
+    return l
+
+
+@case(3)
+def dview(n):
+    d = {"a": 1, "b": 2}
+    v = d.items()
+    d["b"] = n
+    for k, x in v:
+        d[k] = x + 1
+    return d, list(d.values()), list(d.keys()), len(v)
+
+
+@case(3.0)
+def mapprint(x):
+    def f(a):
+        print("f", a)
+        return a
+
+    t = 0.0
+    for v in map(f, (1.0, x)):
+        print("body")
+        t += v
+    return t
+
+
+@dataclasses.dataclass(eq=False)
+class NE:
+    a: float
+
+
+@dataclasses.dataclass(order=True)
+class OR:
+    a: float
+    b: float
+
+
+@case(1.0)
+def noeq(x):
+    p = NE(x)
+    return p == NE(x), p == p, OR(x, 2.0) < OR(x, 3.0), OR(x, 1.0) == OR(x, 1.0)
+
+
+@case(2)
+def dfl2(n):
+    def f(x, acc=[]):
+        acc.append(x)
+        return len(acc)
+
+    return f(n) + f(n)
+
+
+@case(3)
+def strz(n):
+    z = list(zip((1, 2), (n, n)))
+    return z, sum(a * b for a, b in z)
+
+
+@case(-1.0)
+def condmsg(x):
+    if x < 0:
+        raise ValueError(f"bad {x} {1.0 / x}")
+    return x
+
+
+@case(np.arange(3.0), 5)
+def idxerr(x, i):
+    if x[0] > 0:
+        return x[i]
+    return x[0]
