@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from arignote.api.check_grads import check_grads
 from arignote.api.config import config, disable_jit
-from arignote.api.derivatives import hessian, hvp, jacrev
+from arignote.api.derivatives import hessian, hvp, jacfwd, jacrev
 from arignote.api.inspect import inspect
-from arignote.api.transforms import grad, jit, stop_gradient, value_and_grad, vjp
+from arignote.api.transforms import grad, jit, jvp, stop_gradient, value_and_grad, vjp
 from arignote.ir.errors import (
     AliasingError,
     CompileError,
@@ -31,5 +31,5 @@ __version__ = "0.1.0"
 __all__ = [
     "AliasingError", "CompileError", "DifferentiationError", "ShapeError", "TypeInferenceError", "UndefinedNameError",
     "UnsupportedSyntaxError", "check_grads", "config", "disable_jit", "get_num_threads", "grad", "hessian", "hvp",
-    "inspect", "jacrev", "jit", "set_num_threads", "stop_gradient", "value_and_grad", "vjp",
+    "inspect", "jacfwd", "jacrev", "jit", "jvp", "set_num_threads", "stop_gradient", "value_and_grad", "vjp",
 ]  # fmt: skip

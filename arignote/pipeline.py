@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from arignote.autodiff.forward import jvp
 from arignote.autodiff.reverse import vjp
 from arignote.frontend.specialise import Specialised, specialise
 from arignote.ir.check import check
@@ -59,6 +60,7 @@ class Compilation:
 class Transforms:
     """The program transformations that the front end applies to finished functions."""
 
+    jvp = staticmethod(jvp)
     vjp = staticmethod(vjp)
 
 

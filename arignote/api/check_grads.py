@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from arignote.api.transforms import grad
+from arignote.api.derivatives import hvp
+from arignote.api.transforms import grad, jvp
 from arignote.ir.structure import leaf_structures, leaves_of, rebuild, structure_of
 
 
@@ -37,53 +38,62 @@ def _moved(value: Any, direction: np.ndarray[Any, Any], step: float) -> Any:
     return rebuild(structure, leaves)
 
 
-def check_grads(fun: Callable[..., Any], args: Sequence[Any], order: int = 2, modes: Sequence[str] = ("rev",),
+def check_grads(fun: Callable[..., Any], args: Sequence[Any], order: int = 2, modes: Sequence[str] = ("fwd", "rev"),
                 step: float = 1e-5, tolerance: float = 1e-5, seed: int = 0) -> None:  # fmt: skip
     """Check the derivatives of a scalar-valued function at `args`, with respect to all of them, up to `order`.
 
     fun:   takes float64 arrays, scalars and trees of them; returns one float scalar
     Raises AssertionError, with both values, where a compiled derivative and central differences disagree, and
-    ValueError for a mode other than "rev".
+    ValueError for a mode other than "fwd" and "rev". Second order is forward over reverse mode, or reverse over reverse where
+    "fwd" is not asked for.
     """
-    unknown = set(modes) - {"rev"}
+    unknown = set(modes) - {"fwd", "rev"}
     if unknown:
-        raise ValueError(f"unknown modes {sorted(unknown)}: this version differentiates in reverse mode")
+        raise ValueError(f"unknown modes {sorted(unknown)}: there are 'fwd' and 'rev'")
     generator = np.random.default_rng(seed)
     argnums = tuple(range(len(args)))
-    _check(fun, tuple(args), argnums, order, step, tolerance, generator)
+    _check(fun, tuple(args), argnums, order, modes, step, tolerance, generator)
 
 
-def _check(fun: Callable[..., Any], args: tuple[Any, ...], argnums: tuple[int, ...], order: int, step: float,
-           tolerance: float, generator: np.random.Generator) -> None:  # fmt: skip
+def _check(fun: Callable[..., Any], args: tuple[Any, ...], argnums: tuple[int, ...], order: int, modes: Sequence[str],
+           step: float, tolerance: float, generator: np.random.Generator) -> None:  # fmt: skip
     gradient = grad(fun, argnums=argnums)
     direction = generator.standard_normal(_flat(args).size)
-    exact = float(_flat(gradient(*args)) @ direction)
     ahead, behind = (float(fun(*_moved(args, direction, sign * step))) for sign in (1, -1))
     numeric = (ahead - behind) / (2 * step)
-    if not np.isclose(exact, numeric, rtol=tolerance, atol=tolerance):
-        raise AssertionError(f"reverse mode gives {exact!r} along a random direction, central differences {numeric!r}")
+    for mode in modes:
+        if mode == "rev":
+            exact = float(_flat(gradient(*args)) @ direction)
+        else:
+            exact = float(jvp(fun, args, _along(args, direction))[1])
+        if not np.isclose(exact, numeric, rtol=tolerance, atol=tolerance):
+            raise AssertionError(f"mode {mode} gives {exact!r} along a random direction, central differences {numeric!r}")
     if order > 1:
         weights = generator.standard_normal(direction.size)
 
         def projected(*values: Any) -> float:
             return float(_flat(gradient(*values)) @ weights)
 
-        _check_projection(fun, projected, args, argnums, weights, step, tolerance, generator)
+        product = (lambda *v: jvp(gradient, args, v)[1]) if "fwd" in modes else (lambda *v: hvp(fun, args, v))
+        _check_projection(product, projected, args, weights, step, tolerance, generator)
 
 
-def _check_projection(fun: Callable[..., Any], projected: Callable[..., float], args: tuple[Any, ...],
-                      argnums: tuple[int, ...], weights: np.ndarray[Any, Any], step: float, tolerance: float,
+def _check_projection(product: Callable[..., Any], projected: Callable[..., float], args: tuple[Any, ...],
+                      weights: np.ndarray[Any, Any], step: float, tolerance: float,
                       generator: np.random.Generator) -> None:  # fmt: skip
     """Second order: the compiled derivative of w . grad(fun) against central differences of it."""
-    from arignote.api.derivatives import hvp
-
     direction = generator.standard_normal(weights.size)
-    tangents = _moved(tuple(_zeros(a) for a in args), direction, 1.0)
-    exact = float(_flat(hvp(fun, args, tangents)) @ weights)
+    exact = float(_flat(product(*_along(args, direction))) @ weights)
     ahead, behind = (projected(*_moved(args, direction, sign * step)) for sign in (1, -1))
     numeric = (ahead - behind) / (2 * step)
     if not np.isclose(exact, numeric, rtol=10 * tolerance, atol=10 * tolerance):
         raise AssertionError(f"second order: compiled {exact!r}, central differences of the gradient {numeric!r}")
+
+
+def _along(args: tuple[Any, ...], direction: np.ndarray[Any, Any]) -> tuple[Any, ...]:
+    """A vector as tangents of the arguments."""
+    moved: tuple[Any, ...] = _moved(tuple(map(_zeros, args)), direction, 1.0)
+    return moved
 
 
 def _zeros(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from arignote.api.transforms import grad, jit, vjp
+from arignote.api.transforms import grad, jit, jvp, vjp
 
 
 def hvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -54,5 +54,21 @@ def jacrev(fun: Callable[[Any], Any]) -> Callable[[Any], Any]:
             basis[i] = 1
             rows[i] = pullback(basis.reshape(value.shape))[0].ravel()
         return rows.reshape(value.shape + x.shape)
+
+    return jit(jacobian)
+
+
+def jacfwd(fun: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The Jacobian, by forward mode, of a function from one array (shape S) to one array (shape T): shape T + S."""
+
+    def jacobian(x: Any) -> Any:
+        value = fun(x)
+        columns = np.zeros((value.size, x.size), value.dtype)
+        for i in range(x.size):
+            basis = np.zeros(x.size, x.dtype)
+            basis[i] = 1
+            _, column = jvp(fun, (x,), (basis.reshape(x.shape),))
+            columns[:, i] = column.ravel()
+        return columns.reshape(value.shape + x.shape)
 
     return jit(jacobian)

@@ -114,6 +114,23 @@ def _pullback_of(fun: Callable[..., Any]) -> Callable[..., Any]:
     return jit(pull)
 
 
+def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """The value of `fun(*primals)` and its tangent along `tangents`, by forward mode.
+
+    primals, tangents: tuples or lists of equal length, each tangent of the structure and shapes of its primal
+    """
+    _require_callable(fun, "jvp")
+    return _jvp_of(fun)(tuple(primals), tuple(tangents))
+
+
+@functools.lru_cache(maxsize=4096)
+def _jvp_of(fun: Callable[..., Any]) -> Callable[..., Any]:
+    def push(primals: Any, tangents: Any) -> Any:
+        return jvp(fun, primals, tangents)
+
+    return jit(push)
+
+
 def stop_gradient(x: Any) -> Any:
     """`x`, taken as a constant by every derivative. Outside compiled code it is the identity."""
     return x
@@ -143,5 +160,5 @@ def _raising_on_nan(compiled: Callable[..., Any], fun: Callable[..., Any]) -> Ca
     return checked
 
 
-for _maker in (jit, grad, value_and_grad, vjp, stop_gradient):
+for _maker in (jit, grad, value_and_grad, jvp, vjp, stop_gradient):
     setattr(_maker, MAKER_ATTRIBUTE, _maker.__name__)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from arignote.frontend import calls, fence, statements
+from arignote.frontend import calls, fence, loop_statements, statements
 from arignote.frontend.context import Context, Raised, StaticRequired
 from arignote.frontend.instances import Program, inline
 from arignote.frontend.join import is_unreadable
@@ -199,6 +199,7 @@ __all__ = [
     "Transforms",
     "calls",
     "fence",
+    "loop_statements",
     "specialise",
     "statements",
     "structure_of",

@@ -31,6 +31,7 @@ from arignote.frontend.values import (
 )
 from arignote.ir.errors import DifferentiationError, UnsupportedSyntaxError
 from arignote.ir.graph import Node
+from arignote.ir.sizes import sizes
 from arignote.ir.structure import StaticOf
 from arignote.ir.types import Array, Scalar, dims_of, dtype_of, fits, is_float
 
@@ -301,12 +302,13 @@ def fitted(
     context: Context, seed: Node, leaf: Node, problem: str = "the cotangent must have the shape of the value"
 ) -> Node:
     """A cotangent, or tangent, with the shape of the leaf that it belongs to; another shape is an error."""
+    emit = context.scope.emit
+    for axis, (given, wanted) in enumerate(zip(sizes(seed), sizes(leaf))):
+        if given != wanted:
+            differs = context.emit("not_equal", emit.size(seed, axis), emit.size(leaf, axis))
+            context.raise_if(differs, ValueError, problem)
     if fits(seed.type, leaf.type):
         return seed
-    emit = context.scope.emit
-    for axis in range(len(dims_of(leaf.type))):
-        differs = context.emit("not_equal", emit.size(seed, axis), emit.size(leaf, axis))
-        context.raise_if(differs, ValueError, problem)
     return context.emit("broadcast_to", seed, *emit.sizes(leaf), dims=dims_of(leaf.type))
 
 
@@ -344,7 +346,7 @@ def _parts_of_cotangent(context: Context, wanted: Spec, value: Value) -> list[Va
             return [found[key] for key in keys] if set(found) == set(keys) else None
         case "record", RecordValue() if value.cls is wanted[1][0]:
             return list(context.read(value))
-        case ("tuple" | "list"), (TupleValue() | ListValue()):
+        case (("tuple" | "list"), (TupleValue() | ListValue())):
             return context.elements(value)
     return None
 

@@ -9,7 +9,15 @@ import arignote as ag
 from tests.corpus.program import MakeCall, Program
 from tests.properties.comparison import assert_no_differences, differences
 from tests.properties.subjects import differentiable_cases, with_argument
-from tests.properties.trees import gradient_differences, is_float, leaves, numerical_gradient, project, random_like
+from tests.properties.trees import (
+    gradient_differences,
+    inner_product,
+    is_float,
+    leaves,
+    numerical_gradient,
+    project,
+    random_like,
+)
 
 
 def is_scalar(value: Any) -> bool:
@@ -86,3 +94,19 @@ def test_gradient_of_gradient(program: Program, make: MakeCall) -> None:
     first = ag.jit(slope)
     numeric = numerical_gradient(first, arguments.positional[0])
     assert_no_differences(gradient_differences(numeric, second, arguments.positional[0], "second derivative"))
+
+
+@pytest.mark.parametrize(("program", "make"), list(differentiable_cases()))
+def test_forward_mode_agrees_with_reverse(program: Program, make: MakeCall) -> None:
+    """w . (J v) by jvp is (w J) . v by vjp."""
+    arguments = make()
+    if arguments.keywords or program.differentiable != tuple(range(len(arguments.positional))):
+        pytest.skip("all arguments are differentiated by")
+    if not all(is_float(leaf) for leaf in leaves(arguments.positional)):
+        pytest.skip("not every argument is a float")
+    directions = random_like(arguments.positional, seed=2)
+    value, tangent = ag.jvp(program.function, arguments.positional, directions)
+    weights = random_like(value, seed=1)
+    _, pullback = ag.vjp(program.function, *arguments.positional)
+    forward, reverse = inner_product(tangent, weights), inner_product(pullback(weights), directions)
+    assert forward == pytest.approx(reverse, rel=1e-9, abs=1e-9)

@@ -52,6 +52,11 @@ def project(result: Any, weights: Any) -> Any:
     return np.sum(result * weights)
 
 
+def inner_product(tree: Any, other: Any) -> float:
+    """The sum of the products of all entries of two trees of equal structure."""
+    return float(sum(np.sum(a * b) for a, b in zip(leaves(tree), leaves(other))))
+
+
 def random_like(tree: Any, seed: int) -> Any:
     """A tree of the same structure with random float64 leaves."""
     generator = np.random.default_rng(seed)

@@ -1,0 +1,62 @@
+"""Forward mode inside compiled code: `ag.jvp(f, primals, tangents)`.
+
+Like a gradient, the function is specialised first; the injected transform makes of it a function that computes the value and
+its tangent side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from arignote.frontend.instances import operands, result_roots, specialise_apply, take_result
+from arignote.frontend.scope import HOOKS
+from arignote.frontend.spec import leaf_types, rebuild
+from arignote.frontend.transforms import at_run_time, cotangent_leaves, fitted, gradients_of, is_differentiable
+from arignote.frontend.values import ListValue, TupleValue, Value
+from arignote.ir.errors import DifferentiationError
+from arignote.ir.graph import Node
+
+if TYPE_CHECKING:
+    from arignote.frontend.context import Context
+
+
+def jvp(context: Context, function: Value, primals: Value, tangents: Value) -> Value:
+    """(value, tangent of the value) of a function at `primals`, along `tangents`: sequences of equal length."""
+    points, directions = _sequence(context, primals, "primals"), _sequence(context, tangents, "tangents")
+    if len(points) != len(directions):
+        context.error(f"jvp got {len(points)} primals and {len(directions)} tangents", DifferentiationError)
+    points = [at_run_time(context, point) for point in points]
+    instance, flat, _ = specialise_apply(context, function, points, {})
+    if instance is None or instance.function is None or instance.running:
+        context.error(
+            "the derivative of a function that writes into its argument, or of one inside itself, is not supported",
+            DifferentiationError,
+            "work on a copy: x = x.copy()",
+        )
+    emit = context.scope.emit
+    nodes = operands(context, instance, flat)
+    before = len(leaf_types(flat.spec[2][0])) + instance.effects
+    active, seeds = [False] * len(nodes), list[Node]()
+    for spec, direction in zip(flat.spec[2][1][2], directions, strict=True):
+        for leaf, seed in zip(leaf_types(spec), cotangent_leaves(context, spec, direction), strict=True):
+            if seed is not None and is_differentiable(leaf):
+                active[before] = True
+                seeds.append(fitted(context, seed, nodes[before], "a tangent must have the shape of its primal"))
+            before += 1
+    pair = emit.call(context.program.transforms.jvp(instance.function, tuple(active)), *nodes, *seeds)
+    leaves = take_result(context, instance, emit.item(pair, 0))
+    value = rebuild(instance.result, leaves, context.scope, result_roots(instance, flat))
+    parts = emit.items(emit.item(pair, 1))[1 if instance.effects else 0 :]
+    moving = [part for part, leaf in zip(parts, leaves, strict=True) if is_differentiable(leaf.type)]
+    return TupleValue((value, gradients_of(context, [instance.result], moving)[0]))
+
+
+def _sequence(context: Context, value: Value, what: str) -> Sequence[Value]:
+    if isinstance(value, TupleValue | ListValue):
+        return context.elements(value)
+    context.error(f"{what} must be a tuple or list with one item for each argument, got {context.show(value)}",
+                  DifferentiationError)  # fmt: skip
+
+
+HOOKS["jvp"] = jvp
