@@ -29,7 +29,7 @@ from arignote.frontend.values import (
     Value,
     is_number,
 )
-from arignote.ir.errors import UndefinedNameError, UnsupportedSyntaxError
+from arignote.ir.errors import UndefinedNameError
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -200,5 +200,3 @@ def replace(context: Context, base: RecordValue, keywords: dict[str, Value]) -> 
 
 
 HOOKS["attribute"] = get_attribute
-
-__all__ = ["UnsupportedSyntaxError", "call_record_method", "get_attribute", "replace"]

@@ -7,15 +7,19 @@ import functools
 import types
 from typing import TYPE_CHECKING, Any
 
+from arignote.frontend import builtins_iteration, static_values  # noqa: F401  they register themselves
 from arignote.frontend.attributes import call_record_method
 from arignote.frontend.branches import choose
 from arignote.frontend.builtins_table import BUILTINS, call_number_method
 from arignote.frontend.containers import call_method
-from arignote.frontend.expressions import find_method, static_call
 from arignote.frontend.instances import call_user
 from arignote.frontend.math_table import MATH
 from arignote.frontend.names import is_named_tuple_class
 from arignote.frontend.numpy_table import METHODS, lookup
+from arignote.frontend.operators import (
+    find_method,
+    static_call,
+)
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.transforms import call_maker, call_transform, call_transformed
 from arignote.frontend.values import (
@@ -30,7 +34,6 @@ from arignote.frontend.values import (
     ScalarValue,
     Static,
     TransformValue,
-    TupleValue,
     Value,
     is_number,
 )
@@ -213,5 +216,3 @@ def _construct_dataclass(context: Context, cls: Any, arguments: list[Value], key
 
 HOOKS["call"] = call
 HOOKS["is_known"] = is_known
-
-__all__ = ["TupleValue", "call"]

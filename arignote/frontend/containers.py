@@ -7,22 +7,24 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.context import StaticRequired
-from arignote.frontend.expressions import compare_named, contains, find_method, short_circuit, static_call
 from arignote.frontend.iterate import elements
 from arignote.frontend.numpy_table import getitem as get_array_item
 from arignote.frontend.numpy_table import inplace
 from arignote.frontend.numpy_table import setitem as set_array_item
+from arignote.frontend.operators import (
+    compare_named,
+    find_method,
+    static_call,
+)
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.values import (
     ArrayValue,
-    BoundMethod,
     DictValue,
     ListValue,
     MethodValue,
     RangeValue,
     RecordValue,
     ScalarValue,
-    SliceValue,
     Static,
     TupleValue,
     Value,
@@ -345,5 +347,3 @@ def has_method(base: Value, name: str) -> bool:
 HOOKS["getitem"] = get_item
 HOOKS["setitem"] = set_item
 HOOKS["delitem"] = delete_item
-
-__all__ = ["BoundMethod", "SliceValue", "call_method", "contains", "has_method", "short_circuit"]

@@ -32,7 +32,6 @@ from arignote.frontend.values import (
     Value,
     Variable,
 )
-from arignote.ir.errors import TypeInferenceError, UnsupportedSyntaxError
 from arignote.ir.graph import Function, Node, Parameter
 from arignote.ir.types import TOKEN, Tuple
 
@@ -419,13 +418,3 @@ def bind(
 
 
 HOOKS["call_user"] = call_user
-
-__all__ = [
-    "Instance",
-    "Program",
-    "TypeInferenceError",
-    "UnsupportedSyntaxError",
-    "call_user",
-    "inline",
-    "specialise_apply",
-]

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend import analysis
-from arignote.frontend.branches import Pending
 from arignote.frontend.context import Raised
 from arignote.frontend.join import coerce, join, widen
 from arignote.frontend.scope import Scope
@@ -438,6 +437,3 @@ def _rotated_loop(
     condition = _Condition(loop, lambda: go.state)
     assert condition.try_build()
     loop.finish(condition.emit_loop, None)
-
-
-__all__ = ["CannotCarry", "Pending", "conditional_loop", "counted_loop"]

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend import numbers
-from arignote.frontend.expressions import compare_named, negate, short_circuit, static_call
 from arignote.frontend.iterate import elements, is_structural
 from arignote.frontend.numpy_table import METHODS
-from arignote.frontend.values import ArrayValue, ScalarValue, Static, Value, is_number, number_dtype
+from arignote.frontend.operators import (
+    static_call,
+)
+from arignote.frontend.values import ArrayValue, Static, Value, is_number
 from arignote.ir.errors import UnsupportedSyntaxError
 from arignote.ir.graph import Node
 
@@ -212,7 +214,9 @@ def _isclose(context: Context, arguments: list[Value], keywords: dict[str, Value
 def _prod(context: Context, arguments: list[Value], keywords: dict[str, Value] | None = None) -> Value:
     import ast
 
-    from arignote.frontend.expressions import binary_values
+    from arignote.frontend.operators import (
+        binary_values,
+    )
 
     total = (keywords or {}).get("start", Static(1))
     if not is_structural(arguments[0]):
@@ -246,5 +250,3 @@ def _register_others() -> None:
 
 
 _register_others()
-
-__all__ = ["MATH", "ScalarValue", "compare_named", "negate", "number_dtype", "short_circuit"]

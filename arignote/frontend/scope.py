@@ -108,5 +108,17 @@ EVALUATORS: dict[type, Evaluator] = {}
 EXECUTORS: dict[type, Evaluator] = {}
 """How each kind of statement is executed: (context, node) -> None."""
 
+
+def executes(*kinds: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register how a kind of statement is executed."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        for kind in kinds:
+            EXECUTORS[kind] = function
+        return function
+
+    return register
+
+
 HOOKS: dict[str, Evaluator] = {}
 """What lower modules need from higher ones: "call", "iterate", "branch" ..."""

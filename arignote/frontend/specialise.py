@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from arignote.frontend import calls, fence, loop_statements, statements
+from arignote.frontend import calls, fence, loop_statements, statements  # noqa: F401  they register themselves
 from arignote.frontend.context import Context, Raised, StaticRequired
 from arignote.frontend.instances import Program, inline
 from arignote.frontend.join import is_unreadable
 from arignote.frontend.names import Captured, value_of
-from arignote.frontend.scope import HOOKS, Scope
+from arignote.frontend.scope import Scope
 from arignote.frontend.spec import Spec, flatten
 from arignote.frontend.values import FunctionValue, Static, Value
 from arignote.ir.errors import TypeInferenceError
@@ -29,7 +29,6 @@ from arignote.ir.structure import (
     Structure,
     TupleOf,
     is_named_tuple_class,
-    structure_of,
 )
 from arignote.ir.types import dims_of, dtype_of
 
@@ -190,17 +189,3 @@ def _container(context: Context, spec: Spec, items: tuple[Structure, ...]) -> St
         return DictOf(keys, items, spec[1][0])
     cls, names = spec[1]
     return NamedTupleOf(cls, items) if is_named_tuple_class(cls) else DataclassOf(cls, names, items)
-
-
-__all__ = [
-    "HOOKS",
-    "Captured",
-    "Specialised",
-    "Transforms",
-    "calls",
-    "fence",
-    "loop_statements",
-    "specialise",
-    "statements",
-    "structure_of",
-]

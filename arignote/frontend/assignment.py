@@ -1,0 +1,273 @@
+"""Assignment: names, items, fields, unpacking, `x op= y`, and the variables of comprehensions."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from arignote.frontend import analysis
+from arignote.frontend.expressions import (
+    evaluate_index,
+    make_function,
+)
+from arignote.frontend.iterate import (
+    elements,
+    is_structural,
+    item_at,
+    length,
+)
+from arignote.frontend.names import read_name
+from arignote.frontend.operators import (
+    BINARY,
+    binary_values,
+    find_method,
+)
+from arignote.frontend.scope import HOOKS, executes
+from arignote.frontend.values import (
+    ArrayValue,
+    DictValue,
+    ListValue,
+    RecordValue,
+    Static,
+    Unbound,
+    Value,
+    Variable,
+)
+from arignote.ir.errors import UnsupportedSyntaxError
+
+if TYPE_CHECKING:
+    from arignote.frontend.context import Context
+
+
+# Assignment
+
+
+@executes(ast.Assign)
+def _assign(context: Context, node: ast.Assign) -> None:
+    value = context.evaluate(node.value)
+    for target in node.targets:
+        context.at(node)
+        assign(context, target, value)
+
+
+@executes(ast.AnnAssign)
+def _annotated(context: Context, node: ast.AnnAssign) -> None:
+    if node.value is not None:
+        assign(context, node.target, context.evaluate(node.value))
+
+
+def assign(context: Context, target: ast.expr, value: Value) -> None:
+    """Bind a target: a name, items of something, a field, or a tuple of targets."""
+    match target:
+        case ast.Name():
+            variable = context.frame.variables[target.id]
+            variable.places.append((value, target.lineno))
+            context.set(variable, value)
+        case ast.Tuple() | ast.List():
+            _unpack(context, target, value)
+        case ast.Subscript():
+            _store_item(context, target, value)
+        case ast.Attribute():
+            record = context.evaluate(target.value)
+            context.at(target)
+            set_field(context, record, target.attr, value)
+        case _:
+            context.at(target)
+            context.error("this cannot be assigned to", UnsupportedSyntaxError)
+
+
+def _unpack(context: Context, target: ast.Tuple | ast.List, value: Value) -> None:
+    names = target.elts
+    star = next((n for n, item in enumerate(names) if isinstance(item, ast.Starred)), None)
+    items = _items_to_unpack(context, value, len(names), star)
+    if star is None:
+        if len(items) != len(names):
+            _wrong_count(context, len(names), len(items))
+    else:
+        after = len(names) - star - 1
+        if len(items) < len(names) - 1:
+            context.raise_now(
+                ValueError, f"not enough values to unpack (expected at least {len(names) - 1}, got {len(items)})"
+            )
+        middle = ListValue(tuple(items[star : len(items) - after]))
+        items = [*items[:star], middle, *items[len(items) - after :]]
+    for name, item in zip(names, items):
+        assign(context, name.value if isinstance(name, ast.Starred) else name, item)
+
+
+def _wrong_count(context: Context, expected: int, found: int) -> None:
+    if found < expected:
+        context.raise_now(ValueError, f"not enough values to unpack (expected {expected}, got {found})")
+    context.raise_now(ValueError, f"too many values to unpack (expected {expected})")
+
+
+def _items_to_unpack(context: Context, value: Value, count: int, star: int | None) -> list[Value]:
+    """The items of what is unpacked; of an array of unknown length, as many as there are targets."""
+    if is_structural(value) or star is not None:
+        return elements(context, value)
+    size = length(context, value)
+    if isinstance(size, Static):
+        return elements(context, value)
+    wanted = context.constant(count)
+    node = context.node(size)
+    context.raise_if(context.emit("greater", node, wanted), ValueError, f"too many values to unpack (expected {count})")
+    context.raise_if(
+        context.emit("less", node, wanted),
+        ValueError,
+        f"not enough values to unpack (expected {count}, got ",
+        size,
+        ")",
+    )
+    return [item_at(context, value, Static(n)) for n in range(count)]
+
+
+def _store_item(context: Context, target: ast.Subscript, value: Value) -> None:
+    """base[index] = value. `x[i][j] = value` writes through the view x[i] into x."""
+    if isinstance(target.value, ast.Subscript):
+        outer = context.evaluate(target.value.value)
+        if isinstance(outer, ArrayValue):
+            _store_through_view(context, target, outer, value)
+            return
+        index = evaluate_index(context, target.value.slice)
+        context.at(target.value)
+        base = HOOKS["getitem"](context, outer, index)
+    else:
+        base = context.evaluate(target.value)
+    index = evaluate_index(context, target.slice)
+    context.at(target)
+    HOOKS["setitem"](context, base, index, value, None)
+
+
+def _store_through_view(context: Context, target: ast.Subscript, outer: ArrayValue, value: Value) -> None:
+    assert isinstance(target.value, ast.Subscript)
+    first = evaluate_index(context, target.value.slice)
+    context.at(target.value)
+    view = HOOKS["getitem"](context, outer, first)
+    second = evaluate_index(context, target.slice)
+    context.at(target)
+    if not isinstance(view, ArrayValue):
+        context.error(f"{context.show(view)} does not support item assignment")
+    part = context.array(context.node(view))
+    HOOKS["setitem"](context, part, second, value, None)
+    if view.roots & outer.roots:
+        HOOKS["setitem"](context, outer, first, part, None)
+
+
+def set_field(context: Context, record: Value, name: str, value: Value) -> None:
+    """record.name = value."""
+    if not isinstance(record, RecordValue):
+        context.error(f"cannot assign to attribute '{name}' of {context.show(record)}")
+    if record.is_tuple:
+        context.raise_now(AttributeError, "can't set attribute")
+    if record.cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+        context.raise_now(dataclasses.FrozenInstanceError, f"cannot assign to field '{name}'")
+    if name not in record.names:
+        context.error(f"'{name}' is not a field of {record.cls.__name__}", hint="declare it in the class")
+    items = list(context.read(record))
+    items[record.names.index(name)] = value
+    context.write(record, tuple(items))
+
+
+@executes(ast.AugAssign)
+def _augmented(context: Context, node: ast.AugAssign) -> None:
+    target = node.target
+    if isinstance(target, ast.Name):
+        current = read_name(context, target.id)
+        right = context.evaluate(node.value)
+        context.at(node)
+        _augment(context, node.op, current, right, lambda value: assign(context, target, value))
+    elif isinstance(target, ast.Subscript):
+        base = context.evaluate(target.value)
+        if isinstance(base, ArrayValue) and isinstance(target.value, ast.Subscript):
+            context.error(
+                "`x[i][j] += v` is not supported for arrays", UnsupportedSyntaxError, hint="write x[i, j] += v"
+            )
+        index = evaluate_index(context, target.slice)
+        if isinstance(base, ArrayValue) and not isinstance(node.op, ast.MatMult):
+            right = context.evaluate(node.value)
+            context.at(node)
+            HOOKS["setitem"](context, base, index, right, BINARY[type(node.op)][0])
+            return
+        context.at(target)
+        current = HOOKS["getitem"](context, base, index)
+        right = context.evaluate(node.value)
+        context.at(node)
+        _augment(context, node.op, current, right, lambda value: HOOKS["setitem"](context, base, index, value, None))
+    else:
+        record = context.evaluate(target.value)
+        context.at(target)
+        current = HOOKS["attribute"](context, record, target.attr)
+        right = context.evaluate(node.value)
+        context.at(node)
+        _augment(context, node.op, current, right, lambda value: set_field(context, record, target.attr, value))
+
+
+def _augment(context: Context, op: ast.operator, current: Value, right: Value, store: Callable[[Value], None]) -> None:
+    """x op= y: in place for arrays and lists, otherwise x = x op y."""
+    if isinstance(current, ArrayValue):
+        HOOKS["setitem"](context, current, Static(Ellipsis), right, BINARY[type(op)][0])
+        store(current)
+        return
+    if isinstance(current, ListValue) and isinstance(op, ast.Add):
+        context.write(current, (*context.read(current), *elements(context, right)))
+        store(current)
+        return
+    if isinstance(current, DictValue) and isinstance(op, ast.BitOr) and isinstance(right, DictValue):
+        context.write(current, tuple({**dict(context.read(current)), **dict(context.read(right))}.items()))
+        store(current)
+        return
+    method = find_method(context, current, f"__i{BINARY[type(op)][2]}__")
+    store(context.call(method, [right]) if method is not None else binary_values(context, type(op), current, right))
+
+
+@executes(ast.Delete)
+def _delete(context: Context, node: ast.Delete) -> None:
+    for target in node.targets:
+        if isinstance(target, ast.Subscript):
+            base = context.evaluate(target.value)
+            index = evaluate_index(context, target.slice)
+            context.at(target)
+            HOOKS["delitem"](context, base, index)
+        else:
+            context.error(
+                "`del` of a name is not supported in compiled code",
+                UnsupportedSyntaxError,
+                "leave it out: memory is freed when a value is not needed any more",
+            )
+
+
+@executes(ast.FunctionDef)
+def _function(context: Context, node: ast.FunctionDef) -> None:
+    value: Value = make_function(context, node)
+    for decorator in reversed(node.decorator_list):
+        value = context.call(context.evaluate(decorator), [value])
+    variable = context.frame.variables[node.name]
+    variable.places.append((value, node.lineno))
+    context.set(variable, value)
+
+
+@contextmanager
+def own_variables(context: Context, target: ast.expr) -> Iterator[None]:
+    """The variables of a comprehension, for as long as it runs."""
+    variables = context.frame.variables
+    names = analysis.stores(target)
+    saved = {name: variables.get(name) for name in names}
+    for name in names:
+        variables[name] = Variable(name, Unbound())
+    try:
+        yield
+    finally:
+        for name, variable in saved.items():
+            if variable is None:
+                del variables[name]
+            else:
+                variables[name] = variable
+
+
+HOOKS["assign"] = assign
+
+
+HOOKS["own_variables"] = own_variables

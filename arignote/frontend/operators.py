@@ -1,0 +1,337 @@
+"""Operators on values: arithmetic, comparisons, `and` and `or`, `in`; of numbers, arrays, containers and records."""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from arignote.frontend import numbers
+from arignote.frontend.branches import choose, run_branch
+from arignote.frontend.scope import HOOKS
+from arignote.frontend.values import (
+    ArrayValue,
+    BoundMethod,
+    DictValue,
+    FunctionValue,
+    ListValue,
+    RecordValue,
+    ScalarValue,
+    Static,
+    TupleValue,
+    Value,
+    is_number,
+    is_python_number,
+)
+from arignote.ir.errors import TypeInferenceError
+
+if TYPE_CHECKING:
+    from arignote.frontend.context import Context
+
+
+BINARY: dict[type, tuple[str, str, str]] = {
+    ast.Add: ("add", "+", "add"), ast.Sub: ("subtract", "-", "sub"), ast.Mult: ("multiply", "*", "mul"),
+    ast.Div: ("divide", "/", "truediv"), ast.FloorDiv: ("floor_divide", "//", "floordiv"),
+    ast.Mod: ("remainder", "%", "mod"), ast.Pow: ("power", "**", "pow"), ast.MatMult: ("matmul", "@", "matmul"),
+    ast.BitAnd: ("bitwise_and", "&", "and"), ast.BitOr: ("bitwise_or", "|", "or"),
+    ast.BitXor: ("bitwise_xor", "^", "xor"), ast.LShift: ("left_shift", "<<", "lshift"),
+    ast.RShift: ("right_shift", ">>", "rshift"),
+}  # fmt: skip
+"""Syntax -> (operation, sign, Python's method without underscores)."""
+
+
+COMPARE: dict[type, tuple[str, str]] = {
+    ast.Eq: ("equal", "eq"), ast.NotEq: ("not_equal", "ne"), ast.Lt: ("less", "lt"),
+    ast.LtE: ("less_equal", "le"), ast.Gt: ("greater", "gt"), ast.GtE: ("greater_equal", "ge"),
+}  # fmt: skip
+
+
+LARGEST_STATIC = 4096
+"""Bits of an integer, or length of a string, that is still computed at compile time."""
+
+
+def short_circuit(context: Context, is_and: bool, left: Value, right: Callable[[], Value]) -> Value:
+    """`left and right` or `left or right`: one of the operands, the second evaluated only where it decides."""
+    condition = context.truth(left)
+    if isinstance(condition, Static):
+        return right() if bool(condition.object) == is_and else left
+    if _is_bool(left):
+        found = _evaluate_at_once(context, right)
+        if found is not None:
+            name = "logical_and" if is_and else "logical_or"
+            python = is_python_number(left) and is_python_number(found)
+            if python or not (is_python_number(left) or is_python_number(found)):
+                return context.scalar(context.emit(name, context.node(left), context.node(found)), python)
+    test = context.node(condition)
+    if is_and:
+        return choose(context, test, right, lambda: left)
+    return choose(context, test, lambda: left, right)
+
+
+def _is_bool(value: Value) -> bool:
+    return (
+        isinstance(value, ScalarValue)
+        and value.dtype == "bool"
+        or isinstance(value, Static)
+        and value.object in (True, False)
+        and type(value.object) is bool
+    )
+
+
+def _evaluate_at_once(context: Context, action: Callable[[], Value]) -> Value | None:
+    """The truth value that the action gives, evaluated here and now, if it cannot fail and changes nothing. To find out
+    it is tried in a branch, whose nodes are thrown away."""
+    found: list[Value] = []
+    side, start = run_branch(context, "trial", lambda: found.append(action()))
+    changed = any(mutable.birth < start for mutable in side.changes)
+    if side.ended is not None or changed or side.scope.has_effects or not _is_bool(found[0]):
+        return None
+    return action()
+
+
+def compare_values(context: Context, op: ast.cmpop, left: Value, right: Value) -> Value:
+    """One comparison."""
+    if isinstance(op, ast.Is | ast.IsNot):
+        return Static(_is(context, left, right) is isinstance(op, ast.Is))
+    if isinstance(op, ast.In | ast.NotIn):
+        found = contains(context, right, left)
+        return found if isinstance(op, ast.In) else negate(context, found)
+    name, method = COMPARE[type(op)]
+    return compare_named(context, name, method, left, right)
+
+
+def compare_named(context: Context, name: str, method: str, left: Value, right: Value) -> Value:
+    """One comparison by its operation."""
+    if isinstance(left, Static) and isinstance(right, Static):
+        return static_call(context, numbers.STATIC[name], left.object, right.object)
+    if is_python_number(left) and is_python_number(right):
+        return numbers.compare(context, name, left, right)
+    if _is_numeric(left) and _is_numeric(right):
+        return context.elementwise(name, left, right)
+    overloaded = _overloaded(context, method, left, right)
+    if overloaded is not None:
+        return overloaded
+    if _sequence(left) is not None and _sequence(left) == _sequence(right):
+        return _compare_sequences(context, name, method, left, right)
+    if name in ("equal", "not_equal") and not isinstance(left, ArrayValue) and not isinstance(right, ArrayValue):
+        return Static(name == "not_equal")
+    context.error(f"cannot compare {context.show(left)} with {context.show(right)}")
+
+
+def _sequence(value: Value) -> type | None:
+    if isinstance(value, RecordValue) and value.is_tuple:
+        return TupleValue
+    return type(value) if isinstance(value, TupleValue | ListValue | RecordValue | DictValue) else None
+
+
+def _compare_sequences(context: Context, name: str, method: str, left: Value, right: Value) -> Value:
+    """Tuples, lists, dicts and records, item by item, as Python does."""
+    if name not in ("equal", "not_equal"):
+        if isinstance(left, DictValue) or isinstance(left, RecordValue) and not left.is_tuple:
+            ordered = isinstance(left, RecordValue) and f"__{method}__" in left.cls.__dict__
+            if not ordered:
+                context.error(f"cannot compare {context.show(left)} with {context.show(right)}")
+        return _order_sequences(context, name, method, left, right)
+    equal = _equal_sequences(context, left, right)
+    return equal if name == "equal" else negate(context, equal)
+
+
+def _equal_sequences(context: Context, left: Value, right: Value) -> Value:
+    if isinstance(left, DictValue) and isinstance(right, DictValue):
+        a, b = dict(context.read(left)), dict(context.read(right))
+        if a.keys() != b.keys():
+            return Static(False)
+        pairs = [(a[key], b[key]) for key in a]
+    else:
+        if isinstance(left, RecordValue) and not left.is_tuple:
+            if left.cls.__eq__ is object.__eq__:
+                return Static(left is right)
+            if left.cls is not right.cls:  # type: ignore[attr-defined]
+                return Static(False)
+        one, two = _items(context, left), _items(context, right)
+        if len(one) != len(two):
+            return Static(False)
+        pairs = list(zip(one, two))
+    result: Value = Static(True)
+    for x, y in pairs:
+        step = lambda x=x, y=y: context.truth(compare_named(context, "equal", "eq", x, y))  # noqa: E731
+        result = short_circuit(context, True, result, step)
+    return result
+
+
+def _items(context: Context, value: Value) -> tuple[Value, ...]:
+    return value.items if isinstance(value, TupleValue) else context.read(value)  # type: ignore[arg-type]
+
+
+def _order_sequences(context: Context, name: str, method: str, left: Value, right: Value) -> Value:
+    """Lexicographic order: the first pair that differs decides."""
+    one, two = _items(context, left), _items(context, right)
+
+    def from_(index: int) -> Value:
+        if index == min(len(one), len(two)):
+            return Static(numbers.STATIC[name](len(one), len(two)))
+        same = context.truth(compare_named(context, "equal", "eq", one[index], two[index]))
+        if isinstance(same, Static):
+            return from_(index + 1) if same.object else compare_named(context, name, method, one[index], two[index])
+        return choose(
+            context,
+            context.node(same),
+            lambda: from_(index + 1),
+            lambda: compare_named(context, name, method, one[index], two[index]),
+        )
+
+    return from_(0)
+
+
+def negate(context: Context, value: Value) -> Value:
+    """`not value`."""
+    value = context.truth(value)
+    if isinstance(value, Static):
+        return Static(not value.object)
+    return context.scalar(context.emit("logical_not", context.node(value)), True)
+
+
+def _is(context: Context, left: Value, right: Value) -> bool:
+    """Identity; of numbers it has no meaning that compiled code could keep."""
+    if isinstance(left, Static) and isinstance(right, Static):
+        return left.object is right.object
+    if is_number(left) and is_number(right):
+        context.error("`is` between numbers has no defined meaning", hint="compare with ==")
+    if isinstance(left, FunctionValue) and isinstance(right, FunctionValue):
+        return left is right or (left.python is not None and left.python is right.python)
+    return left is right
+
+
+def contains(context: Context, container: Value, item: Value) -> Value:
+    """`item in container`."""
+    if isinstance(container, DictValue):
+        return Static(any(key == context.static(item) for key, _ in context.read(container)))
+    if isinstance(container, Static) and isinstance(item, Static):
+        return static_call(context, operator.contains, container.object, item.object)
+    if isinstance(container, ArrayValue):
+        return context.call(context.lift(_array_contains), [container, item])
+    result: Value = Static(False)
+    for element in context.elements(container):
+        step = lambda element=element: context.truth(compare_named(context, "equal", "eq", element, item))  # noqa: E731
+        result = short_circuit(context, False, result, step)
+    return result
+
+
+def _array_contains(array: Any, item: Any) -> Any:
+    """`item in array`, as NumPy defines it."""
+    return bool((array == item).any())
+
+
+def binary_values(context: Context, op: type, left: Value, right: Value) -> Value:
+    """A binary operator on two values."""
+    name, sign, method = BINARY[op]
+    if isinstance(left, Static) and isinstance(right, Static):
+        return static_binary(context, name, left.object, right.object)
+    if is_python_number(left) and is_python_number(right):
+        return numbers.binary(context, name, left, right)
+    if _is_numeric(left) and _is_numeric(right):
+        if name == "matmul":
+            return HOOKS["matmul"](context, left, right)
+        return context.elementwise(name, left, right)
+    overloaded = _overloaded(context, method, left, right)
+    if overloaded is not None:
+        return overloaded
+    joined = _sequence_operator(context, name, left, right)
+    if joined is not None:
+        return joined
+    context.error(f"unsupported operands for {sign}: {context.show(left)} and {context.show(right)}")
+
+
+def _is_numeric(value: Value) -> bool:
+    return isinstance(value, ArrayValue) or is_number(value)
+
+
+def _sequence_operator(context: Context, name: str, left: Value, right: Value) -> Value | None:
+    """Tuples and lists: + joins, * repeats, | merges dicts; a list beside an array becomes one."""
+    if name == "add" and type(left) is type(right) and isinstance(left, TupleValue | ListValue):
+        items = (*_items(context, left), *_items(context, right))
+        return TupleValue(items) if isinstance(left, TupleValue) else ListValue(items)
+    if name == "multiply" and (isinstance(left, TupleValue | ListValue) or isinstance(right, TupleValue | ListValue)):
+        sequence, times = (left, right) if isinstance(left, TupleValue | ListValue) else (right, left)
+        if is_python_number(times):
+            items = tuple(_items(context, sequence)) * context.static(times, "how often a sequence is repeated")
+            return TupleValue(items) if isinstance(sequence, TupleValue) else ListValue(items)
+    if name == "bitwise_or" and isinstance(left, DictValue) and isinstance(right, DictValue):
+        return DictValue({**dict(context.read(left)), **dict(context.read(right))}.items())
+    if isinstance(left, ArrayValue | ScalarValue) and isinstance(right, TupleValue | ListValue):
+        return _with_array(context, name, left, HOOKS["asarray"](context, right))
+    if isinstance(right, ArrayValue | ScalarValue) and isinstance(left, TupleValue | ListValue):
+        return _with_array(context, name, HOOKS["asarray"](context, left), right)
+    return None
+
+
+def _with_array(context: Context, name: str, left: Value, right: Value) -> Value:
+    if is_python_number(left) or is_python_number(right):
+        context.error(f"unsupported operands: {context.show(left)} and {context.show(right)}")
+    return HOOKS["matmul"](context, left, right) if name == "matmul" else context.elementwise(name, left, right)
+
+
+def _overloaded(context: Context, method: str, left: Value, right: Value) -> Value | None:
+    """An operator that a user's class defines."""
+    found = find_method(context, left, f"__{method}__")
+    if found is not None:
+        return context.call(found, [right])
+    reverse = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le", "eq": "eq", "ne": "ne"}.get(method, f"r{method}")
+    found = find_method(context, right, f"__{reverse}__")
+    return context.call(found, [left]) if found is not None else None
+
+
+def find_method(context: Context, value: Value, name: str) -> Value | None:
+    """A method that the class of a record defines in Python, bound; None if there is none of its own."""
+    if not isinstance(value, RecordValue):
+        return None
+    for cls in value.cls.__mro__:
+        found = cls.__dict__.get(name)
+        if found is not None:
+            # What a dataclass generates has no source; its meaning is known.
+            if not isinstance(found, FunctionType) or found.__code__.co_filename == "<string>":
+                return None
+            return BoundMethod(context.lift(found), value)
+    return None
+
+
+def static_binary(context: Context, name: str, left: Any, right: Any) -> Value:
+    """An operator on two objects known now."""
+    if (
+        name == "power"
+        and type(left) is int
+        and type(right) is int
+        and left.bit_length() * max(right, 0) > LARGEST_STATIC
+    ):
+        context.error("this power is too large", hint="use a float")
+    if name == "left_shift" and type(right) is int and right > LARGEST_STATIC:
+        context.error("this shift is too large")
+    if (
+        name == "multiply"
+        and isinstance(left, str | int)
+        and isinstance(right, str | int)
+        and (isinstance(left, str) or isinstance(right, str))
+    ):
+        count = left if isinstance(left, int) else right
+        if isinstance(count, int) and count > LARGEST_STATIC:
+            context.error("this string is too long")
+    return static_call(context, numbers.STATIC[name], left, right)
+
+
+def static_call(context: Context, function: Callable[..., Any], *arguments: Any) -> Value:
+    """Run it now. If it raises, the program raises, when it comes here."""
+    try:
+        found = function(*arguments)
+    except TypeError as error:
+        context.error(str(error), TypeInferenceError)
+    except Exception as error:  # whatever the user's own operator raises, the program raises
+        context.raise_now(type(error), *(str(a) for a in error.args[:1]))
+    if type(found) is complex:
+        context.raise_now(
+            ValueError,
+            "a negative number to a fractional power is complex in Python; complex numbers are "
+            "not supported in compiled code",
+        )
+    return context.lift(found)
