@@ -13,7 +13,6 @@ import numpy as np
 
 from arignote.frontend import numbers
 from arignote.frontend.attributes import get_attribute, replace
-from arignote.frontend.containers import contains
 from arignote.frontend.iterate import length
 from arignote.frontend.numpy_table import METHODS, lookup
 from arignote.frontend.operators import (
@@ -22,6 +21,7 @@ from arignote.frontend.operators import (
 from arignote.frontend.operators import (
     binary_values,
     compare_named,
+    contains,
     find_method,
     negate,
     static_call,

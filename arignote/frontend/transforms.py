@@ -338,7 +338,7 @@ def cotangent_leaves(context: Context, result: Spec, value: Value) -> list[Node 
 
 
 def _parts_of_cotangent(context: Context, wanted: Spec, value: Value) -> list[Value] | None:
-    """The items of a tree in the order of those of the tree that it belongs to; None where it is another kind of tree."""
+    """The items of a tree in the order of those of the tree it belongs to; None where it is another kind of tree."""
     match wanted[0], value:
         case "dict", DictValue():
             found = dict(context.read(value))
