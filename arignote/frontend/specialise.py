@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from arignote.frontend import calls, fence, loop_statements, statements  # noqa: F401  they register themselves
+from arignote.frontend import calls, fence, loop_statements, statements, tangents  # noqa: F401  they register themselves
 from arignote.frontend.context import Context, Raised, StaticRequired
 from arignote.frontend.instances import Program, inline
 from arignote.frontend.join import is_unreadable
