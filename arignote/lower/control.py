@@ -18,7 +18,7 @@ from arignote.lower.boxes import is_recursive
 from arignote.lower.context import MOST_ARGUMENTS, Context
 from arignote.lower.flatten import flatten, rebuild, settled, types_of
 from arignote.lower.frame import Frame, rule
-from arignote.lower.loop_ir import BUFFER, FLOATS, INT32, INT64, Const, Operand, Var, pointer_to
+from arignote.lower.loop_ir import BUFFER, CHECK_SIGNALS, FLOATS, INT32, INT64, Const, Operand, Var, pointer_to
 from arignote.lower.values import UNIT, ZERO, AnyValue, BoxValue, ClosureValue, ListValue, Stored, TupleValue
 
 
@@ -124,6 +124,10 @@ def _side(context: Context, function: Function, arguments: list[AnyValue], type_
 # Loops ---------------------------------------------------------------------------------------------------------------
 
 
+SHORT_LOOP = 16
+"""A loop of at most so many iterations does not ask for Ctrl-C: it may become straight code."""
+
+
 @rule("for_loop")
 def _for_loop(frame: Frame, node: Apply) -> AnyValue:
     context, build = frame.context, frame.context.build
@@ -133,6 +137,8 @@ def _for_loop(frame: Frame, node: Apply) -> AnyValue:
     with build.loop(count, carry.initial) as loop:
         with context.region():
             context.now_count(loop.index)
+            if not (isinstance(count, Const) and count.value <= SHORT_LOOP):
+                _check_signals(context)
             values = carry.values(context, iter(loop.carried))
             result = run_body(context, body.function, [*body.captures, loop.index, *values])
             loop.yields(*carry.flat(context, result))
@@ -150,10 +156,16 @@ def _while_loop(frame: Frame, node: Apply) -> AnyValue:
             test = run_body(context, condition.function, [*condition.captures, *values])
             loop.test(flatten(context, test, condition.function.result_type)[0])
         with context.region():
+            _check_signals(context)
             values = carry.values(context, iter(loop.carried))
             result = run_body(context, body.function, [*body.captures, *values])
             loop.yields(*carry.flat(context, result))
     return carry.result(context, iter(loop.results))
+
+
+def _check_signals(context: Context) -> None:
+    """Ctrl-C ends a loop: the backend asks for it once in many iterations."""
+    context.build.extern(CHECK_SIGNALS, (), (), can_fail=True)
 
 
 def _settled_closure(frame: Frame, node: Node) -> ClosureValue:

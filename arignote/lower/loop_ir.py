@@ -53,6 +53,9 @@ INTEGERS = (INT32, INT64)
 FLOATS = (FLOAT32, FLOAT64)
 SCALARS = (BOOL, *INTEGERS, *FLOATS)
 
+CHECK_SIGNALS = "ag_check_signals"
+"""The C function that asks whether Ctrl-C was pressed; the backend calls it once in many iterations of a loop."""
+
 OUT_OF_MEMORY_SITE = 0
 RECURSION_SITE = 1
 MAXIMUM_SITE_ARGUMENTS = 8

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from ...lower.loop_ir import (
     BUFFER,
+    CHECK_SIGNALS,
     OUT_OF_MEMORY_SITE,
     Alloc,
     Call,
@@ -21,6 +22,7 @@ from ...lower.loop_ir import (
     Unique,
     Var,
 )
+from .emit_signals import CALL_COST, emit_check, spend, spend_on_product
 from .function_text import FunctionText, Lines
 from .runtime_text import define_release, define_retain
 from .text import element_bytes, global_name, llvm_type, memory_type, pointee
@@ -213,11 +215,17 @@ def call_with_status(
 
 def emit_call(function: FunctionText, statement: Call) -> None:
     """A call of another procedure."""
+    spend(function, str(CALL_COST))
     call_with_status(function, global_name(statement.procedure), statement.args, statement.results, statement.live)
 
 
 def emit_extern(function: FunctionText, statement: Extern) -> None:
     """A call of a C function, or of one that the backend itself provides."""
+    if statement.symbol == CHECK_SIGNALS:
+        emit_check(function, statement.live)
+        return
+    if statement.symbol.startswith("ag_gemm_"):
+        spend_on_product(function, statement.args[:3])
     parameters = [memory_type(arg.type) for arg in statement.args]
     if statement.can_fail:
         reference = function.module.symbol(statement.symbol, "i32", ", ".join(["ptr", *parameters, "ptr"]))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ...lower.loop_ir import For, Kernel, RaiseIf, Statement, Var, free_variables, walk
 from .emit import leave
 from .emit_loops import emit_range
+from .emit_signals import spend_on_kernel
 from .function_text import FunctionText
 from .text import global_name, llvm_type, memory_type, scalar_text
 
@@ -14,6 +15,7 @@ from .text import global_name, llvm_type, memory_type, scalar_text
 def emit_kernel(function: FunctionText, kernel: Kernel) -> None:
     """Outlines a kernel and calls it."""
     function.kernels += 1
+    spend_on_kernel(function, kernel)
     name = f"{function.procedure_name}.kernel{function.kernels}"
     captured = free_variables(kernel.body, kernel.yields)
     loop = kernel.parallel_loop

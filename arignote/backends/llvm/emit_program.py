@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...lower.loop_ir import RECURSION_SITE, Call, Procedure, Program, walk
 from . import emit, emit_kernel, emit_loops
 from .emit import raise_when
+from .emit_signals import emit_check_of_call
 from .function_text import FunctionText
 from .text import ModuleText, global_name, llvm_type, memory_type
 
@@ -49,6 +50,7 @@ def emit_procedure(module: ModuleText, procedure: Procedure, recursive: bool, is
     heads = ["ptr %ctx"]
     if recursive:
         check_stack(function)
+        emit_check_of_call(function)
     for position, var in enumerate(procedure.parameters):
         heads.append(f"{memory_type(var.type)} %p{position}")
         value = f"%p{position}"

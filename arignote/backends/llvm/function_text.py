@@ -51,6 +51,7 @@ class FunctionText:
         self.mask: str | None = None
         self.fused: frozenset[int] = frozenset()
         self.kernels = 0
+        self.budget: str | None = None
 
     # Names, blocks, instructions
 

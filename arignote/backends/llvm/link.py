@@ -48,11 +48,15 @@ def engine() -> llvm.LLJIT:
 
 @cache
 def passes() -> tuple[llvm.PassBuilder, llvm.ModulePassManager]:
-    """What is run on every module: only the inlining of formulas; everything else is done when the text is written."""
+    """What is run on every module: only the inlining of formulas, and budgets of loops into registers.
+
+    Everything else is done when the text is written.
+    """
     options = llvm.create_pipeline_tuning_options(speed_level=1)
     builder = llvm.create_pass_builder(target_machine(), options)
     manager = llvm.create_new_module_pass_manager()
     manager.add_always_inliner_pass()
+    manager.add_sroa_pass()
     manager.add_global_dead_code_eliminate_pass()
     return builder, manager
 
