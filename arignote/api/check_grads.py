@@ -1,7 +1,7 @@
 """Numerical checks of derivatives.
 
-A derivative of any order is checked by random projections: for a random direction v and a random cotangent w, the product
-w . J v by the compiled derivative must equal the one by central differences (as in HIPS autograd's `check_grads`).
+A derivative is checked by random projections: for a random direction v and a random cotangent w, the product w . J v by
+the compiled derivative must equal the one by central differences (as in HIPS autograd's `check_grads`).
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def check_grads(fun: Callable[..., Any], args: Sequence[Any], order: int = 2, mo
 
     fun:   takes float64 arrays, scalars and trees of them; returns one float scalar
     Raises AssertionError, with both values, where a compiled derivative and central differences disagree, and
-    ValueError for a mode other than "fwd" and "rev". Second order is forward over reverse mode, or reverse over reverse where
-    "fwd" is not asked for.
+    ValueError for a mode other than "fwd" and "rev". Second order is forward over reverse mode, or reverse over reverse
+    where "fwd" is not asked for.
     """
     unknown = set(modes) - {"fwd", "rev"}
     if unknown:
@@ -67,7 +67,7 @@ def _check(fun: Callable[..., Any], args: tuple[Any, ...], argnums: tuple[int, .
         else:
             exact = float(jvp(fun, args, _along(args, direction))[1])
         if not np.isclose(exact, numeric, rtol=tolerance, atol=tolerance):
-            raise AssertionError(f"mode {mode} gives {exact!r} along a random direction, central differences {numeric!r}")
+            raise AssertionError(f"mode {mode}: {exact!r} along a random direction, central differences {numeric!r}")
     if order > 1:
         weights = generator.standard_normal(direction.size)
 

@@ -1,4 +1,4 @@
-"""Compiled callables: from a function, or a transformation of one, to a native callable that compiles when first called."""
+"""Compiled callables: from a function, or a transformed one, to a native callable that compiles when first called."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`jit` and the derivatives that take a function and give a function.
 
-They compose in any order, work as decorators, and may be called inside compiled code. Each gives a callable that compiles
-on its first call for each signature: the structures, dtypes and ranks of its arguments, never their sizes.
+They compose in any order, work as decorators, and may be called inside compiled code. Each gives a callable that
+compiles on its first call for each signature: the structures, dtypes and ranks of its arguments, never their sizes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Forward mode inside compiled code: `ag.jvp(f, primals, tangents)`.
 
-Like a gradient, the function is specialised first; the injected transform makes of it a function that computes the value and
-its tangent side by side.
+Like a gradient, the function is specialised first; the injected transform makes of it a function that computes the
+value and its tangent side by side.
 """
 
 from __future__ import annotations
@@ -35,16 +35,18 @@ def jvp(context: Context, function: Value, primals: Value, tangents: Value) -> V
             "work on a copy: x = x.copy()",
         )
     emit = context.scope.emit
-    nodes = operands(context, instance, flat)
-    before = len(leaf_types(flat.spec[2][0])) + instance.effects
-    active, seeds = [False] * len(nodes), list[Node]()
+    position = len(leaf_types(flat.spec[2][0]))
+    active: set[int] = set()
+    seeds: list[Node] = []
     for spec, direction in zip(flat.spec[2][1][2], directions, strict=True):
         for leaf, seed in zip(leaf_types(spec), cotangent_leaves(context, spec, direction), strict=True):
             if seed is not None and is_differentiable(leaf):
-                active[before] = True
-                seeds.append(fitted(context, seed, nodes[before], "a tangent must have the shape of its primal"))
-            before += 1
-    pair = emit.call(context.program.transforms.jvp(instance.function, tuple(active)), *nodes, *seeds)
+                active.add(position)
+                seeds.append(fitted(context, seed, flat.nodes[position], "a tangent must have the shape of its primal"))
+            position += 1
+    nodes = operands(context, instance, flat)  # the token among them comes after the checks
+    flags = tuple(index - instance.effects in active for index in range(len(nodes)))
+    pair = emit.call(context.program.transforms.jvp(instance.function, flags), *nodes, *seeds)
     leaves = take_result(context, instance, emit.item(pair, 0))
     value = rebuild(instance.result, leaves, context.scope, result_roots(instance, flat))
     parts = emit.items(emit.item(pair, 1))[1 if instance.effects else 0 :]
