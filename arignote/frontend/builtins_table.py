@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import operator
 import types
 import typing
@@ -71,6 +72,7 @@ def builtin(*functions: Any, least: int = 0, most: int | None = None) -> Callabl
     def register(handler: Handler) -> Handler:
         name = getattr(functions[0], "__name__", "function")
 
+        @functools.wraps(handler)
         def checked(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
             if len(arguments) < least or most is not None and len(arguments) > most:
                 wanted = (
