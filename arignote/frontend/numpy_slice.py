@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from arignote.frontend.context import Context
 
 
+LARGEST_STEP = 1 << 62
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
     """Entry j is start + j * step, for j < count. The start means nothing where the count is 0."""
@@ -59,7 +62,7 @@ def _bound(c: Context, value: Value) -> Node | None:
 def slice_of(c: Context, value: Value, size: Node) -> Slice | None:
     """The slice of an axis of this size; None if it is the whole axis."""
     start, stop, step = (_bound(c, bound) for bound in bounds_of(value))
-    step = s.ONE if step is None else step
+    step = s.ONE if step is None else _limited(c, step)
     stride = s.known(step)
     if stride is None:
         return _either_way(c, start, stop, step, size)
@@ -70,6 +73,11 @@ def slice_of(c: Context, value: Value, size: Node) -> Slice | None:
     if stop is None and (start is None or s.known(start) == 0) and stride == 1:
         return None
     return _forward(c, start, stop, step, size)
+
+
+def _limited(c: Context, step: Node) -> Node:
+    """The step, not so large that the arithmetic on it overflows: no axis is that long, so it selects the same."""
+    return s.maximum(c, s.minimum(c, step, s.integer(LARGEST_STEP)), s.integer(-LARGEST_STEP))
 
 
 def _forward(c: Context, start: Node | None, stop: Node | None, step: Node, size: Node) -> Slice:

@@ -36,6 +36,8 @@ given(
     "x, i, j",
     *[(vector, i, j) for i, j in ((0, 6), (1, 4), (-2, 100), (4, 1), (-100, -1), (6, 6))],
 )
+given(["x[::n]", "x[4:1:n]"], "x, n", *[(vector, n) for n in (2**63 - 1, -(2**63), 2**62, -(2**63) + 1)])
+over([f"x[::{2**63 - 1}]", f"x[::{-(2**63)}]"], (3,))
 given("x[::n]", "x, n", (vector, 1), (vector, 3), (vector, -1), (vector, -4), (vector, 100), (vector, 0))
 indices = [
     np.array([0, 2, 2, -1]),
