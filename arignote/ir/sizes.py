@@ -27,12 +27,14 @@ def sizes(node: Node) -> tuple[Size, ...]:
 def _unknown_below(node: Node) -> list[Node]:
     """Nodes whose sizes must be known first, operands first; no recursion."""
     order: list[Node] = []
+    seen: set[Node] = set()
     stack: list[tuple[Node, bool]] = [(node, False)]
     while stack:
         current, ready = stack.pop()
         if ready:
             order.append(current)
-        elif not hasattr(current, "known_sizes"):
+        elif current not in seen and not hasattr(current, "known_sizes"):
+            seen.add(current)
             stack.append((current, True))
             if isinstance(current, Apply) and (current.op.elementwise or current.op.name in _RULES):
                 stack.extend((child, False) for child in current.inputs if dims_of(child.type))
@@ -56,9 +58,9 @@ def _broadcast(operands: list[tuple[Size, ...]], own: list[Size]) -> list[Size]:
     """A dimension known not to be 1 decides; if all that are not 1 agree they decide; otherwise the result's own."""
     result = list(own)
     for axis in range(1, len(own) + 1):
-        here = {x[-axis] for x in operands if len(x) >= axis} - {1}
+        here = list(dict.fromkeys(x[-axis] for x in operands if len(x) >= axis and x[-axis] != 1))
         if len(here) == 1:
-            result[-axis] = here.pop()
+            result[-axis] = here[0]
         elif here:
             certain = [s for s in here if isinstance(s, int) or (isinstance(s, tuple) and _is_not_one(*s))]
             if certain:

@@ -61,6 +61,15 @@ def test_deep_chains_need_no_stack():
     assert sizes(node) == ((x, 0),)
 
 
+def test_shared_operands_are_looked_at_once():
+    """x1 = x0 + x0 * x0 and so on: 2 ** 200 ways lead from the last to the first."""
+    x = node = array(MANY)
+    for _ in range(200):
+        node = emit.op("update_slice", node, node, emit.integer(0), emit.size(x, 0), emit.integer(1), axes=(0,),
+                       accumulate=True, )  # fmt: skip
+    assert sizes(node) == ((x, 0),)
+
+
 def cannot_fail():
     x, y = array(MANY, ANY), array(MANY, ANY)
     product = emit.op("matmul", x, emit.op("transpose", x, permutation=(1, 0)))
