@@ -143,10 +143,23 @@ def raise_when(function: FunctionText, condition: str, site: int, args: list[str
 
 
 def leave(function: FunctionText, live: Iterable[Var]) -> None:
-    """The end of an error's path: releases what is live and leaves."""
-    for buffer in live:
-        release(function, function.text(buffer), function.cold)
-    function.cold.append(f"  {function.fails_with}")
+    """The end of an error's path: releases what is live, the youngest first, and leaves.
+
+    Paths that have the same older buffers to release share that code, which keeps it linear in the size of the program.
+    """
+    texts = [function.text(buffer) for buffer in sorted(live, key=lambda var: var.id)]
+    while True:
+        key = tuple(texts)
+        known = function.endings.get(key)
+        label = function.endings[key] = function.label() if known is None else known
+        function.cold.append(f"  br label %{label}")
+        if known is not None:
+            return
+        function.cold.append(f"{label}:")
+        if not texts:
+            function.cold.append(f"  {function.fails_with}")
+            return
+        release(function, texts.pop(), function.cold)
 
 
 def argument_bits(function: FunctionText, operand: Operand) -> str:

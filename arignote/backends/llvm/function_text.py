@@ -41,6 +41,7 @@ class FunctionText:
         self.entry: Lines = []
         self.lines: Lines = []
         self.cold: Lines = []
+        self.endings: dict[tuple[str, ...], str] = {}  # the ends of error paths, by the buffers to release
         self.block = "entry"
         self.counter = 0
         self.values: dict[int, object] = {}
