@@ -7,6 +7,7 @@ compiles on its first call for each signature: the structures, dtypes and ranks 
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
 
@@ -51,6 +52,7 @@ def jit(fun: Any = None, *, static_argnums: int | Sequence[int] = (), static_arg
         return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames,
                                  donate_argnums=donate_argnums, debug_nans=debug_nans, cache=cache)  # fmt: skip
     _require_callable(fun, "jit")
+    fun = as_written(fun)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     compiled = make_compiled(fun, fun, ("jit", fun), True, _numbers(static_argnums), names)
     return _raising_on_nan(compiled, fun) if debug_nans else compiled
@@ -76,6 +78,7 @@ def value_and_grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0,
 
 def _derivative(kind: str, fun: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool) -> Callable[..., Any]:
     _require_callable(fun, kind)
+    fun = as_written(fun)
     numbers = argnums if isinstance(argnums, int) else tuple(argnums)
     transform = (kind, fun, numbers, bool(has_aux))
     return make_compiled(_Target(transform), fun, transform, plain=False)
@@ -134,6 +137,22 @@ def _jvp_of(fun: Callable[..., Any]) -> Callable[..., Any]:
 def stop_gradient(x: Any) -> Any:
     """`x`, taken as a constant by every derivative. Outside compiled code it is the identity."""
     return x
+
+
+def as_written(fun: Callable[..., Any]) -> Callable[..., Any]:
+    """A function written in Python that calls `fun`, if that is a function of a library (`np.sum`): its parameters have
+    defaults that mean "not given", which are no arguments of compiled code."""
+    if not isinstance(fun, LIBRARY_FUNCTIONS):
+        return fun
+
+    def called(*args: Any, **kwargs: Any) -> Any:
+        return fun(*args, **kwargs)
+
+    called.__name__ = called.__qualname__ = fun.__name__
+    return called
+
+
+LIBRARY_FUNCTIONS = (np.ufunc, type(np.sum), types.BuiltinFunctionType)
 
 
 def _require_callable(fun: Any, name: str) -> None:

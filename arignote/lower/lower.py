@@ -49,7 +49,8 @@ def lower(function: Function) -> Lowered:
 
 def _entry(unit: Unit, function: Function) -> None:
     """The entry: all sizes are passed, and results own memory that nothing else refers to."""
-    context = Context(unit, symbol_name(function))
+    # With a number, like all procedures: a user's function may be called `sin` or `free`, as functions of C are.
+    context = Context(unit, f"{symbol_name(function)}.0")
     arguments = _parameters(context, function, all_sizes=True)
     result = run_body(context, function, arguments)
     operands = _own_results(
