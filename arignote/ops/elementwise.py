@@ -5,6 +5,7 @@ Integer operations wrap; Python's unbounded integers are guarded by the front en
 
 from __future__ import annotations
 
+import functools
 import importlib
 import operator
 from collections.abc import Callable
@@ -96,6 +97,7 @@ def _cast_rule(inputs: tuple[Node, ...], dtype: str) -> Type:
 def _quiet(function: Callable[..., Any]) -> Callable[..., Any]:
     """NumPy's function without its floating point warnings: compiled code gives none."""
 
+    @functools.wraps(function)
     def reference(*operands: Any, **attributes: Any) -> Any:
         with np.errstate(all="ignore"):
             return function(*operands, **attributes)
@@ -130,12 +132,17 @@ def _larger(wins: Callable[[Term, Term], Term]) -> Callable[[Term, Term, Term], 
     return lambda x, y, out: select(wins(x, y), 1, select(x.equals(y), 0.5, 0, like=x), like=x)
 
 
+def _of_numbers(x: Term, y: Term, out: Term) -> Term:
+    """Derivative of fmax and fmin, which pass over NaN: all to the one that is the result, half to each at a tie."""
+    return select(x.equals(out), select(y.equals(out), 0.5, 1, like=x), 0, like=x)
+
+
 def _swap(partial: Callable[[Term, Term, Term], Term]) -> Callable[[Term, Term, Term], Term]:
     return lambda x, y, out: partial(y, x, out)
 
 
 _prefers_larger, _prefers_smaller = _larger(operator.gt), _larger(operator.lt)
-_max, _min = (Partials((p, _swap(p))) for p in (_prefers_larger, _prefers_smaller))
+_max, _min, _number_of = (Partials((p, _swap(p))) for p in (_prefers_larger, _prefers_smaller, _of_numbers))
 
 
 def _unary(name: str, reference: Callable[..., Any], partial: Callable[[Term, Term], Term | float]) -> Operation:
@@ -191,8 +198,8 @@ ARITHMETIC = (
     _op("sign", _number, np.sign, Zero()),
     _op("maximum", _any, np.maximum, _max, commutative=True),
     _op("minimum", _any, np.minimum, _min, commutative=True),
-    _op("fmax", _any, np.fmax, _max, commutative=True),
-    _op("fmin", _any, np.fmin, _min, commutative=True),
+    _op("fmax", _any, np.fmax, _number_of, commutative=True),
+    _op("fmin", _any, np.fmin, _number_of, commutative=True),
     _op("arctan2", _float, np.arctan2,
         Partials((lambda y, x, out: x / (x * x + y * y), lambda y, x, out: -(y / (x * x + y * y))))),
     _op("hypot", _float, np.hypot, Partials((lambda x, y, out: x / out, lambda x, y, out: y / out))),
