@@ -13,7 +13,9 @@ import itertools
 import linecache
 import re
 import shlex
+import sys
 import traceback
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +73,9 @@ class PageProgram:
         self.name = str(path.relative_to(ROOT))
         text = path.read_text(encoding="utf-8")
         self.blocks = blocks(text)
-        self.namespace: dict[str, Any] = {"__name__": "__page__"}
+        module = types.ModuleType("__page__")
+        sys.modules["__page__"] = module  # dataclasses look for the module of a class
+        self.namespace: dict[str, Any] = module.__dict__
         source = [""] * len(text.splitlines())
         for block in self.blocks:
             if block.language == "python":
