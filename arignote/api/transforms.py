@@ -7,6 +7,7 @@ compiles on its first call for each signature: the structures, dtypes and ranks 
 from __future__ import annotations
 
 import functools
+import operator
 import types
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar, overload
@@ -79,9 +80,15 @@ def value_and_grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0,
 def _derivative(kind: str, fun: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool) -> Callable[..., Any]:
     _require_callable(fun, kind)
     fun = as_written(fun)
-    numbers = argnums if isinstance(argnums, int) else tuple(argnums)
-    transform = (kind, fun, numbers, bool(has_aux))
+    transform = (kind, fun, _argnums(argnums), bool(has_aux))
     return make_compiled(_Target(transform), fun, transform, plain=False)
+
+
+def _argnums(given: int | Sequence[int]) -> int | tuple[int, ...]:
+    try:
+        return operator.index(given) if hasattr(given, "__index__") else tuple(map(operator.index, given))
+    except TypeError:
+        raise TypeError(f"argnums must be an integer or a sequence of integers, not {given!r}") from None
 
 
 class _Target:

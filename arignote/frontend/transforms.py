@@ -100,10 +100,12 @@ def _gradient(
     numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     places = [_place(context, number, len(arguments)) for number in numbers]
     widened = [at_run_time(context, a) if n in places else a for n, a in enumerate(arguments)]
-    forward = _Forward(context, function, widened, keywords, places)
+    distinct = sorted(set(places))  # the order in which a backpropagator gives cotangents
+    forward = _Forward(context, function, widened, keywords, distinct)
     value, aux = _split(context, forward, has_aux)
     seeds = _seeds(context, forward, value, has_aux)
-    gradients = forward.gradients(seeds)
+    by_place = dict(zip(distinct, forward.gradients(seeds), strict=True))
+    gradients = [by_place[place] for place in places]
     gradient = gradients[0] if isinstance(argnums, int) else TupleValue(tuple(gradients))
     if kind == "grad":
         return TupleValue((gradient, aux)) if has_aux else gradient

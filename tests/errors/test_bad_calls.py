@@ -169,6 +169,23 @@ def test_argument_number_out_of_range() -> None:
         ag.grad(cube, argnums=1)(2.0)
 
 
+@pytest.mark.parametrize("argnums", ["x", 1.0, None, (0, 1.0)])
+def test_argument_number_that_is_none(argnums: Any) -> None:
+    """argnums are integers; the error is that of the call of grad."""
+    with pytest.raises(TypeError, match="argnums must be"):
+        ag.grad(cube, argnums=argnums)
+
+
+def test_argument_numbers_repeated_and_in_any_order() -> None:
+    """Each number gives its gradient, in the order asked for."""
+
+    def product(x: float, y: float) -> float:
+        return x * x * y
+
+    assert ag.grad(product, argnums=(1, 0, 1, -1))(2.0, 3.0) == (4.0, 12.0, 4.0, 4.0)
+    assert ag.grad(product, argnums=np.int64(1))(2.0, 3.0) == 4.0
+
+
 def aliased(n: int) -> Any:
     x = np.zeros(n)
     y = x
