@@ -33,6 +33,9 @@ from arignote.ops.term import Term
 
 Pullback = Callable[[Cotangent], None]
 
+# What gives an array that is written into, where it got one: in a loop, the same memory.
+_PASS_ON = frozenset("update_index update_slice scatter closure cond for_loop while_loop tuple item".split())
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -51,12 +54,15 @@ class Adjoint:
 
     wrt:    which parameters get cotangents;  want: which parts of the result have them
     seeded: those of the function's parameters whose cotangents are added to something there is already
+    written: those of the function's parameters that the loop around writes into from one iteration to the next
     """
 
     def __init__(self, function: Function, wrt: Flags, want: Mask,
-                 parameters: tuple[Parameter, ...] | None = None, seeded: Iterable[Node] = ()) -> None:  # fmt: skip
+                 parameters: tuple[Parameter, ...] | None = None, seeded: Iterable[Node] = (),
+                 written: Iterable[Node] = ()) -> None:  # fmt: skip
         self.function = function
         self.seeded = frozenset(seeded)
+        self.volatile: set[Node] = set(written)
         self.emit = AdjointEmit()
         self.active = activity(function, wrt)
         self.demand = demand(function, wrt, want)
@@ -75,6 +81,8 @@ class Adjoint:
         if isinstance(node, Constant):
             self.forward[node] = node
         elif isinstance(node, Apply):
+            if node.op.name in _PASS_ON and not self.volatile.isdisjoint(node.inputs):
+                self.volatile.add(node)
             self.emit.at(self.function.spans.get(node))
             augment = AUGMENTED.get(node.op.name) if node in self.demand else None
             if augment is None:

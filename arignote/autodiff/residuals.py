@@ -26,6 +26,9 @@ _VIEWS = frozenset(
 )
 CHEAP = _ARITHMETIC | _VIEWS
 
+# Give a part of an array: kept themselves where the array is volatile.
+_READS = frozenset(("index", "slice", "gather"))
+
 # Never kept themselves: their operands are.
 _TRANSPARENT = frozenset(("tuple", "closure"))
 
@@ -48,11 +51,14 @@ class Policy:
     free:    parameters whose values the caller still has when the backward runs
     index:   the loop index, which the backward loop has anyway
     in_loop: saving costs memory per iteration, so whatever depends on free parameters alone is never saved
+    volatile: free parameters that an enclosing loop writes into: keeping one would make every write copy the whole array,
+             so what is read from it is kept instead
     """
 
     free: frozenset[Node] = frozenset()
     index: Node | None = None
     in_loop: bool = False
+    volatile: frozenset[Node] = frozenset()
 
 
 def choose(backward: Iterable[Node], cotangents: Iterable[Parameter], forward: set[Node], policy: Policy) -> Kept:
@@ -126,13 +132,16 @@ class _Cut:
                     self.available.add(node)
             if node is policy.index:
                 self.available.add(node)
-        elif isinstance(node, Apply) and _is_pure(node):
+        elif isinstance(node, Apply) and _is_pure(node) and not self._reads_volatile(node):
             if all(x in self.free for x in node.inputs):
                 self.free.add(node)
             if node in self.free and policy.in_loop:
                 self.available.add(node)
             elif node.op.name in CHEAP and all(x in self.available for x in node.inputs):
                 self.available.add(node)
+
+    def _reads_volatile(self, node: Apply) -> bool:
+        return node.op.name in _READS and node.inputs[0] in self.policy.volatile
 
     def _keep(self, node: Node) -> None:
         supplied = node in self.free and (isinstance(node, Parameter) or _is_operand_size(node))

@@ -100,7 +100,9 @@ def _branch(outer: Adjoint, node: Apply, closure: Node, flags: Flags, slots: dic
     mine = [slots[place] if flag else None for place, flag in zip(places, flags, strict=True)]
     firsts = {position: first for position, slot in enumerate(slots.values()) if slot.seeded
               for first in [p for p, s in zip(function.parameters, mine, strict=True) if s is slot][:1]}  # fmt: skip
-    adjoint = Adjoint(function, flags, want, seeded=firsts.values())
+    written = [p for p, place in zip(function.parameters, places, strict=False)
+               if place.capture is None and place.node in outer.volatile]  # fmt: skip
+    adjoint = Adjoint(function, flags, want, seeded=firsts.values(), written=written)
     cotangent = Parameter("cotangent", pruned_type(node.type, mask))
     branch = _Branch(adjoint, mine, cotangent)
     seeds: dict[Node, Cotangent] = {}

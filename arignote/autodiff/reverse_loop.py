@@ -16,7 +16,7 @@ from arignote.autodiff.emit import function_of, tangent_type, widen
 from arignote.autodiff.residuals import Kept, Policy
 from arignote.autodiff.reverse_call import supply
 from arignote.ir.graph import Apply, Function, Node, Parameter, topological
-from arignote.ir.types import INT64, Closure, List
+from arignote.ir.types import INT64, Array, Closure, List
 
 
 @dataclass(slots=True)
@@ -41,13 +41,17 @@ class _Body:
         return saved[0] if len(saved) == 1 else self.adjoint.emit.tuple(saved)
 
 
-def _run_body(node: Apply, captures: Flags, carried: Flags) -> _Body:
+def _run_body(outer: Adjoint, node: Apply, captures: Flags, carried: Flags) -> _Body:
     function = function_of(node.inputs[1])
+    places = outer.places(node.inputs[1])
+    volatile = [i for i, place in enumerate(places) if place.capture is None and place.node in outer.volatile]
     count, counted = len(captures), node.op.name == "for_loop"
     wrt = body_flags(node, captures, carried)
     seeded = [p for p, flag in zip(function.parameters, captures, strict=False) if flag]
-    adjoint = Adjoint(function, wrt, loop_want(node, wrt, carried), seeded=seeded)
     first = count + counted
+    written = [p for p in function.parameters[first:] if isinstance(p.type, Array)]
+    written += [function.parameters[i] for i in volatile]
+    adjoint = Adjoint(function, wrt, loop_want(node, wrt, carried), seeded=seeded, written=written)
     marked = [i for i, flag in enumerate(wrt) if flag and i >= first]
     starts = {i: _tangent_parameter("cotangent", adjoint.parameters[i]) for i in marked}
     totals = {i: _tangent_parameter("total", adjoint.parameters[i]) for i in range(count) if captures[i]}
@@ -60,7 +64,8 @@ def _run_body(node: Apply, captures: Flags, carried: Flags) -> _Body:
     roots = [adjoint.cotangent_of(i) for i in (*starts, *totals)]
     tangents = [*starts.values(), *totals.values()]
     index = adjoint.parameters[count] if counted else None
-    policy = Policy(frozenset[Node](adjoint.parameters[:count]), index, in_loop=True)
+    free = frozenset[Node](adjoint.parameters[:count])
+    policy = Policy(free, index, in_loop=True, volatile=frozenset(adjoint.parameters[i] for i in volatile))
     return _Body(adjoint, count, index, tangents, roots, adjoint.keep(roots, tangents, policy))
 
 
@@ -115,7 +120,7 @@ def _backward_body(body: _Body) -> tuple[Function, bool]:
 def for_loop(adjoint: Adjoint, node: Apply) -> tuple[Node, Pullback]:
     emit = adjoint.emit
     captures, carried = loop_demand(node, adjoint.active, adjoint.demand[node])
-    body = _run_body(node, captures, carried)
+    body = _run_body(adjoint, node, captures, carried)
     count = adjoint.forward[node.inputs[0]]
     if not body.kept.saved:
         result = adjoint.copy(node)
@@ -132,7 +137,7 @@ def while_loop(adjoint: Adjoint, node: Apply) -> tuple[Node, Pullback]:
     """The forward loop counts its iterations, by the length of the list where there is one."""
     emit = adjoint.emit
     captures, carried = loop_demand(node, adjoint.active, adjoint.demand[node])
-    body = _run_body(node, captures, carried)
+    body = _run_body(adjoint, node, captures, carried)
     zero = emit.integer(0)
     if body.kept.saved:
         function = _saving_body(body)
