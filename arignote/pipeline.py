@@ -1,7 +1,7 @@
 """The one list of passes, in order, and the function that runs them.
 
-A pass is a function graph -> graph (the first makes the graph from Python, the last turns it into loop nests). Each says
-why it is there and what must have run before it; the order is checked when this module is read. With `verify` on
+A pass is a function graph -> graph (the first makes the graph from Python, the last turns it into loop nests). Each
+says why it is there and what must have run before it; the order is checked when this module is read. With `verify` on
 (ARIGNOTE_VERIFY=1, always in tests) the checker of the stage runs after every pass, and a failure names the pass.
 """
 

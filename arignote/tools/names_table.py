@@ -27,8 +27,8 @@ HEADER = """\
 What compiled code can call, beside functions written in Python. This page is generated from the front end's tables
 (`python -m arignote.tools.names_table docs/names.md`), and a test compares the two. A name counts under any alias
 (`import numpy as xp`, `from math import exp`), and so do other names of the same NumPy object (`np.abs` is
-`np.absolute`). Each NumPy function takes NumPy's parameters under NumPy's names; the few that make no sense here (`out`,
-`where`, `order`, `like` ...) only with their defaults.
+`np.absolute`). Each NumPy function takes NumPy's parameters under NumPy's names; the few that make no sense here
+(`out`, `where`, `order`, `like` ...) only with their defaults.
 """
 
 REFUSING = "_refused"
