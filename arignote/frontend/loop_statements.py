@@ -12,7 +12,7 @@ from arignote.frontend import analysis
 from arignote.frontend.assignment import assign
 from arignote.frontend.branches import branch, choose
 from arignote.frontend.context import StaticRequired
-from arignote.frontend.instances import BREAK, CONTINUE, NORMAL
+from arignote.frontend.instances import BREAK, CONTINUE, NORMAL, RETURN
 from arignote.frontend.iterate import (
     LONGEST_UNROLLED,
     consume,
@@ -26,9 +26,10 @@ from arignote.frontend.iterate import (
 )
 from arignote.frontend.loops import CannotCarry, conditional_loop, counted_loop
 from arignote.frontend.scope import executes
-from arignote.frontend.statements import execute_block, is_normal, nothing
+from arignote.frontend.statements import execute_block, is_normal, nothing, ways_out
 from arignote.frontend.values import (
     DictValue,
+    PartialValue,
     ScalarValue,
     Static,
     TupleValue,
@@ -159,6 +160,23 @@ def _after_loop(context: Context, node: ast.For | ast.While) -> None:
         branch(context, finished, lambda: execute_block(context, node.orelse), nothing, node.live_after)  # type: ignore[union-attr]
 
 
+def _after_endless_loop(context: Context, node: ast.While) -> None:
+    """The condition never fails, so that control comes here by `break` or `return` only, and never to `else`."""
+    frame = context.frame
+    state = frame.flow.state
+    kinds = ways_out(node) - {CONTINUE}
+    if isinstance(state, Static):
+        kinds = {state.object}
+    if kinds == {RETURN}:
+        context.set(frame.flow, Static(RETURN))
+        if isinstance(frame.returned.state, PartialValue):
+            context.set(frame.returned, frame.returned.state.value)
+    elif RETURN in kinds:
+        context.set(frame.flow, _replace(context, state, BREAK))
+    else:
+        context.set(frame.flow, Static(NORMAL))
+
+
 @executes(ast.While)
 def _while(context: Context, node: ast.While) -> None:
     breaks = analysis.breaks(node)
@@ -193,7 +211,10 @@ def _while(context: Context, node: ast.While) -> None:
         context.frame.memory["unrolled"].add(node)
         _unroll_while(context, node, 0)
         return
-    _after_loop(context, node)
+    if isinstance(node.test, ast.Constant) and node.test.value and breaks:
+        _after_endless_loop(context, node)
+    else:
+        _after_loop(context, node)
 
 
 def _condition(context: Context, node: ast.While) -> Value:

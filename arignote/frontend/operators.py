@@ -250,9 +250,9 @@ def _is_numeric(value: Value) -> bool:
 
 def _sequence_operator(context: Context, name: str, left: Value, right: Value) -> Value | None:
     """Tuples and lists: + joins, * repeats, | merges dicts; a list beside an array becomes one."""
-    if name == "add" and type(left) is type(right) and isinstance(left, TupleValue | ListValue):
+    if name == "add" and (kind := _sequence(left)) in (TupleValue, ListValue) and _sequence(right) is kind:
         items = (*_items(context, left), *_items(context, right))
-        return TupleValue(items) if isinstance(left, TupleValue) else ListValue(items)
+        return TupleValue(items) if kind is TupleValue else ListValue(items)
     if name == "multiply" and (isinstance(left, TupleValue | ListValue) or isinstance(right, TupleValue | ListValue)):
         sequence, times = (left, right) if isinstance(left, TupleValue | ListValue) else (right, left)
         if is_python_number(times):

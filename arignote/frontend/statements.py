@@ -63,12 +63,12 @@ def nothing() -> None:
 def _left(context: Context) -> None:
     """Control has left the block; where there is but one way to do so, it is static again where it went."""
     frame = context.frame
-    kinds = {RETURN} if not frame.loops else _ways_out(frame.loops[-1])
+    kinds = {RETURN} if not frame.loops else ways_out(frame.loops[-1])
     if len(kinds) == 1:
         context.set(frame.flow, Static(kinds.pop()))
 
 
-def _ways_out(loop: ast.For | ast.While) -> set[int]:
+def ways_out(loop: ast.For | ast.While) -> set[int]:
     """How control may leave a block inside this loop."""
     found: set[int] = set()
 

@@ -351,3 +351,54 @@ def long_loop(x, n):
     for _ in range(n):
         y = 0.5 * y + x
     return y
+
+
+@program(lambda: call(1.1), lambda: call(-0.7), lambda: call(300.0), differentiable=(0,))
+def endless_loop_returns(x):
+    while True:
+        if abs(x) > 10.0:
+            return x * x
+        x = x * 2.5
+
+
+@program(lambda: call(1.5), lambda: call(2.6), lambda: call(30.0), differentiable=(0,))
+def endless_loop_breaks_or_returns(x):
+    steps = 0
+    while True:
+        if x > 20.0:
+            return -x
+        if steps == 3:
+            break
+        x = x * 2.0
+        steps += 1
+    else:
+        x = 0.0
+    return x * steps
+
+
+@program(lambda: call(1), lambda: call(9))
+def endless_loops_nested(n):
+    while True:
+        inner = 0
+        while inner < n:
+            if inner == 7:
+                return n, inner
+            inner += 1
+        else:
+            n += 1
+            continue
+        n += 100
+
+
+@program(lambda: call(np.array([0.3, -0.2, 0.5, 0.1])), lambda: call(np.array([0.3])), differentiable=(0,))
+def first_negative_product(x):
+    i = 0
+    while True:
+        if i >= len(x):
+            return x[0] * 0.0
+        j = 0
+        while j < i:
+            if x[i] * x[j] < -0.05:
+                return x[i] * x[j]
+            j += 1
+        i += 1

@@ -262,3 +262,10 @@ def list_of_pairs(pairs):
     for a, b in pairs:
         total += a * b
     return total
+
+
+@program(lambda: call(Point(1.0, 2.0), Point(3.0, 5.0)), differentiable=(0, 1))
+def named_tuples_joined(p, q):
+    joined = p + q
+    swapped = p._replace(x=p.y)
+    return joined, (*p, 1.0) + q, swapped.dot(q), sum(joined)
