@@ -33,3 +33,7 @@ __all__ = [
     "UnsupportedSyntaxError", "check_grads", "config", "disable_jit", "get_num_threads", "grad", "hessian", "hvp",
     "inspect", "jacfwd", "jacrev", "jit", "jvp", "set_num_threads", "stop_gradient", "value_and_grad", "vjp",
 ]  # fmt: skip
+
+for _error in (AliasingError, CompileError, DifferentiationError, ShapeError, TypeInferenceError, UndefinedNameError,
+               UnsupportedSyntaxError):  # fmt: skip
+    _error.__module__ = __name__  # a traceback shows the name under which users can catch it

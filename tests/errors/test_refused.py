@@ -1,5 +1,6 @@
 """What the compiler refuses: the class of the error, the user's line with a caret, a telling word."""
 
+import pickle
 import warnings
 
 import pytest
@@ -65,3 +66,10 @@ def test_the_compiler_stays_out_of_the_traceback(monkeypatch: pytest.MonkeyPatch
     files = [entry.path.name for entry in caught.traceback]
     assert ("fence.py" in files) is is_deep, files
     assert is_deep or len(files) == 2, files
+
+
+def test_errors_are_named_as_users_can_catch_them() -> None:
+    for kind in (ag.CompileError, *ag.CompileError.__subclasses__()):
+        if getattr(ag, kind.__name__, None) is kind:
+            assert kind.__module__ == "arignote", kind
+            assert pickle.loads(pickle.dumps(kind)) is kind
