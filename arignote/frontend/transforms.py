@@ -254,7 +254,7 @@ def gradients_of(context: Context, specs: Sequence[Spec], cotangents: Sequence[N
 
 def _like(context: Context, spec: Spec, nodes: Iterator[Node]) -> Value:
     if isinstance(spec, StaticOf):
-        return Static(spec.value)
+        return _like_static(spec.value)
     match spec[0]:
         case "scalar":
             return context.scalar(next(nodes), spec[2]) if is_float(spec[1]) else Static(None)
@@ -270,6 +270,13 @@ def _like(context: Context, spec: Spec, nodes: Iterator[Node]) -> Value:
                 return DictValue(zip([key.value for key in spec[1][1]], items), spec[1][0])
             return RecordValue(*spec[1], items)
     return Static(None)
+
+
+def _like_static(thing: Any) -> Value:
+    """What stands for a part that is known at compile time: a constant does not change, a string stays what it is."""
+    if type(thing) is float:
+        return Static(0.0)
+    return Static(None) if isinstance(thing, bool | int) else Static(thing)
 
 
 # Pullbacks
