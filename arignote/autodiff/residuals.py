@@ -51,8 +51,8 @@ class Policy:
     free:    parameters whose values the caller still has when the backward runs
     index:   the loop index, which the backward loop has anyway
     in_loop: saving costs memory per iteration, so whatever depends on free parameters alone is never saved
-    volatile: free parameters that an enclosing loop writes into: keeping one would make every write copy the whole array,
-             so what is read from it is kept instead
+    volatile: free parameters that an enclosing loop writes into: keeping one would make every write copy the whole
+             array, so what is read from it is kept instead
     """
 
     free: frozenset[Node] = frozenset()
