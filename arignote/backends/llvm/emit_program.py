@@ -10,6 +10,7 @@ from .function_text import FunctionText
 from .text import ModuleText, global_name, llvm_type, memory_type
 
 CONTEXT_STACK_LIMIT = 72  # bytes into the context: after the site and its eight arguments
+HUGE = 20_000  # lines: from here on LLVM spends more on registers than they are worth; kernels are functions apart
 
 FunctionText.emitters = emit.EMITTERS | emit_loops.EMITTERS | emit_kernel.EMITTERS
 
@@ -65,7 +66,10 @@ def emit_procedure(module: ModuleText, procedure: Procedure, recursive: bool, is
         function.put(f"store {llvm} {value}, ptr {place}")
     function.put("ret i32 0")
     head = f"i32 {global_name(procedure.name)}({', '.join(heads)}) nounwind"
-    module.functions.append(function.function(f"define {'' if is_entry else 'internal '}{head}"))
+    text = function.function(f"define {'' if is_entry else 'internal '}{head}")
+    if text.count("\n") > HUGE:
+        text = text.replace(" nounwind {", " nounwind noinline optnone {", 1)
+    module.functions.append(text)
 
 
 def emit_program(program: Program, vector_bytes: int = 64, masks: bool = True) -> ModuleText:

@@ -25,8 +25,14 @@ _expanded: dict[tuple[str, Type, int, bool], ModuleText] = {}
 
 
 def formula_reference(module: ModuleText, name: str, type: Type, width: int, apart: bool = False) -> str:
-    """The reference to a formula for a type and width; what it needs becomes part of the module."""
+    """The reference to a formula for a type and width; what it needs becomes part of the module.
+
+    Long formulas of scalars are inlined where they are used a few times: the time that LLVM takes for a function grows
+    faster than its size, and a call costs little beside the formula. Vector formulas always are, for their loops.
+    """
     symbol = f"ag_{name}_{suffix(type, width)}{'_apart' if apart else ''}"
+    if width == 0 and name in TRANSCENDENTAL:
+        module.uses[symbol] += 1
     if symbol in module.definitions:
         return f"@{symbol}"
     key = (name, type, width, apart)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+from collections import Counter
 from collections.abc import Callable
 
 from ...lower.loop_ir import Const, Type, element_of, is_pointer
@@ -19,6 +20,8 @@ BYTES = {"bool": 1, "int32": 4, "int64": 8, "float32": 4, "float64": 8}
 
 PLAIN_NAME = re.compile(r"[A-Za-z_.$][A-Za-z0-9_.$]*")
 UNUSUAL = re.compile(r"[^ !#-\[\]-~]")
+INLINED = " alwaysinline"
+FEW_USES = 8
 RARE_BRANCH = '!0 = !{!"branch_weights", i32 1, i32 4000}\n'
 
 
@@ -97,6 +100,7 @@ class ModuleText:
         self.definitions: dict[str, str] = {}
         self.functions: list[str] = []
         self.imported: set[str] = set()
+        self.uses: Counter[str] = Counter()  # of functions that are inlined only where they are used a few times
 
     def intrinsic(self, name: str, result: str, parameters: str) -> str:
         """The reference to an intrinsic, declared on first use."""
@@ -120,5 +124,8 @@ class ModuleText:
 
     def render(self) -> str:
         """The whole module."""
-        parts = (*self.declarations.values(), *self.definitions.values(), *self.functions, RARE_BRANCH)
+        definitions = self.definitions | {
+            name: self.definitions[name].replace(INLINED, "", 1) for name, uses in self.uses.items() if uses > FEW_USES
+        }
+        parts = (*self.declarations.values(), *definitions.values(), *self.functions, RARE_BRANCH)
         return "\n".join(parts)
