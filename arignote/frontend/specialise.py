@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from arignote.frontend import calls, fence, loop_statements, statements, tangents  # noqa: F401  they register themselves
-from arignote.frontend.context import Context, Raised, StaticRequired
+from arignote.frontend.context import Context, Raised, StaticRequired, WritesIntoArgument
 from arignote.frontend.instances import Program, inline
 from arignote.frontend.join import is_unreadable
 from arignote.frontend.names import Captured, value_of
 from arignote.frontend.scope import Scope
 from arignote.frontend.spec import Spec, flatten
 from arignote.frontend.values import FunctionValue, Static, Value
-from arignote.ir.errors import TypeInferenceError
+from arignote.ir.errors import CompileError, TypeInferenceError
 from arignote.ir.graph import Function, Node, Parameter
 from arignote.ir.structure import (
     ArrayOf,
@@ -81,8 +81,16 @@ def specialise(
                     raise
                 forced.add(error.origin)
         raise TypeInferenceError("too many captured variables must be known at compile time")
+    except (StaticRequired, WritesIntoArgument) as error:
+        raise _public(error).with_traceback(error.__traceback__) from None
     finally:
         sys.setrecursionlimit(limit)
+
+
+def _public(error: CompileError) -> CompileError:
+    """The same error as one of the classes that users know; the front end's own kinds are refinements of them."""
+    kind: type[CompileError] = type(error).__base__  # type: ignore[assignment]
+    return kind(error.message, error.span, error.hint, error.calls)
 
 
 class _Main:

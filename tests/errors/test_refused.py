@@ -21,6 +21,7 @@ def test_refused_at_its_line(failure: Failure) -> None:
         warnings.simplefilter("ignore")
         ag.jit(failure.function)(*arguments.positional, **arguments.keywords)
     error, text = caught.value, str(caught.value)
+    assert getattr(ag, type(error).__name__, None) is type(error), "a class that users cannot name"
     assert failure.error in [kind.__name__ for kind in type(error).__mro__], f"{type(error).__name__}: {text}"
     assert failure.word.lower() in text.lower(), text
     place = marked_line(failure.function)
