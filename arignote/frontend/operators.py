@@ -241,6 +241,8 @@ def binary_values(context: Context, op: type, left: Value, right: Value) -> Valu
     joined = _sequence_operator(context, name, left, right)
     if joined is not None:
         return joined
+    if name == "add" and (text := HOOKS["joined_texts"](left, right)) is not None:
+        return text
     context.error(f"unsupported operands for {sign}: {context.show(left)} and {context.show(right)}")
 
 

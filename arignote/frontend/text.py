@@ -19,7 +19,8 @@ from arignote.frontend.values import (
 )
 from arignote.ir.errors import UnsupportedSyntaxError
 from arignote.ir.graph import Node
-from arignote.ir.structure import ArrayOf, NumpyScalarOf, PythonScalarOf
+from arignote.ir.structure import ArrayOf, FormattedOf, NumpyScalarOf, PythonScalarOf
+from arignote.ir.types import is_float
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -41,6 +42,9 @@ def pieces(context: Context, value: Value, found: list[Any], nodes: list[Node], 
             for part in value.parts:
                 if isinstance(part, str):
                     found.append(part)
+                elif isinstance(part[1], FormattedOf):
+                    found.append(part[1])
+                    nodes.append(context.node(part[0]))
                 else:
                     pieces(context, part[0], found, nodes, part[1])
         case Static():
@@ -133,12 +137,37 @@ def _formatted(context: Context, part: ast.FormattedValue) -> Any:
             thing = {"r": repr, "s": str, "a": ascii}[chr(part.conversion)](thing)
         return format(thing, spec)
     if spec:
-        context.error(
-            "format specifications of run-time values are not supported in compiled code",
-            UnsupportedSyntaxError,
-            "show the value as it is, or format it outside of the compiled function",
-        )
+        return _by_specification(context, value, spec, part.conversion)
     return value, part.conversion == ord("r")
+
+
+def _by_specification(context: Context, value: Value, spec: str, conversion: int) -> Any:
+    """A number written out by a format specification: NumPy's are formatted as the Python numbers they equal."""
+    if not isinstance(value, ScalarValue) or conversion != -1:
+        context.error(
+            f"a format specification of {context.show(value)} is not supported in compiled code",
+            UnsupportedSyntaxError,
+            "format numbers one by one",
+        )
+    dtype = "bool" if value.dtype == "bool" else "float64" if is_float(value.dtype) else "int64"
+    try:
+        format({"bool": True, "int64": 1, "float64": 1.0}[dtype], spec)
+    except ValueError as error:
+        context.raise_now(ValueError, str(error))
+    return context.scalar(context.cast(context.node(value), dtype), True), FormattedOf(dtype, spec)
+
+
+def joined_texts(left: Value, right: Value) -> Value | None:
+    """left + right, where both are strings and a part of them is known at run time only."""
+    parts: list[Any] = []
+    for value in (left, right):
+        if isinstance(value, TextValue):
+            parts.extend(value.parts)
+        elif isinstance(value, Static) and isinstance(value.object, str):
+            parts.append(value.object)
+        else:
+            return None
+    return TextValue(parts)
 
 
 def text_of(context: Context, value: Value) -> Value:
@@ -150,3 +179,4 @@ def text_of(context: Context, value: Value) -> Value:
 
 HOOKS["pieces"] = pieces
 HOOKS["joined"] = joined
+HOOKS["joined_texts"] = joined_texts

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from arignote.ir.graph import Apply, Constant, Function, Node, nodes_of
-from arignote.ir.structure import MANY, ArrayOf, NumpyScalarOf, PythonScalarOf, Structure
+from arignote.ir.structure import MANY, ArrayOf, FormattedOf, NumpyScalarOf, PythonScalarOf, Structure
 from arignote.ir.types import Array, Scalar, Tuple, Type
 
 _PYTHON = {"bool": bool, "int64": int, "float64": float}
@@ -196,6 +196,8 @@ def fill(template: Sequence[str | Structure], values: Sequence[Any]) -> str:
 
 
 def _written(structure: Structure, value: Any) -> str:
+    if isinstance(structure, FormattedOf):
+        return structure.write(_PYTHON[structure.dtype](value))
     if isinstance(structure, PythonScalarOf):
         return str(_PYTHON[structure.dtype](value))
     if isinstance(structure, NumpyScalarOf):

@@ -136,6 +136,21 @@ class PythonScalarOf(Structure):
         return _intern(cls, (dtype,), (dtype,))
 
 
+class FormattedOf(Structure):
+    """A piece of a template, never an argument: a Python scalar written out by a format specification."""
+
+    __slots__ = fields = ("dtype", "specification")
+    dtype: str
+    specification: str
+
+    def __new__(cls, dtype: str, specification: str) -> FormattedOf:
+        return _intern(cls, (dtype, specification), (dtype, specification))
+
+    def write(self, value: Any) -> str:
+        """The text of a value."""
+        return format(value, self.specification)
+
+
 class _Sequence(Structure):
     """What tuples and lists share: items in order."""
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from arignote.ir.graph import Apply, Constant, Function, Node, functions_below, nodes_of
-from arignote.ir.structure import ArrayOf, NumpyScalarOf, PythonScalarOf, Structure
+from arignote.ir.structure import ArrayOf, FormattedOf, NumpyScalarOf, PythonScalarOf, Structure
 from arignote.ir.types import SHORT, Array, Closure, List, Tuple, Type, show_dim
 
 INDENT = "  "
@@ -136,6 +136,8 @@ def _piece(item: Any) -> str:
         return repr(item)
     if isinstance(item, PythonScalarOf):
         return f"python({SHORT[item.dtype]})"
+    if isinstance(item, FormattedOf):
+        return f"format({SHORT[item.dtype]}, {item.specification!r})"
     if isinstance(item, NumpyScalarOf):
         return f"numpy({SHORT[item.dtype]})"
     assert isinstance(item, ArrayOf), item

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from arignote.ir.graph import Apply, Constant, Function, Node, Operation, Parameter, attributes_of
-from arignote.ir.structure import ANY, MANY, ArrayOf, NumpyScalarOf, PythonScalarOf
+from arignote.ir.structure import ANY, MANY, ArrayOf, FormattedOf, NumpyScalarOf, PythonScalarOf
 from arignote.ir.types import BOOL, LONG, TOKEN, Array, Closure, List, Scalar, Tuple, Type, dims_of
 
 _TOKEN = re.compile(
@@ -141,7 +141,7 @@ class _Line:
         if self.kind() == "name":
             return self.function()
         word = self.peek()
-        if word in ("python", "numpy", "array"):
+        if word in ("python", "numpy", "array", "format"):
             return self.structure()
         return ast.literal_eval(self.next())
 
@@ -149,8 +149,13 @@ class _Line:
         kind = self.next()
         self.expect("(")
         type_ = self.type()
-        self.expect(")")
         assert isinstance(type_, Scalar | Array)
+        if kind == "format":
+            self.expect(",")
+            specification = ast.literal_eval(self.next())
+            self.expect(")")
+            return FormattedOf(type_.dtype, specification)
+        self.expect(")")
         if kind == "array":
             return ArrayOf(type_.dtype, dims_of(type_))
         return (PythonScalarOf if kind == "python" else NumpyScalarOf)(type_.dtype)

@@ -13,7 +13,7 @@ from arignote.ir.errors import ErrorSite
 from arignote.ir.graph import Span
 from arignote.ir.structure import Structure
 from arignote.runtime.call import SITE, SITE_ARGUMENTS
-from arignote.runtime.leaves import read_leaves
+from arignote.runtime.leaves import fill_template
 
 PYTHON_EXCEPTION_SITE = -1
 """The site of a failure whose exception a Python callback has left with `keep_exception`."""
@@ -50,10 +50,7 @@ class ErrorTable:
 
 def message_text(pieces: Sequence[str | Structure], address: int) -> str | None:
     """The message: strings as they are, run-time values as Python shows them. None when there is no piece at all."""
-    if not pieces:
-        return None
-    leaves = iter(read_leaves([piece for piece in pieces if isinstance(piece, Structure)], address))
-    return "".join(str(next(leaves)) if isinstance(piece, Structure) else piece for piece in pieces)
+    return fill_template(pieces, address) if pieces else None
 
 
 def make_exception(kind: type[BaseException], message: str | None) -> BaseException:

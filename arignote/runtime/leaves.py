@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from arignote.ir.structure import ArrayOf, NumpyScalarOf, PythonScalarOf, Structure
+from arignote.ir.structure import ArrayOf, FormattedOf, NumpyScalarOf, PythonScalarOf, Structure
 from arignote.runtime.encode import value_words
 
 
@@ -21,6 +21,16 @@ def read_leaves(structures: Sequence[Structure], address: int) -> list[Any]:
     return values
 
 
+def fill_template(pieces: Sequence[str | Structure], address: int) -> str:
+    """The text of a template: strings as they are, the values at `address` as Python shows them."""
+    leaves = iter(read_leaves([piece for piece in pieces if isinstance(piece, Structure)], address))
+    return "".join(piece if isinstance(piece, str) else _written(piece, next(leaves)) for piece in pieces)
+
+
+def _written(piece: Structure, value: Any) -> str:
+    return piece.write(value) if isinstance(piece, FormattedOf) else str(value)
+
+
 def _read_leaf(structure: Structure, address: int) -> Any:
     match structure:
         case ArrayOf() if structure.rank == 0:
@@ -30,7 +40,7 @@ def _read_leaf(structure: Structure, address: int) -> Any:
         case NumpyScalarOf():
             dtype = np.dtype(structure.dtype)
             return dtype.type(np.frombuffer(ctypes.string_at(address, dtype.itemsize), dtype)[0])
-        case PythonScalarOf():
+        case PythonScalarOf() | FormattedOf():
             kinds: dict[str, Any] = {"bool": ctypes.c_bool, "int64": ctypes.c_int64, "float64": ctypes.c_double}
             return kinds[structure.dtype].from_address(address).value
     raise TypeError(f"{structure!r} is not a leaf")

@@ -15,7 +15,7 @@ from typing import Any
 from arignote.ir.structure import Structure
 from arignote.ops.effects import template_number
 from arignote.runtime.errors import keep_exception
-from arignote.runtime.leaves import read_leaves
+from arignote.runtime.leaves import fill_template
 
 Template = tuple[str | Structure, ...]
 
@@ -35,8 +35,7 @@ def _print(context: int, site: int, values: int) -> int:
     """`i32 ag_print(ptr ctx, i64 site, ptr values)`; ctypes takes Python's lock for it."""
     try:
         template = _templates[site]
-        leaves = iter(read_leaves([piece for piece in template if isinstance(piece, Structure)], values or 0))
-        print("".join(str(next(leaves)) if isinstance(piece, Structure) else piece for piece in template), end="")
+        print(fill_template(template, values or 0), end="")
     except BaseException as error:
         return keep_exception(context, error)
     return 0

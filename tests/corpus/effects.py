@@ -125,3 +125,24 @@ def error_in_a_called_function(x, y):
 def unused_division_still_raises(x, y):
     x / y
     return x
+
+
+@program(
+    lambda: call(2, 2.5, np.float32(0.1), True),
+    edges=[lambda: call(5, 2.5, np.float32(0.1), False)],
+    tags="prints",
+)
+def prints_formatted_numbers(i, x, s, flag):
+    print(f"{x:.3f} {i:03d} {x:10.2e}|{s:8.4f}|{flag:5}|{i:,}" + " items " + f"{i + 1}")
+    text = "a" + f"{i}"
+    text += f" and {x:g}"
+    print(text, f"{x:%}", f"{i:{5}d}", sep=" / ")
+    if i > 3:
+        raise ValueError(f"index {i:4d} > {x:.1f}" + " no")
+    return i
+
+
+@program(lambda: call(2.5))
+def wrong_format_of_a_number(x):
+    print(f"{x:d}")
+    return x

@@ -92,10 +92,16 @@ def match_statement(x):
             return x
 
 
-@expect(lambda: call(2.0), "UnsupportedSyntaxError")
-def format_of_a_run_time_value(x):
-    text = f"{x:.3f}"  # here
-    return text
+@expect(lambda: call(np.ones(2)), "UnsupportedSyntaxError", "format specification")
+def format_of_an_array(x):
+    print(f"{x:.3f}")  # here
+    return x
+
+
+@expect(lambda: call(2.0), "CompileError", "text")
+def text_known_at_run_time_returned(x):
+    text = f"{x:.3f}"
+    return text  # here
 
 
 @expect(lambda: call(2.0), "UnsupportedSyntaxError", "set")
