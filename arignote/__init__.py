@@ -10,21 +10,29 @@ Remove the decorator and the program still runs, on NumPy, with the same result.
 
 from __future__ import annotations
 
-from arignote.api.check_grads import check_grads
-from arignote.api.config import config, disable_jit
-from arignote.api.derivatives import hessian, hvp, jacfwd, jacrev
-from arignote.api.inspect import inspect
-from arignote.api.transforms import grad, jit, jvp, stop_gradient, value_and_grad, vjp
-from arignote.ir.errors import (
-    AliasingError,
-    CompileError,
-    DifferentiationError,
-    ShapeError,
-    TypeInferenceError,
-    UndefinedNameError,
-    UnsupportedSyntaxError,
-)
-from arignote.runtime.threads import get_num_threads, set_num_threads
+import gc
+
+_was_enabled = gc.isenabled()
+gc.disable()  # what is made here stays: looking through it, and through NumPy and SciPy, for garbage costs 30 ms
+try:
+    from arignote.api.check_grads import check_grads
+    from arignote.api.config import config, disable_jit
+    from arignote.api.derivatives import hessian, hvp, jacfwd, jacrev
+    from arignote.api.inspect import inspect
+    from arignote.api.transforms import grad, jit, jvp, stop_gradient, value_and_grad, vjp
+    from arignote.ir.errors import (
+        AliasingError,
+        CompileError,
+        DifferentiationError,
+        ShapeError,
+        TypeInferenceError,
+        UndefinedNameError,
+        UnsupportedSyntaxError,
+    )
+    from arignote.runtime.threads import get_num_threads, set_num_threads
+finally:
+    if _was_enabled:
+        gc.enable()
 
 __version__ = "0.1.0"
 

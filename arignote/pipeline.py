@@ -13,8 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from arignote.autodiff.forward import jvp
-from arignote.autodiff.reverse import vjp
 from arignote.frontend.specialise import Specialised, specialise
 from arignote.ir.check import check
 from arignote.ir.graph import Function
@@ -58,10 +56,20 @@ class Compilation:
 
 
 class Transforms:
-    """The program transformations that the front end applies to finished functions."""
+    """The program transformations that the front end applies to finished functions; read in when one is asked for, as
+    many programs never do."""
 
-    jvp = staticmethod(jvp)
-    vjp = staticmethod(vjp)
+    @staticmethod
+    def jvp(function: Function, active: tuple[bool, ...]) -> Function:
+        from arignote.autodiff.forward import jvp
+
+        return jvp(function, active)
+
+    @staticmethod
+    def vjp(function: Function, wrt: tuple[bool, ...]) -> Function:
+        from arignote.autodiff.reverse import vjp
+
+        return vjp(function, wrt)
 
 
 def _passes() -> tuple[Pass, ...]:
