@@ -7,13 +7,13 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from arignote.frontend import numbers
+from arignote.frontend import numbers, prelude
 from arignote.frontend.iterate import elements, is_structural
 from arignote.frontend.numpy_table import METHODS
 from arignote.frontend.operators import (
     static_call,
 )
-from arignote.frontend.values import ArrayValue, Static, Value, is_number
+from arignote.frontend.values import ArrayValue, Static, Value, is_number, number_dtype
 from arignote.ir.errors import UnsupportedSyntaxError
 from arignote.ir.graph import Node
 
@@ -226,6 +226,31 @@ def _prod(context: Context, arguments: list[Value], keywords: dict[str, Value] |
     return total
 
 
+def _of_integers(name: str, written: Callable[..., Any]) -> Handler:
+    """A function of integers that is written in the language that is compiled."""
+
+    def handler(context: Context, arguments: list[Value]) -> Value:
+        for argument in arguments:
+            if not is_number(argument) or number_dtype(argument).startswith("float"):
+                context.error(f"math.{name}() expects integers, got {context.show(argument)}")
+        return context.call(context.lift(written), arguments)
+
+    return handler
+
+
+def _folded(name: str, written: Callable[..., Any]) -> Handler:
+    """The same for a function of any number of integers."""
+    pair = _of_integers(name, written)
+
+    def handler(context: Context, arguments: list[Value]) -> Value:
+        total = pair(context, [*arguments[:1], *(arguments[1:2] or arguments)])
+        for argument in arguments[2:]:
+            total = pair(context, [total, argument])
+        return total
+
+    return handler
+
+
 def _refused(name: str) -> Handler:
     def handler(context: Context, arguments: list[Value]) -> Value:
         context.error(f"math.{name}() of a number known at run time only is not supported", UnsupportedSyntaxError)
@@ -240,6 +265,10 @@ def _register_others() -> None:
         math.isnan: _predicate("isnan"), math.isinf: _predicate("isinf"), math.isfinite: _predicate("isfinite"),
         math.floor: _rounding("floor"), math.ceil: _rounding("ceil"), math.trunc: _rounding("trunc"),
         math.degrees: _scaled(180 / math.pi), math.radians: _scaled(math.pi / 180),
+        math.gcd: _folded("gcd", prelude.gcd_of), math.lcm: _folded("lcm", prelude.lcm_of),
+        math.isqrt: _of_integers("isqrt", prelude.isqrt_of), math.comb: _of_integers("comb", prelude.comb_of),
+        math.factorial: _of_integers("factorial", prelude.factorial_of),
+        math.perm: _of_integers("perm", prelude.perm_of),
     }  # fmt: skip
     for function, handler in others.items():
         _static(function, handler)

@@ -24,6 +24,7 @@ from arignote.frontend.values import (
     Value,
     is_number,
     is_python_number,
+    number_dtype,
 )
 from arignote.ir.errors import TypeInferenceError
 
@@ -234,6 +235,8 @@ def binary_values(context: Context, op: type, left: Value, right: Value) -> Valu
     if _is_numeric(left) and _is_numeric(right):
         if name == "matmul":
             return HOOKS["matmul"](context, left, right)
+        if name == "power" and isinstance(left, ArrayValue) and left.dtype == "bool":
+            _refuse_square_of_bool(context, right)
         return context.elementwise(name, left, right)
     overloaded = _overloaded(context, method, left, right)
     if overloaded is not None:
@@ -244,6 +247,17 @@ def binary_values(context: Context, op: type, left: Value, right: Value) -> Valu
     if name == "add" and (text := HOOKS["joined_texts"](left, right)) is not None:
         return text
     context.error(f"unsupported operands for {sign}: {context.show(left)} and {context.show(right)}")
+
+
+def _refuse_square_of_bool(context: Context, exponent: Value) -> None:
+    """NumPy's `**` squares at the exponent 2, which gives int8 for truth values, and int64 at every other one."""
+    if not is_python_number(exponent) or number_dtype(exponent) == "float64":
+        return
+    if not isinstance(exponent, Static) or exponent.object == 2:
+        context.error(
+            "a bool array to the power 2 is of dtype int8, which is not supported in compiled code",
+            hint="convert it first: x.astype(np.int64) ** 2",
+        )
 
 
 def _is_numeric(value: Value) -> bool:

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from tests.corpus.program import call, program
 
 
@@ -227,3 +229,44 @@ def unused_values(x):
 @program(lambda: call(2.6, 1), lambda: call(-0.5, 0), lambda: call(2.5, 0))
 def rounded(x, n):
     return round(x)
+
+@program(lambda: call(12, 18, -30), lambda: call(0, 5, 7), lambda: call(0, 0, 0), lambda: call(True, 4, 6))
+def gcd_and_lcm(a, b, c):
+    return math.gcd(a, b), math.gcd(a, b, c), math.gcd(a), math.lcm(a, b), math.lcm(a, b, c)
+
+
+@program(
+    lambda: call(17),
+    lambda: call(2**63 - 1),
+    lambda: call(3037000499**2),
+    lambda: call(3037000499**2 - 1),
+    lambda: call(np.int64(99)),
+    edges=[lambda: call(0), lambda: call(-1)],
+)
+def integer_square_root(n):
+    return math.isqrt(n)
+
+
+@program(
+    lambda: call(5, 2),
+    lambda: call(20, 20),
+    lambda: call(3, 5),
+    edges=[lambda: call(0, 0), lambda: call(-1, 0), lambda: call(1, -1)],
+)
+def counting(n, k):
+    return math.comb(n, k), math.perm(n, k), math.factorial(n), math.perm(n)
+
+
+@program(lambda: call(66, 33), lambda: call(62, 31))
+def large_binomial(n, k):
+    return math.comb(n, k)
+
+
+@program(edges=[lambda: call(2.5)])
+def factorial_of_a_float(x):
+    return math.factorial(x)
+
+
+@program(edges=[lambda: call(2.5)])
+def gcd_of_a_float(x):
+    return math.gcd(x, 2)

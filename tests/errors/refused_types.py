@@ -218,3 +218,14 @@ def writes_into_an_argument(x):
 def adds_in_place_to_an_argument(x):
     x += 1.0  # here
     return np.sum(x)
+
+
+@expect(lambda: call(np.array([True, False])), "TypeInferenceError", "int8")
+def square_of_truth_values(x):
+    y = ~x
+    return y**2  # here
+
+
+@expect(lambda: call(np.array([True, False]), 3), "TypeInferenceError", "int8")
+def power_of_truth_values(x, n):
+    return x**n  # here
