@@ -36,6 +36,9 @@ _MISSING = object()
 _compiling = threading.RLock()
 """One compilation at a time in the process: the compiler's tables are shared, and a compilation may need another."""
 
+# A fork waits for a compilation in another thread: the child has no such thread, which would hold the lock for ever.
+os.register_at_fork(before=_compiling.acquire, after_in_parent=_compiling.release, after_in_child=_compiling.release)
+
 
 class CacheInfo(NamedTuple):
     """Calls served natively or again; compilations; specialisations kept."""

@@ -29,6 +29,7 @@ from arignote.runtime import (
 _PARTS = (buffers, stack, threads, signals, guards, boxing, call, object_type)
 
 _loading = threading.RLock()
+os.register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)
 
 
 def refuse_unsupported_interpreter() -> None:
