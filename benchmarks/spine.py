@@ -2,7 +2,8 @@
 
     python benchmarks/spine.py [--only WORD] [--json FILE]
 
-Prints a Markdown table and writes the same as JSON (out/spine.json). Peers that are not installed are left out.
+Prints a Markdown table and writes it, and the same as JSON, to out/spine.md and out/spine.json. Peers that are not
+installed are left out.
 """
 
 import argparse
@@ -162,12 +163,40 @@ def first_calls() -> Iterator[Row]:
     yield Row("import beyond NumPy and SciPy", in_fresh_processes(IMPORT), {}, "<= 150 ms", 0.15)
 
 
-GROUPS: tuple[Callable[[], Iterator[Row]], ...] = (call_overhead, digits_step, large_arrays, scalar_loops, first_calls)
+PREPARE_GENERATED = f"""
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from generated import function_of
+plain = function_of(LINES)
+function = ag.jit(ag.value_and_grad(plain, argnums=(0, 1)))
+x = np.linspace(0.0, 1.0, 20)
+"""
+
+
+def long_programs() -> Iterator[Row]:
+    """How compile time grows with the program: value and gradient of generated functions, from text to first result."""
+    for lines, limit in ((200, 2.5), (2000, 20.0)):
+        prepare = PREPARE_GENERATED.replace("LINES", str(lines))
+        call = "value, _ = function(x, 0.3, 3); assert np.isclose(value, plain(x, 0.3, 3))"
+        seconds = in_fresh_processes(FIRST_CALL.format(prepare=prepare, call=call), rounds=3 if lines < 1000 else 1)
+        yield Row(f"first call of value and gradient, {lines:,} lines", seconds, {}, f"< {limit} s", limit)
+
+
+GROUPS: tuple[Callable[[], Iterator[Row]], ...] = (
+    call_overhead, digits_step, large_arrays, scalar_loops, first_calls, long_programs,
+)  # fmt: skip
+
+
+def processor() -> str:
+    """The processor's name, where Linux tells it."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def versions() -> dict[str, str]:
     """What was measured, and on what."""
-    found = {"python": platform.python_version(), "machine": platform.machine(), "cores": str(os.cpu_count())}
+    found = {"python": platform.python_version(), "processor": processor(), "cores": str(os.cpu_count())}
     for name in ("numpy", "scipy", "llvmlite", "jax", "numba", "torch", "pytensor"):
         try:
             found[name] = importlib.metadata.version(name)
@@ -194,12 +223,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("out/spine.json"), help="where to write the numbers")
     options = parser.parse_args()
     rows = [row for group in GROUPS if options.only in group.__name__ for row in group()]
-    print(table(rows))
     found = versions()
-    print("\n" + ", ".join(f"{name} {version}" for name, version in found.items()))
+    page = f"{table(rows)}\n\n{', '.join(f'{name} {version}' for name, version in found.items())}\n"
+    print(page)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     records = [{**vars(row), "passed": row.passed} for row in rows]
     options.json.write_text(json.dumps({"versions": found, "rows": records}, indent=2) + "\n")
+    options.json.with_suffix(".md").write_text(page)
 
 
 if __name__ == "__main__":
