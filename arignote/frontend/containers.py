@@ -96,7 +96,7 @@ def _run_time_item(context: Context, base: Value, items: tuple[Value, ...], inde
         "time only",
         context.span,
         "loop over the items themselves, or use an array",
-        context.calls,
+        context.known_calls(),
     )
     error.origin = index.origin
     raise error

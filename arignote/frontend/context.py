@@ -104,7 +104,7 @@ class Context:
 
     def error(self, message: str, kind: type[CompileError] = TypeInferenceError, hint: str = "") -> NoReturn:
         """Refuse the program at the current place."""
-        raise kind(message, self.span, hint, [call for call in self.calls if call[0] is not None])
+        raise kind(message, self.span, hint, self.known_calls())
 
     def raise_now(self, exception: type[BaseException], *message: Any) -> NoReturn:
         """The program certainly raises here."""
@@ -212,7 +212,12 @@ class Context:
         node = self.scope.emit.op("size", self.node(array), axis=axis)
         return self.scalar(node, python=True, low=0, high=2**60)
 
-    def static(self, value: Value, what: str = "this value") -> Any:
+    def known_calls(self) -> list[tuple[Span, str]]:
+        """The calls that led here and have a place in the source: what a transform calls first has none."""
+        return [call for call in self.calls if call[0] is not None]
+
+    def static(self, value: Value, what: str = "this value",
+               hint: str = "write it as a literal, or mark the argument with static_argnums") -> Any:  # fmt: skip
         """The Python object of a value that must be known at compile time: a number, a tuple of such, a slice ..."""
         found = HOOKS["static"](self, value)
         if found is not HOOKS:
@@ -220,8 +225,8 @@ class Context:
         error = StaticRequired(
             f"{what} must be known at compile time, but it is {self.show(value)}, known at run time only",
             self.span,
-            "write it as a literal, or mark the argument with static_argnums",
-            self.calls,
+            hint,
+            self.known_calls(),
         )
         error.origin = getattr(value, "origin", None)
         raise error

@@ -97,7 +97,12 @@ def items_now(context: Context, value: Value) -> list[Value]:
         case ReversedValue():
             return items_now(context, value.iterable)[::-1]
         case RangeValue() | ArrayValue() if _iterable(value):
-            count = context.static(length(context, value), "the length of what is gone through here")
+            what = "the length of what is gone through here"
+            if isinstance(value, ArrayValue):
+                hint = "use slices and operations on the array, or a `for` loop: sizes of arrays are run-time values"
+                count = context.static(length(context, value), what, hint)
+            else:
+                count = context.static(length(context, value), what)
             if count > LONGEST_UNROLLED:
                 context.error(f"{count} items are too many to be gone through one by one at compile time")
             return [item_at(context, value, Static(n)) for n in range(count)]

@@ -1,4 +1,4 @@
-"""Builtins over arrays and ranges, and functions of `math` on integers, in the language that is compiled: the specialiser
+"""Builtins over arrays and ranges, functions of `math` on integers, in the language that is compiled: the specialiser
 turns them into loops."""
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from arignote.frontend.spec import UNBOUND, Flat, Flattener, Rebuilder, Roots, S
 from arignote.frontend.values import (
     ArrayValue,
     DictValue,
+    ListValue,
     Memory,
     Mutable,
     Unreadable,
@@ -24,6 +25,8 @@ from arignote.ir.structure import StaticOf
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
     from arignote.frontend.scope import Scope
+
+GROWING = "a list has one length on every path: write into an array, as in out = np.zeros(n), then out[i] = value"
 
 
 @contextmanager
@@ -85,7 +88,8 @@ def join_states(context: Context, mutable: Mutable, a: Spec, b: Spec) -> Spec:
             return b if a == UNBOUND else a
     joined = join(a, b)
     if not isinstance(joined, StaticOf) and joined[0] == "unreadable" and joined not in (a, b):
-        return "unreadable", _message(mutable, joined[1]), joined[2]
+        hint = joined[2] or (GROWING if isinstance(mutable, ListValue) else "")
+        return "unreadable", _message(mutable, joined[1]), hint
     return joined
 
 

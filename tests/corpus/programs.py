@@ -1,7 +1,18 @@
 """The whole corpus, in one list."""
 
-from tests.corpus import arrays, branches, effects, functions, indexing, loops, mutation, scalars, structures
+from tests.corpus import (
+    algorithms,
+    arrays,
+    branches,
+    effects,
+    functions,
+    indexing,
+    loops,
+    mutation,
+    scalars,
+    structures,
+)
 from tests.corpus.program import REGISTERED, Program
 
-THEMES = (scalars, branches, loops, functions, structures, arrays, indexing, mutation, effects)
+THEMES = (scalars, branches, loops, functions, structures, arrays, indexing, mutation, effects, algorithms)
 PROGRAMS: list[Program] = list(REGISTERED)

@@ -220,6 +220,20 @@ def adds_in_place_to_an_argument(x):
     return np.sum(x)
 
 
+@expect(lambda: call(np.ones(3)), "TypeInferenceError", "use slices")
+def rest_of_an_array(x):
+    first, *rest = x  # here
+    return first, rest
+
+
+@expect(lambda: call(np.ones(3)), "TypeInferenceError", "out[i] = value")
+def list_that_grows(x):
+    found = []
+    for item in x:
+        found.append(item * 2.0)  # here
+    return len(found)
+
+
 @expect(lambda: call(np.array([True, False])), "TypeInferenceError", "int8")
 def square_of_truth_values(x):
     y = ~x

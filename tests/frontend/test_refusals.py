@@ -181,6 +181,15 @@ def test_list_that_grows_in_a_loop() -> None:
 
 def test_unknown_function() -> None:
     def f(x):
-        return math.perm(x)  # here
+        return math.ulp(x)  # here
 
-    check(f, (3,), CompileError, "perm")
+    check(f, (3,), CompileError, "ulp")
+
+
+def test_number_that_must_be_known_below_a_derivative() -> None:
+    def f(x, axis):
+        return np.sum(np.cumsum(x, axis=axis))  # here
+
+    with pytest.raises(TypeInferenceError, match="axis must be known at compile time") as caught:
+        ag.grad(f)(X, 0)
+    assert caught.value.span is not None and caught.value.span.line == line_of(f)
