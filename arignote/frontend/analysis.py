@@ -164,10 +164,12 @@ def _loop(node: ast.For | ast.While, out: Names, always: Names, brk: Names, cont
         exit_live |= brk | cont
     target = stores(node.target) if isinstance(node, ast.For) else NONE
     own = reads(node.test) if isinstance(node, ast.While) else NONE
-    head = exit_live | own
-    for _ in range(2):
-        body = _block(node.body, head, always, out | always, head)
-        head = head | (body - target)
+    # What an earlier pass of the loop around this one has found stays true: each of nested loops is walked few times.
+    head = exit_live | own | getattr(node, "live_head", NONE)
+    while True:
+        before, head = head, head | (_block(node.body, head, always, out | always, head) - target)
+        if head == before:
+            break
     node.live_exit, node.live_head = exit_live, head  # type: ignore[union-attr]
     return head | (reads(node.iter) if isinstance(node, ast.For) else NONE)
 
