@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from arignote import pipeline
 from arignote.api.config import config
-from arignote.backends.llvm import compile_program
-from arignote.backends.llvm.text import global_name
 from arignote.frontend.values import TRANSFORM_ATTRIBUTE
 from arignote.ir.errors import CompileError
 from arignote.ir.structure import Structure, leaf_structures
@@ -53,6 +52,9 @@ def compile_specialisation(target: Any, function: Callable[..., Any], signature:
     program = lowered.program
     inputs = [*signature.structures, *(c.structure for c in captures if c.structure is not None)]
     leaves = [leaf for structure in inputs for leaf in leaf_structures(structure)]
+    from arignote.backends.llvm import compile_program
+    from arignote.backends.llvm.text import global_name
+
     packed = packed_text(PACKED, global_name(program.entry.name), parameter_types(leaves))
     module = compile_program(program, symbols(), {PACKED: packed})
     return CompiledSpecialisation(module.address(), specialised.result, captures, lowered.sites, lowered.prints,
@@ -78,6 +80,9 @@ def make_compiled(target: Any, function: Callable[..., Any], transform: tuple[An
     transform: what the callable is, for compiled code that meets it as a value
     plain:     whether `disable_jit` may run `function` in its place
     """
+
+    # The code generator loads LLVM: that is the price of the first compiled function, not of importing the package.
+    importlib.import_module("arignote.backends.llvm")
 
     def compile_(signature: Signature) -> CompiledSpecialisation:
         return compile_specialisation(target, function, signature)

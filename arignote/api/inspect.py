@@ -5,17 +5,19 @@ from __future__ import annotations
 import inspect as python_inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from arignote import pipeline
 from arignote.api.compiled import call_form
-from arignote.backends.llvm import CompiledModule, compile_program
 from arignote.frontend.values import TRANSFORM_ATTRIBUTE
 from arignote.ir.structure import StaticOf, structure_of
 from arignote.lower.loop_ir_text import show as show_loops
 from arignote.runtime.dispatch import Signature
 from arignote.runtime.forms import Binder
 from arignote.runtime.symbols import symbols
+
+if TYPE_CHECKING:
+    from arignote.backends.llvm import CompiledModule
 
 
 @dataclass
@@ -107,6 +109,8 @@ def inspect_signature(fun: Callable[..., Any], signature: Signature) -> Inspecti
     python_function = innermost(fun)
     compilation = pipeline.run(fun, *call_form(python_function, signature), keep=True)
     loops = show_loops(compilation.lowered.program)
+    from arignote.backends.llvm import compile_program
+
     module = compile_program(compilation.lowered.program, symbols())
     seconds: dict[str, float] = {}
     for stage in compilation.stages:
