@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from arignote import pipeline
 from arignote.api.config import config
+from arignote.frontend.specialise import RECURSION_LIMIT
 from arignote.frontend.values import TRANSFORM_ATTRIBUTE
-from arignote.ir.errors import CompileError
+from arignote.ir.errors import CompileError, UnsupportedSyntaxError
 from arignote.ir.structure import Structure, leaf_structures
 from arignote.runtime.dispatch import Dispatcher, Signature
 from arignote.runtime.encode import Capture
@@ -37,12 +40,33 @@ def call_form(function: Callable[..., Any], signature: Signature) -> Form:
     return tuple(positional), keywords
 
 
+@contextmanager
+def deep_programs(name: str) -> Iterator[None]:
+    """Room for programs nested so deeply that Python's own limit of recursion would end their compilation."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
+    try:
+        yield
+    except RecursionError:
+        raise UnsupportedSyntaxError(f"{name} is nested too deeply to be compiled",
+                                     hint="move inner blocks into functions of their own") from None  # fmt: skip
+    finally:
+        sys.setrecursionlimit(limit)
+
+
 def compile_specialisation(target: Any, function: Callable[..., Any], signature: Signature) -> CompiledSpecialisation:
     """Take the target (a function, or a transformed one) through the whole compiler for one signature."""
-    form = call_form(function, signature)
+    with deep_programs(getattr(function, "__qualname__", repr(function))):
+        return _compile(target, call_form(function, signature), signature)
+
+
+def _compile(target: Any, form: Form, signature: Signature) -> CompiledSpecialisation:
+    from arignote.backends.llvm import compile_program
+    from arignote.backends.llvm.text import global_name
+
     try:
         compilation = pipeline.run(target, *form)
-    except CompileError:
+    except (CompileError, RecursionError):
         raise
     except Exception as error:  # a bug of the compiler, or a failure of what runs while compiling
         _point_to_reproducer(error, target, form)
@@ -52,9 +76,6 @@ def compile_specialisation(target: Any, function: Callable[..., Any], signature:
     program = lowered.program
     inputs = [*signature.structures, *(c.structure for c in captures if c.structure is not None)]
     leaves = [leaf for structure in inputs for leaf in leaf_structures(structure)]
-    from arignote.backends.llvm import compile_program
-    from arignote.backends.llvm.text import global_name
-
     packed = packed_text(PACKED, global_name(program.entry.name), parameter_types(leaves))
     module = compile_program(program, symbols(), {PACKED: packed})
     return CompiledSpecialisation(module.address(), specialised.result, captures, lowered.sites, lowered.prints,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import math
 
 import numpy as np
@@ -48,3 +49,17 @@ def test_gradients_of_functions_of_libraries() -> None:
     value, gradient = ag.value_and_grad(np.linalg.norm)(np.array([3.0, 4.0]))
     assert value == 5.0
     np.testing.assert_allclose(gradient, [0.6, 0.8], rtol=1e-15)
+
+
+def test_deeply_nested_programs_compile():
+    """A chain of `elif`s nests as deep as it is long."""
+    lines = ["def chain(x):"]
+    for k in range(200):
+        lines += [f"    {'el' if k else ''}if x < {k}.0:", f"        y = x * {k}.5"]
+    lines += ["    else:", "        y = x", "    return y", ""]
+    text = "\n".join(lines)
+    name = "<a chain of elifs>"
+    linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+    namespace = {}
+    exec(compile(text, name, "exec"), namespace)
+    assert ag.jit(namespace["chain"])(50.5) == namespace["chain"](50.5)
