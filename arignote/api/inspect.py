@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arignote import pipeline
-from arignote.api.compiled import call_form
+from arignote.api.compiled import call_form, deep_programs
 from arignote.frontend.values import TRANSFORM_ATTRIBUTE
 from arignote.ir.structure import StaticOf, structure_of
 from arignote.lower.loop_ir_text import show as show_loops
@@ -106,12 +106,13 @@ def inspect(fun: Callable[..., Any]) -> Callable[..., Inspection]:
 
 def inspect_signature(fun: Callable[..., Any], signature: Signature) -> Inspection:
     """The compilation of `fun` for one signature."""
-    python_function = innermost(fun)
-    compilation = pipeline.run(fun, *call_form(python_function, signature), keep=True)
-    loops = show_loops(compilation.lowered.program)
     from arignote.backends.llvm import compile_program
 
-    module = compile_program(compilation.lowered.program, symbols())
+    python_function = innermost(fun)
+    with deep_programs(python_function.__qualname__):
+        compilation = pipeline.run(fun, *call_form(python_function, signature), keep=True)
+        loops = show_loops(compilation.lowered.program)
+        module = compile_program(compilation.lowered.program, symbols())
     seconds: dict[str, float] = {}
     for stage in compilation.stages:
         seconds[stage.name] = seconds.get(stage.name, 0.0) + stage.seconds

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from arignote.frontend.context import Raised
 from arignote.frontend.join import coerce
 from arignote.frontend.scope import HOOKS, Scope
-from arignote.frontend.spec import Flat, Spec, cell_count, leaf_types
+from arignote.frontend.spec import Flat, Spec, leaf_types
 from arignote.frontend.state import applied, flatten_state, join_states, later_write, rebuild_state, union
 from arignote.frontend.values import Memory, Mutable, Unbound, Value, Variable
 from arignote.ir.graph import Node
@@ -168,7 +168,3 @@ def choose(context: Context, condition: Node, then: Callable[[], Value], otherwi
     slot = Variable("the value of this expression", Unbound())
     branch(context, condition, lambda: context.set(slot, then()), lambda: context.set(slot, otherwise()))
     return HOOKS["readable"](context, slot.state)
-
-
-def no_cells(spec: Spec) -> bool:
-    return cell_count(spec) == 0

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from arignote.lower.loop_ir import INT64, Const, Operand
+from arignote.lower.loop_ir import Const, Operand
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored, Value, is_constant
 
 if TYPE_CHECKING:
@@ -212,7 +212,3 @@ class Reduction(Lazy):
 def direct(axis: int) -> AxisMap:
     """The axis as it is."""
     return (axis, ZERO, ONE)
-
-
-def index_constant(value: int) -> Const:
-    return Const(value, INT64)
