@@ -4,6 +4,7 @@
           | array(dtype, dims)               f64[n,3]     a dimension: a number, n (MANY) or ? (ANY)
           | tuple(type*)                     (f64, i64)   the empty tuple is the unit type
           | list(type)                       list f64     one element type, run-time length
+          | union(definition)                union Tree   one of several alternatives; may contain itself
           | closure(function, captured)      fn g/2       a known function with its first parameters supplied
           | token                            token        orders effects; nothing at run time
 
@@ -102,6 +103,59 @@ class List(Type):
 
     def __repr__(self) -> str:
         return f"list {self.element!r}"
+
+
+class UnionDefinition:
+    """What a union may be. Nominal, so that an alternative can contain the union itself; defined after it is made.
+
+    alternatives: the types of the payloads, by tag. An alternative 0 of the unit type costs no memory (a null pointer).
+    primal:       of a tangent, the definition that it is the tangent of
+    """
+
+    __slots__ = ("name", "alternatives", "primal", "_tangent", "__weakref__")
+    alternatives: tuple[Type, ...]
+
+    def __init__(self, name: str, primal: UnionDefinition | None = None) -> None:
+        self.name, self.primal = name, primal
+        self._tangent: UnionDefinition | None = self if primal is not None else None
+
+    def define(self, alternatives: Iterable[Type]) -> Union:
+        """State the alternatives, which may mention the union; its type."""
+        self.alternatives = tuple(alternatives)
+        return Union(self)
+
+    @property
+    def tangent(self) -> UnionDefinition:
+        """Of tangents and cotangents: alternative 0 is zero, alternative k + 1 belongs to alternative k of this one. A
+        tangent is its own tangent."""
+        if self._tangent is None:
+            self._tangent = UnionDefinition(f"d{self.name}", self)
+            self._tangent.define([UNIT, *map(tangent_type, self.alternatives)])
+        return self._tangent
+
+    def tangent_alternative(self, alternative: int) -> int:
+        """The tag of the tangents of an alternative."""
+        return alternative + (self.primal is None)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+class Union(Type):
+    """One of several alternatives, told apart by a tag at run time: trees, lists with links, chains of residuals."""
+
+    __slots__ = ("definition",)
+    definition: UnionDefinition
+
+    def __new__(cls, definition: UnionDefinition) -> Union:
+        return _intern((cls, definition), cls)  # type: ignore[return-value]
+
+    @property
+    def alternatives(self) -> tuple[Type, ...]:
+        return self.definition.alternatives
+
+    def __repr__(self) -> str:
+        return f"union {self.definition.name}"
 
 
 class Closure(Type):
@@ -222,15 +276,34 @@ def tangent_type(type_: Type) -> Type:
         return List(tangent_type(type_.element))
     if isinstance(type_, Closure) and is_differentiable(type_):
         return Tuple(map(tangent_type, type_.capture_types))
+    if isinstance(type_, Union) and is_differentiable(type_):
+        return Union(type_.definition.tangent)
     return UNIT
 
 
 def is_differentiable(type_: Type) -> bool:
     """Whether any part of a value of this type carries a derivative."""
-    if isinstance(type_, Scalar | Array):
-        return is_float(type_.dtype)
-    if isinstance(type_, Tuple):
-        return any(map(is_differentiable, type_.items))
-    if isinstance(type_, List):
-        return is_differentiable(type_.element)
-    return isinstance(type_, Closure) and any(map(is_differentiable, type_.capture_types))
+    waiting, seen = [type_], {type_}
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Scalar | Array) and is_float(part.dtype):
+            return True
+        for inner in parts(part):
+            if inner not in seen:
+                seen.add(inner)
+                waiting.append(inner)
+    return False
+
+
+def parts(type_: Type) -> tuple[Type, ...]:
+    """The types directly inside this one; those of a union are its alternatives."""
+    match type_:
+        case Tuple():
+            return type_.items
+        case List():
+            return (type_.element,)
+        case Closure():
+            return type_.capture_types
+        case Union():
+            return type_.alternatives
+    return ()
