@@ -13,7 +13,9 @@ import numpy as np
 
 from arignote.api.derivatives import hvp
 from arignote.api.transforms import grad, jvp
-from arignote.ir.structure import leaf_structures, leaves_of, rebuild, structure_of
+from arignote.ir.describe import structure_of
+from arignote.ir.structure import leaf_structures
+from arignote.ir.structure_values import leaves_of, rebuild
 
 
 def _flat(value: Any) -> np.ndarray[Any, Any]:

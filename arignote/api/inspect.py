@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from arignote import pipeline
 from arignote.api.compiled import call_form, deep_programs
 from arignote.frontend.values import TRANSFORM_ATTRIBUTE
-from arignote.ir.structure import StaticOf, structure_of
+from arignote.ir.describe import structure_of
+from arignote.ir.structure import StaticOf
 from arignote.lower.loop_ir_text import show as show_loops
 from arignote.runtime.dispatch import Signature
 from arignote.runtime.forms import Binder

@@ -16,7 +16,8 @@ import numpy as np
 
 from arignote.api.compiled import make_compiled
 from arignote.frontend.values import MAKER_ATTRIBUTE, TRANSFORM_ATTRIBUTE
-from arignote.ir.structure import leaves_of, structure_of
+from arignote.ir.describe import structure_of
+from arignote.ir.structure_values import leaves_of
 
 P = ParamSpec("P")
 R = TypeVar("R")

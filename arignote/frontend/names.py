@@ -38,6 +38,7 @@ from arignote.frontend.values import (
     Value,
     Variable,
 )
+from arignote.ir.describe import is_named_tuple_class, structure_of
 from arignote.ir.errors import UndefinedNameError
 from arignote.ir.graph import Node, Parameter
 from arignote.ir.structure import (
@@ -51,8 +52,6 @@ from arignote.ir.structure import (
     StaticOf,
     Structure,
     TupleOf,
-    is_named_tuple_class,
-    structure_of,
 )
 from arignote.ir.types import Scalar, shaped
 

@@ -15,6 +15,7 @@ from arignote.frontend.names import Captured, value_of
 from arignote.frontend.scope import Scope
 from arignote.frontend.spec import Spec, flatten
 from arignote.frontend.values import FunctionValue, Static, Value
+from arignote.ir.describe import is_named_tuple_class
 from arignote.ir.errors import CompileError, TypeInferenceError
 from arignote.ir.graph import Function, Node, Parameter
 from arignote.ir.structure import (
@@ -28,7 +29,6 @@ from arignote.ir.structure import (
     StaticOf,
     Structure,
     TupleOf,
-    is_named_tuple_class,
 )
 from arignote.ir.types import dims_of, dtype_of
 

@@ -8,6 +8,10 @@
               | NamedTupleOf(cls, items)        named tuple                     the leaves of the fields
               | DataclassOf(cls, names, items)  dataclass instance              the leaves of the fields
               | StaticOf(value)                 None, strings, functions ...    none
+              | UnionOf(alternatives)           one of several                  which one, then the leaves of all
+              | SequenceOf(element, kind)       list (or tuple) of any length   one: a list
+              | RecursiveOf(name, alternatives) tree, linked list ...           one: a union
+              | SelfOf()                        inside a RecursiveOf: itself    one: a union
 
 Structures are immutable and interned, so comparing and hashing them takes nanoseconds: the structures of the arguments
 are the key under which a compiled function is found.
@@ -15,14 +19,11 @@ are the key under which a compiled function is found.
 
 from __future__ import annotations
 
-import collections
-import dataclasses
 import enum
 import struct
 import threading
 import types
 import weakref
-from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -151,7 +152,7 @@ class FormattedOf(Structure):
         return format(value, self.specification)
 
 
-class _Sequence(Structure):
+class _Items(Structure):
     """What tuples and lists share: items in order."""
 
     __slots__ = fields = ("items",)
@@ -165,13 +166,13 @@ class _Sequence(Structure):
         return self.items
 
 
-class TupleOf(_Sequence):
+class TupleOf(_Items):
     """A tuple of known length."""
 
     __slots__ = ()
 
 
-class ListOf(_Sequence):
+class ListOf(_Items):
     """A list of known length."""
 
     __slots__ = ()
@@ -265,44 +266,85 @@ def static_key(value: Any) -> Any:
     return kind, id(value)
 
 
-LEAVES = (ArrayOf, NumpyScalarOf, PythonScalarOf)
+class UnionOf(Structure):
+    """One of several alternatives, told apart when the program runs, and none of which contains the union.
+
+    Its leaves are `TAG`, the position of the alternative, and the leaves of all alternatives; those of the alternatives
+    not taken are never read.
+    """
+
+    __slots__ = fields = ("alternatives",)
+    alternatives: tuple[Structure, ...]
+
+    def __new__(cls, alternatives: tuple[Structure, ...]) -> UnionOf:
+        alternatives = tuple(alternatives)
+        return _intern(cls, alternatives, (alternatives,))
+
+    def children(self) -> tuple[Structure, ...]:
+        return self.alternatives
+
+
+class SequenceOf(Structure):
+    """A list (or a tuple, by `kind`) whose length is known only when the program runs. One leaf."""
+
+    __slots__ = fields = ("element", "kind")
+    element: Structure
+    kind: type
+
+    def __new__(cls, element: Structure, kind: type = list) -> SequenceOf:
+        return _intern(cls, (element, kind), (element, kind))
+
+    def children(self) -> tuple[Structure, ...]:
+        return (self.element,)
+
+
+class SelfOf(Structure):
+    """Inside the alternatives of a `RecursiveOf`: that very `RecursiveOf`, the innermost one around."""
+
+    __slots__ = fields = ()
+
+    def __new__(cls) -> SelfOf:
+        return _intern(cls, (), ())
+
+
+class RecursiveOf(Structure):
+    """A tree, linked list ...: one of several alternatives, which mention it as `SelfOf()`. One leaf, a union.
+
+    Where there may be None, `StaticOf(None)` is the first alternative.
+    """
+
+    __slots__ = fields = ("name", "alternatives")
+    name: str
+    alternatives: tuple[Structure, ...]
+
+    def __new__(cls, name: str, alternatives: tuple[Structure, ...]) -> RecursiveOf:
+        alternatives = tuple(alternatives)
+        return _intern(cls, (name, *alternatives), (name, alternatives))
+
+    def children(self) -> tuple[Structure, ...]:
+        return self.alternatives
+
+
+Leaf = ArrayOf | NumpyScalarOf | PythonScalarOf | SequenceOf | SelfOf | RecursiveOf
+
+LEAVES = (ArrayOf, NumpyScalarOf, PythonScalarOf, SequenceOf, SelfOf, RecursiveOf)
 """The structures that are one leaf."""
 
+TAG = PythonScalarOf("int64")
+"""The first leaf of a `UnionOf`."""
 
-def leaf_structures(structure: Structure) -> list[ArrayOf | NumpyScalarOf | PythonScalarOf]:
+
+def leaf_structures(structure: Structure) -> list[Leaf]:
     """The leaves of a structure, in order."""
     if isinstance(structure, LEAVES):
         return [structure]
-    return [leaf for child in structure.children() for leaf in leaf_structures(child)]
+    leaves = [leaf for child in structure.children() for leaf in leaf_structures(child)]
+    return [TAG, *leaves] if isinstance(structure, UnionOf) else leaves
 
 
-def rebuild(structure: Structure, leaves: list[Any]) -> Any:
-    """The Python value with this structure whose leaves, in order, are `leaves` (used as they are)."""
-    remaining = iter(leaves)
-    value = _rebuild(structure, remaining)
-    if next(remaining, remaining) is not remaining:
-        raise ValueError(f"more leaves than {show(structure)} has")
-    return value
-
-
-def _rebuild(structure: Structure, leaves: Iterator[Any]) -> Any:
-    if isinstance(structure, LEAVES):
-        return next(leaves)
-    if isinstance(structure, StaticOf):
-        return structure.value
-    return _with_items(structure, [_rebuild(child, leaves) for child in structure.children()])
-
-
-def make_dataclass(cls: type, names: tuple[str, ...], items: list[Any]) -> Any:
-    """An instance with these fields, made without running the class's own `__init__`: the fields are what it left."""
-    instance: Any = object.__new__(cls)
-    for name, item in zip(names, items, strict=True):
-        object.__setattr__(instance, name, item)
-    return instance
-
-
-def show(structure: Structure) -> str:
+def show(structure: Structure, self_name: str = "self") -> str:
     """The text form, as in `{'w': f64[n,n], 'b': (f32[n], int)}`."""
+    parts = [show(child, self_name) for child in structure.children() if not isinstance(structure, RecursiveOf)]
     match structure:
         case ArrayOf():
             return f"{SHORT_NAMES[structure.dtype]}[{','.join(_show_size(size) for size in structure.dims)}]"
@@ -311,16 +353,24 @@ def show(structure: Structure) -> str:
         case PythonScalarOf():
             return _PYTHON_NAMES[structure.dtype]
         case TupleOf():
-            return f"({', '.join(map(show, structure.items))}{',' if len(structure.items) == 1 else ''})"
+            return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
         case ListOf():
-            return f"[{', '.join(map(show, structure.items))}]"
+            return f"[{', '.join(parts)}]"
         case DictOf():
-            pairs = zip(structure.keys, structure.items, strict=True)
-            text = "{" + ", ".join(f"{key!r}: {show(item)}" for key, item in pairs) + "}"
+            text = "{" + ", ".join(f"{key!r}: {part}" for key, part in zip(structure.keys, parts, strict=True)) + "}"
             return text if structure.cls is dict else f"{structure.cls.__name__}({text})"
         case NamedTupleOf() | DataclassOf():
-            pairs = zip(structure.names, structure.items, strict=True)
-            return f"{structure.cls.__qualname__}({', '.join(f'{name}={show(item)}' for name, item in pairs)})"
+            pairs = zip(structure.names, parts, strict=True)
+            return f"{structure.cls.__qualname__}({', '.join(f'{name}={part}' for name, part in pairs)})"
+        case UnionOf():
+            return f"({' | '.join(parts)})"
+        case SequenceOf():
+            return f"{structure.kind.__name__}[{parts[0]}]"
+        case SelfOf():
+            return f"<{self_name}>"
+        case RecursiveOf():
+            alternatives = " | ".join(show(child, structure.name) for child in structure.alternatives)
+            return f"<{structure.name}: {alternatives}>"
         case StaticOf():
             return _show_static(structure.value)
     return object.__repr__(structure)
@@ -335,185 +385,3 @@ def _show_static(value: Any) -> str:
         return repr(value)
     name = getattr(value, "__qualname__", getattr(value, "__name__", None))
     return f"<{name}>" if isinstance(name, str) else f"<{type(value).__qualname__}>"
-
-
-MAXIMUM_DEPTH = 100
-"""How deep an argument may nest; what is deeper is taken for cyclic."""
-
-_INT64 = range(-(2**63), 2**63)
-
-
-def structure_of(value: Any, path: str = "argument") -> Structure:
-    """The structure of a Python value; a TypeError or OverflowError names the path of what does not fit."""
-    return _structure_of(value, path, MAXIMUM_DEPTH)
-
-
-def _structure_of(value: Any, path: str, depth: int) -> Structure:
-    if depth == 0:
-        raise TypeError(f"{_shorten(path)}: nested more than {MAXIMUM_DEPTH} deep, or cyclic")
-    describe = _DESCRIBE.get(type(value))
-    if describe is not None:
-        return describe(value, path, depth - 1)
-    return _structure_of_other(value, path, depth - 1)
-
-
-def _dtype_name(value: np.ndarray[Any, Any] | np.generic, path: str, kind: str) -> str:
-    name = value.dtype.name
-    if name not in SHORT_NAMES:
-        raise TypeError(f"{_shorten(path)}: {name} {kind}; supported are {', '.join(SHORT_NAMES)}")
-    return name
-
-
-def _structure_of_array(value: np.ndarray[Any, Any], path: str, depth: int) -> Structure:
-    return ArrayOf(_dtype_name(value, path, "array"), tuple(1 if size == 1 else MANY for size in value.shape))
-
-
-def _structure_of_numpy_scalar(value: np.generic, path: str, depth: int) -> Structure:
-    return NumpyScalarOf(_dtype_name(value, path, "scalar"))
-
-
-def _structure_of_python_scalar(value: bool | int | float, path: str, depth: int) -> Structure:
-    if type(value) is int and value not in _INT64:
-        raise OverflowError(f"{_shorten(path)}: Python integer {_shorten(hex(value))} does not fit in int64")
-    return PythonScalarOf(PYTHON_SCALARS[type(value)])
-
-
-def _structure_of_sequence(value: tuple[Any, ...] | list[Any], path: str, depth: int) -> Structure:
-    items = tuple(_structure_of(item, f"{path}[{index}]", depth) for index, item in enumerate(value))
-    return ListOf(items) if type(value) is list else TupleOf(items)
-
-
-def _structure_of_dict(value: dict[Any, Any], path: str, depth: int) -> Structure:
-    for key in value:
-        if type(key) is not str:
-            raise TypeError(f"{_shorten(path)}: dict with a key of type {type(key).__name__}; keys must be str")
-    items = tuple(_structure_of(item, f"{path}[{key!r}]", depth) for key, item in value.items())
-    return DictOf(tuple(value), items, type(value))
-
-
-def _structure_of_other(value: Any, path: str, depth: int) -> Structure:
-    """What `_DESCRIBE` does not know by its exact type."""
-    kind = type(value)
-    if kind is np.memmap:
-        return _structure_of_array(value, path, depth)
-    if isinstance(value, np.ndarray):
-        raise TypeError(f"{_shorten(path)}: {kind.__name__}; of the array classes only np.ndarray itself is supported")
-    is_tree = is_named_tuple_class(kind) or dataclasses.is_dataclass(kind)
-    if isinstance(value, enum.Enum | np.dtype | type | types.ModuleType) or (callable(value) and not is_tree):
-        return StaticOf(value)
-    if isinstance(value, np.generic):
-        return _structure_of_numpy_scalar(value, path, depth)
-    if is_named_tuple_class(kind):
-        pairs = zip(kind._fields, value, strict=True)
-        return NamedTupleOf(kind, tuple(_structure_of(item, f"{path}.{name}", depth) for name, item in pairs))
-    if dataclasses.is_dataclass(kind):
-        names = tuple(field.name for field in dataclasses.fields(kind))
-        return DataclassOf(kind, names, tuple(_field_structure(value, name, path, depth) for name in names))
-    raise TypeError(f"{_shorten(path)}: {_class_name(kind)} is not supported as an argument of compiled code")
-
-
-def _field_structure(value: Any, name: str, path: str, depth: int) -> Structure:
-    try:
-        field = getattr(value, name)
-    except AttributeError:
-        raise TypeError(f"{_shorten(path)}: {_class_name(type(value))} has no value for its field {name!r}") from None
-    return _structure_of(field, f"{path}.{name}", depth)
-
-
-def is_named_tuple_class(kind: type) -> bool:
-    """Whether the class is a direct product of `collections.namedtuple` or `typing.NamedTuple`."""
-    return issubclass(kind, tuple) and isinstance(getattr(kind, "_fields", None), tuple) and hasattr(kind, "_make")
-
-
-def _class_name(kind: type) -> str:
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= 120 else f"{text[:60]}...{text[-40:]}"
-
-
-_DESCRIBE: dict[type, Callable[[Any, str, int], Structure]] = {
-    np.ndarray: _structure_of_array,
-    bool: _structure_of_python_scalar,
-    int: _structure_of_python_scalar,
-    float: _structure_of_python_scalar,
-    tuple: _structure_of_sequence,
-    list: _structure_of_sequence,
-    dict: _structure_of_dict,
-    collections.OrderedDict: _structure_of_dict,
-    **{np.dtype(name).type: _structure_of_numpy_scalar for name in SHORT_NAMES},
-    **dict.fromkeys(
-        (types.NoneType, str, bytes, types.EllipsisType, slice, types.FunctionType, types.BuiltinFunctionType),
-        lambda value, path, depth: StaticOf(value),
-    ),
-}
-
-
-def leaves_of(structure: Structure, value: Any) -> list[Any]:
-    """The leaves of a value that has this structure; arrays come out C-contiguous, aligned and in native byte order."""
-    leaves: list[Any] = []
-    _collect_leaves(structure, value, leaves)
-    return leaves
-
-
-def _collect_leaves(structure: Structure, value: Any, leaves: list[Any]) -> None:
-    if isinstance(structure, ArrayOf):
-        leaves.append(native_array(value))
-    elif isinstance(structure, LEAVES):
-        leaves.append(native_value(structure, value))
-    else:
-        for child, item in zip(structure.children(), items_of(structure, value), strict=True):
-            _collect_leaves(child, item, leaves)
-
-
-def items_of(structure: Structure, value: Any) -> list[Any]:
-    """The parts of a value that belong to `structure.children()`."""
-    match structure:
-        case TupleOf() | ListOf() | NamedTupleOf():
-            return list(value)
-        case DictOf():
-            return [value[key] for key in structure.keys]
-        case DataclassOf():
-            return [getattr(value, name) for name in structure.names]
-    return []
-
-
-def native_array(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """The array itself if compiled code can read its memory, otherwise a copy that it can read."""
-    flags = value.flags
-    expected = np.dtype(value.dtype.name)  # long long is int64 as well, under another type number
-    plain = value.dtype.num == expected.num and value.dtype.isnative and type(value) is np.ndarray
-    if plain and flags.c_contiguous and flags.aligned:
-        return value
-    return np.require(np.asarray(value), expected, ("C", "A", "E"))
-
-
-def native_value(structure: Structure, value: Any) -> Any:
-    """The value with every array replaced by its native form; the value itself where there is nothing to replace."""
-    if isinstance(structure, ArrayOf):
-        return native_array(value)
-    if isinstance(structure, NumpyScalarOf):
-        expected = np.dtype(structure.dtype).type
-        return value if type(value) is expected else expected(value)
-    if not structure.children():
-        return value
-    items = items_of(structure, value)
-    native = [native_value(child, item) for child, item in zip(structure.children(), items, strict=True)]
-    if all(new is old for new, old in zip(native, items, strict=True)):
-        return value
-    return _with_items(structure, native)
-
-
-def _with_items(structure: Structure, items: list[Any]) -> Any:
-    """The value whose direct parts are `items`."""
-    match structure:
-        case DictOf():
-            return structure.cls(zip(structure.keys, items, strict=True))
-        case ListOf():
-            return items
-        case NamedTupleOf():
-            return tuple.__new__(structure.cls, items)
-        case DataclassOf():
-            return make_dataclass(structure.cls, structure.names, items)
-    return tuple(items)

@@ -16,8 +16,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from arignote.ir.describe import structure_of
 from arignote.ir.errors import CompileError
-from arignote.ir.structure import StaticOf, Structure, leaf_structures, leaves_of, static_key, structure_of
+from arignote.ir.structure import StaticOf, Structure, leaf_structures, static_key
+from arignote.ir.structure_values import leaves_of
 from arignote.runtime import call
 from arignote.runtime.callables import make_callable
 from arignote.runtime.encode import CannotGuard, Capture, GuardList

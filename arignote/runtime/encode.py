@@ -26,8 +26,8 @@ from arignote.ir.structure import (
     StaticOf,
     Structure,
     TupleOf,
-    make_dataclass,
 )
+from arignote.ir.structure_values import make_dataclass
 from arignote.runtime import boxing, guards
 
 _OPERATION = struct.Struct("<iiiiqq")

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from arignote.api.inspect import Inspection, innermost, inspect_signature
+from arignote.ir.describe import structure_of
 from arignote.ir.structure import (
     MANY,
     ArrayOf,
@@ -25,7 +26,6 @@ from arignote.ir.structure import (
     StaticOf,
     Structure,
     TupleOf,
-    structure_of,
 )
 from arignote.ir.types import LONG
 from arignote.runtime.dispatch import Signature

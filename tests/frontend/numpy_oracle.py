@@ -11,9 +11,11 @@ import scipy.special
 
 from arignote.frontend.specialise import specialise
 from arignote.ir.check import check
+from arignote.ir.describe import structure_of
 from arignote.ir.errors import CompileError
 from arignote.ir.evaluate import evaluate
-from arignote.ir.structure import ArrayOf, PythonScalarOf, leaf_structures, leaves_of, rebuild, structure_of
+from arignote.ir.structure import ArrayOf, PythonScalarOf, leaf_structures
+from arignote.ir.structure_values import leaves_of, rebuild
 from tests.source_text import function_from
 
 NAMES = "xyzw"

@@ -9,8 +9,10 @@ import numpy as np
 from arignote.autodiff.reverse import vjp
 from arignote.frontend.specialise import Specialised, specialise
 from arignote.ir.check import check
+from arignote.ir.describe import structure_of
 from arignote.ir.evaluate import evaluate
-from arignote.ir.structure import ArrayOf, PythonScalarOf, leaf_structures, leaves_of, rebuild, structure_of
+from arignote.ir.structure import ArrayOf, PythonScalarOf, leaf_structures
+from arignote.ir.structure_values import leaves_of, rebuild
 
 
 class Transforms:

@@ -13,6 +13,7 @@ import pickle
 import numpy as np
 import pytest
 
+from arignote.ir.describe import structure_of
 from arignote.ir.structure import (
     ANY,
     MANY,
@@ -26,11 +27,8 @@ from arignote.ir.structure import (
     StaticOf,
     TupleOf,
     leaf_structures,
-    leaves_of,
-    native_value,
-    rebuild,
-    structure_of,
 )
+from arignote.ir.structure_values import leaves_of, native_value, rebuild
 
 Point = collections.namedtuple("Point", "x y")
 

@@ -8,9 +8,10 @@ import pytest
 
 import arignote as ag
 from arignote import pipeline
+from arignote.ir.describe import structure_of
 from arignote.ir.errors import CompileError
 from arignote.ir.evaluate import evaluate
-from arignote.ir.structure import leaves_of, structure_of
+from arignote.ir.structure_values import leaves_of
 from tests.corpus.program import Program
 from tests.corpus.programs import PROGRAMS
 

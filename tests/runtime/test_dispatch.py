@@ -12,7 +12,8 @@ import weakref
 import numpy as np
 import pytest
 
-from arignote.ir.structure import StaticOf, structure_of
+from arignote.ir.describe import structure_of
+from arignote.ir.structure import StaticOf
 from arignote.runtime import dispatch
 from arignote.runtime.dispatch import MAXIMUM_VARIANTS, Dispatcher, set_disabled
 from arignote.runtime.encode import Capture

@@ -15,7 +15,8 @@ import weakref
 import numpy as np
 import pytest
 
-from arignote.ir.structure import DictOf, NumpyScalarOf, PythonScalarOf, StaticOf, TupleOf, structure_of
+from arignote.ir.describe import structure_of
+from arignote.ir.structure import DictOf, NumpyScalarOf, PythonScalarOf, StaticOf, TupleOf
 from arignote.runtime import native
 from arignote.runtime.dispatch import Dispatcher
 from arignote.runtime.entry import CompiledSpecialisation

@@ -10,7 +10,7 @@ import threading
 import numpy as np
 import pytest
 
-from arignote.ir.structure import structure_of
+from arignote.ir.describe import structure_of
 from arignote.runtime import native
 from tests.runtime.programs import Echo, echo, same
 

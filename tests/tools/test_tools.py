@@ -12,17 +12,8 @@ import pytest
 
 import arignote as ag
 from arignote import pipeline
-from arignote.ir.structure import (
-    MANY,
-    ArrayOf,
-    DictOf,
-    ListOf,
-    NumpyScalarOf,
-    PythonScalarOf,
-    StaticOf,
-    TupleOf,
-    structure_of,
-)
+from arignote.ir.describe import structure_of
+from arignote.ir.structure import MANY, ArrayOf, DictOf, ListOf, NumpyScalarOf, PythonScalarOf, StaticOf, TupleOf
 from arignote.opt.rewrite import fuel
 from arignote.tools import bisect, reproduce
 from arignote.tools.command_line import main

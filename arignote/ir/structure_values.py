@@ -1,0 +1,120 @@
+"""Between Python values and their leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from arignote.ir.structure import (
+    LEAVES,
+    ArrayOf,
+    DataclassOf,
+    DictOf,
+    ListOf,
+    NamedTupleOf,
+    NumpyScalarOf,
+    StaticOf,
+    Structure,
+    TupleOf,
+    UnionOf,
+    show,
+)
+
+
+def rebuild(structure: Structure, leaves: list[Any]) -> Any:
+    """The Python value with this structure whose leaves, in order, are `leaves` (used as they are)."""
+    remaining = iter(leaves)
+    value = _rebuild(structure, remaining)
+    if next(remaining, remaining) is not remaining:
+        raise ValueError(f"more leaves than {show(structure)} has")
+    return value
+
+
+def _rebuild(structure: Structure, leaves: Iterator[Any]) -> Any:
+    if isinstance(structure, LEAVES):
+        return next(leaves)
+    if isinstance(structure, StaticOf):
+        return structure.value
+    if isinstance(structure, UnionOf):
+        chosen = next(leaves)
+        return [_rebuild(child, leaves) for child in structure.alternatives][chosen]
+    return with_items(structure, [_rebuild(child, leaves) for child in structure.children()])
+
+
+def make_dataclass(cls: type, names: tuple[str, ...], items: list[Any]) -> Any:
+    """An instance with these fields, made without running the class's own `__init__`: the fields are what it left."""
+    instance: Any = object.__new__(cls)
+    for name, item in zip(names, items, strict=True):
+        object.__setattr__(instance, name, item)
+    return instance
+
+
+def leaves_of(structure: Structure, value: Any) -> list[Any]:
+    """The leaves of a value that has this structure; arrays come out C-contiguous, aligned and in native byte order."""
+    leaves: list[Any] = []
+    _collect_leaves(structure, value, leaves)
+    return leaves
+
+
+def _collect_leaves(structure: Structure, value: Any, leaves: list[Any]) -> None:
+    if isinstance(structure, ArrayOf):
+        leaves.append(native_array(value))
+    elif isinstance(structure, LEAVES):
+        leaves.append(native_value(structure, value))
+    else:
+        for child, item in zip(structure.children(), items_of(structure, value), strict=True):
+            _collect_leaves(child, item, leaves)
+
+
+def items_of(structure: Structure, value: Any) -> list[Any]:
+    """The parts of a value that belong to `structure.children()`."""
+    match structure:
+        case TupleOf() | ListOf() | NamedTupleOf():
+            return list(value)
+        case DictOf():
+            return [value[key] for key in structure.keys]
+        case DataclassOf():
+            return [getattr(value, name) for name in structure.names]
+    return []
+
+
+def native_array(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The array itself if compiled code can read its memory, otherwise a copy that it can read."""
+    flags = value.flags
+    expected = np.dtype(value.dtype.name)  # long long is int64 as well, under another type number
+    plain = value.dtype.num == expected.num and value.dtype.isnative and type(value) is np.ndarray
+    if plain and flags.c_contiguous and flags.aligned:
+        return value
+    return np.require(np.asarray(value), expected, ("C", "A", "E"))
+
+
+def native_value(structure: Structure, value: Any) -> Any:
+    """The value with every array replaced by its native form; the value itself where there is nothing to replace."""
+    if isinstance(structure, ArrayOf):
+        return native_array(value)
+    if isinstance(structure, NumpyScalarOf):
+        expected = np.dtype(structure.dtype).type
+        return value if type(value) is expected else expected(value)
+    if not structure.children():
+        return value
+    items = items_of(structure, value)
+    native = [native_value(child, item) for child, item in zip(structure.children(), items, strict=True)]
+    if all(new is old for new, old in zip(native, items, strict=True)):
+        return value
+    return with_items(structure, native)
+
+
+def with_items(structure: Structure, items: list[Any]) -> Any:
+    """The value whose direct parts are `items`."""
+    match structure:
+        case DictOf():
+            return structure.cls(zip(structure.keys, items, strict=True))
+        case ListOf():
+            return items
+        case NamedTupleOf():
+            return tuple.__new__(structure.cls, items)
+        case DataclassOf():
+            return make_dataclass(structure.cls, structure.names, items)
+    return tuple(items)
