@@ -6,14 +6,15 @@ For every function that the root reaches:
        arguments and carried values fit what receives them;
     3. the type of its result fits the type that callers rely on;
     4. each token is used up once, so that effects have one order;
-    5. spans belong to its nodes.
+    5. spans belong to its nodes;
+    6. the unions of its types are defined.
 """
 
 from __future__ import annotations
 
 from arignote.ir.graph import Apply, Function, Node, Parameter, TypeRuleError, functions_below, nodes_of
 from arignote.ir.text import show_function
-from arignote.ir.types import TOKEN, fits
+from arignote.ir.types import TOKEN, Array, Scalar, Type, definitions_in, fits
 
 
 class CheckError(AssertionError):
@@ -30,8 +31,8 @@ def check(root: Function) -> None:
 
 def _problem(function: Function) -> str | None:
     nodes = nodes_of(function)
-    return (_parameter_problem(function, nodes) or _type_problem(function, nodes) or _token_problem(nodes)
-            or _span_problem(function, nodes))  # fmt: skip
+    return (_union_problem(function, nodes) or _parameter_problem(function, nodes)
+            or _type_problem(function, nodes) or _token_problem(nodes) or _span_problem(function, nodes))  # fmt: skip
 
 
 def _parameter_problem(function: Function, nodes: list[Node]) -> str | None:
@@ -42,6 +43,15 @@ def _parameter_problem(function: Function, nodes: list[Node]) -> str | None:
         if isinstance(node, Parameter) and node not in own:
             return f"{node!r} : {node.type!r} belongs to another function"
     return None
+
+
+def _union_problem(function: Function, nodes: list[Node]) -> str | None:
+    types: dict[Type, None] = {}
+    for node in (*function.parameters, *nodes):
+        if not isinstance(node.type, Scalar | Array):
+            types[node.type] = None
+    missing = [definition for definition in definitions_in(types) if not definition.is_defined]
+    return f"union {missing[0]!r} is not defined" if missing else None
 
 
 def _type_problem(function: Function, nodes: list[Node]) -> str | None:

@@ -1,6 +1,7 @@
 """The reference interpreter: what a graph means, with no regard for speed. Native code is tested against it.
 
     value = NumPy scalar | ndarray | tuple of values | list of values | FunctionValue(function, captured values)
+          | (tag, payload)           a union
 
 Tokens are None. Operands are computed before operations, the token chain first, so that prints and failures come in the
 program's order. Every value is compared with the type of its node: a type rule that is wrong does not go unnoticed.
@@ -17,7 +18,7 @@ import numpy as np
 
 from arignote.ir.graph import Apply, Constant, Function, Node, nodes_of
 from arignote.ir.structure import MANY, ArrayOf, FormattedOf, NumpyScalarOf, PythonScalarOf, Structure
-from arignote.ir.types import Array, Scalar, Tuple, Type
+from arignote.ir.types import Array, List, Scalar, Tuple, Type, Union
 
 _PYTHON = {"bool": bool, "int64": int, "float64": float}
 
@@ -31,8 +32,8 @@ class FunctionValue:
 
 
 class Undefined:
-    """The value of a placeholder. It may be passed on and taken apart, and its arrays and lists are empty; computing
-    with it is an error."""
+    """The value of a placeholder. It may be passed on and taken apart, its arrays and lists are empty, and the tag of
+    a union is 0; computing with it is an error."""
 
     shape = (0,) * 64
 
@@ -63,6 +64,11 @@ def enter(value: Any, type_: Type) -> Any:
         return np.asarray(value, dtype=type_.dtype)
     if isinstance(type_, Tuple) and isinstance(value, tuple):
         return tuple(map(enter, value, type_.items))
+    if isinstance(type_, List) and isinstance(value, list):
+        return [enter(item, type_.element) for item in value]
+    if isinstance(type_, Union) and isinstance(value, tuple):
+        tag, payload = value
+        return np.int64(tag), enter(payload, type_.alternatives[tag])
     return value
 
 
@@ -172,6 +178,15 @@ def _undefined(machine: _Machine, node: Apply, type: Type) -> Any:
     return UNDEFINED
 
 
+def _tag(machine: _Machine, node: Apply, union: Any) -> Any:
+    return np.int64(0 if union is UNDEFINED else union[0])
+
+
+def _project(machine: _Machine, node: Apply, union: Any, alternative: int) -> Any:
+    assert node.op.reference is not None
+    return UNDEFINED if union is UNDEFINED else node.op.reference(union, alternative)
+
+
 # Effects -----------------------------------------------------------------------------------------------------------
 
 
@@ -208,6 +223,6 @@ def _written(structure: Structure, value: Any) -> str:
 
 _STRUCTURAL: dict[str, Callable[..., Any]] = {
     "closure": _closure, "captured": _captured, "call": _call, "cond": _cond, "while_loop": _while_loop,
-    "for_loop": _for_loop, "undefined": _undefined, "token": _token, "after": _token, "print": _print,
-    "raise_if": _raise_if,
+    "for_loop": _for_loop, "undefined": _undefined, "tag": _tag, "project": _project, "token": _token,
+    "after": _token, "print": _print, "raise_if": _raise_if,
 }  # fmt: skip

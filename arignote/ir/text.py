@@ -1,11 +1,12 @@
 """Graphs as text that reads back (`text_read.read`).
 
-    program   = function*                                             callers first
+    program   = union* function*                                      callers first
+    union     = "union" name ("tangent of" name)? "=" type ("|" type)*
     function  = "@" name "(" ("%" name ":" type ",")* ")" "->" type ":" line* "  return" value
     line      = "  %" number "=" operation value, ... attributes? ":" type     ["# " file:line ...]
     attribute = name "=" value, in braces after the operands
     value     = "%" name | number ":" dtype | true | false
-    type      = f64 | f64[n,3] | (type, ...) | list type | fn @name/captured | token
+    type      = f64 | f64[n,3] | (type, ...) | list type | union name | fn @name/captured | token
 
 Values are numbered in order of appearance and names carry no addresses, so two dumps differ where the graphs differ.
 """
@@ -13,22 +14,36 @@ Values are numbered in order of appearance and names carry no addresses, so two 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from arignote.ir.graph import Apply, Constant, Function, Node, functions_below, nodes_of
 from arignote.ir.structure import ArrayOf, FormattedOf, NumpyScalarOf, PythonScalarOf, Structure
-from arignote.ir.types import SHORT, Array, Closure, List, Tuple, Type, show_dim
+from arignote.ir.types import (
+    SHORT,
+    Array,
+    Closure,
+    List,
+    Scalar,
+    Tuple,
+    Type,
+    Union,
+    UnionDefinition,
+    definitions_in,
+    show_dim,
+)
 
 INDENT = "  "
 _ODD = re.compile(r"[^A-Za-z0-9_.<>'/\-]")
+_ODD_IN_UNIONS = re.compile(r"[^A-Za-z0-9_.<>]|^(?=[^A-Za-z_])")
 
 
 def show(root: Function, spans: bool = False) -> str:
     """The function and all that it reaches."""
     functions = functions_below(root)
     names = Names(functions)
-    return "\n".join(_function(f, names, spans) for f in functions)
+    unions = [_union(definition, names) for definition in definitions_in(_types(functions))]
+    return "\n".join([*unions, *[_function(f, names, spans) for f in functions]])
 
 
 def show_function(function: Function, spans: bool = False) -> str:
@@ -36,12 +51,31 @@ def show_function(function: Function, spans: bool = False) -> str:
     return _function(function, Names([function]), spans)
 
 
+def _types(functions: list[Function]) -> Iterator[Type]:
+    """The types that functions mention, but for scalars and arrays."""
+    for function in functions:
+        for node in (*function.parameters, *nodes_of(function)):
+            if not isinstance(node.type, Scalar | Array):
+                yield node.type
+                if isinstance(node, Apply):
+                    yield from (value for _, value in node.attributes if isinstance(value, Type))
+        yield function.result_type
+
+
+def _union(definition: UnionDefinition, names: Names) -> str:
+    tangent = "" if definition.primal is None else f" tangent of {names.union(definition.primal)}"
+    alternatives = " | ".join(show_type(type_, names) for type_ in definition.alternatives)
+    return f"union {names.union(definition)}{tangent} = {alternatives}\n"
+
+
 class Names:
-    """Unique names of functions: a second function of a name becomes `name.2`."""
+    """Unique names of functions and unions: a second function of a name becomes `name.2`."""
 
     def __init__(self, functions: Iterable[Function]) -> None:
         self.taken: set[str] = set()
         self.functions: dict[Function, str] = {}
+        self.taken_by_unions: set[str] = set()
+        self.unions: dict[UnionDefinition, str] = {}
         for function in functions:
             self.of(function)
 
@@ -49,6 +83,13 @@ class Names:
         name = self.functions.get(function)
         if name is None:
             name = self.functions[function] = _unique(_ODD.sub("_", function.name) or "_", self.taken)
+        return name
+
+    def union(self, definition: UnionDefinition) -> str:
+        name = self.unions.get(definition)
+        if name is None:
+            plain = _ODD_IN_UNIONS.sub("_", definition.name) or "_"
+            name = self.unions[definition] = _unique(plain, self.taken_by_unions)
         return name
 
 
@@ -108,6 +149,8 @@ def show_type(type_: Type, names: Names) -> str:
         return f"({inner},)" if len(type_.items) == 1 else f"({inner})"
     if isinstance(type_, List):
         return f"list {show_type(type_.element, names)}"
+    if isinstance(type_, Union):
+        return f"union {names.union(type_.definition)}"
     return repr(type_)
 
 

@@ -10,7 +10,20 @@ from typing import Any
 
 from arignote.ir.graph import Apply, Constant, Function, Node, Operation, Parameter, attributes_of
 from arignote.ir.structure import ANY, MANY, ArrayOf, FormattedOf, NumpyScalarOf, PythonScalarOf
-from arignote.ir.types import BOOL, LONG, TOKEN, Array, Closure, List, Scalar, Tuple, Type, dims_of
+from arignote.ir.types import (
+    BOOL,
+    LONG,
+    TOKEN,
+    Array,
+    Closure,
+    List,
+    Scalar,
+    Tuple,
+    Type,
+    Union,
+    UnionDefinition,
+    dims_of,
+)
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<comment>\#.*)
@@ -19,7 +32,7 @@ _TOKEN = re.compile(
     | (?P<arrow>->)
     | (?P<number>-?(?:inf|nan|\d[\d.]*(?:e[+-]?\d+)?)\b)
     | (?P<word>[A-Za-z_][A-Za-z0-9_.<>]*)
-    | (?P<mark>[\[\](){},:=?/]))""",
+    | (?P<mark>[\[\](){},:=?/|]))""",
     re.VERBOSE,
 )
 
@@ -31,9 +44,12 @@ class TextError(ValueError):
 def read(text: str, operations: Mapping[str, Operation]) -> Function:
     """The first function of the text, with all that it reaches."""
     blocks: list[list[str]] = []
+    unions: list[str] = []
     for line in text.splitlines():
         if line.startswith("@"):
             blocks.append([line])
+        elif line.startswith("union "):
+            unions.append(line)
         elif line.strip() and not line.strip().startswith("#"):
             if not blocks:
                 raise TextError(f"a function starts with '@name(': {line}")
@@ -42,7 +58,8 @@ def read(text: str, operations: Mapping[str, Operation]) -> Function:
         raise TextError("no function")
     names = [block[0].split("(", 1)[0] for block in blocks]
     functions = {name: Function(name[1:], ()) for name in names}
-    readers = [_FunctionReader(block, functions, operations) for block in blocks]
+    definitions = _definitions(unions, functions)
+    readers = [_FunctionReader(block, functions, definitions, operations) for block in blocks]
     for reader in readers:
         reader.header()
     for reader in readers:
@@ -50,11 +67,36 @@ def read(text: str, operations: Mapping[str, Operation]) -> Function:
     return next(iter(functions.values()))
 
 
+def _definitions(lines: list[str], functions: Mapping[str, Function]) -> dict[str, UnionDefinition]:
+    """The unions of the lines that define them, which may mention one another in any order."""
+    definitions: dict[str, UnionDefinition] = {}
+    readers: dict[str, _Line] = {}
+    primals: dict[str, str] = {}
+    for text in lines:
+        line = _Line(text, functions, definitions)
+        line.expect("union")
+        name = line.next()
+        readers[name] = line
+        if line.take("tangent"):
+            line.expect("of")
+            primals[name] = line.next()
+    for name in sorted(readers, key=lambda name: name in primals):
+        definitions[name] = UnionDefinition(name, definitions[primals[name]] if name in primals else None)
+    for name, line in readers.items():
+        line.expect("=")
+        alternatives = [line.type()]
+        while line.take("|"):
+            alternatives.append(line.type())
+        definitions[name].define(alternatives)
+    return definitions
+
+
 class _Line:
     """The tokens of one line, read from left to right."""
 
-    def __init__(self, text: str, functions: Mapping[str, Function]) -> None:
-        self.text, self.functions = text, functions
+    def __init__(self, text: str, functions: Mapping[str, Function],
+                 definitions: Mapping[str, UnionDefinition]) -> None:  # fmt: skip
+        self.text, self.functions, self.definitions = text, functions, definitions
         self.tokens: list[tuple[str, str]] = []
         self.at = position = 0
         while position < len(text.rstrip()):
@@ -109,6 +151,11 @@ class _Line:
             return TOKEN
         if word == "list":
             return List(self.type())
+        if word == "union":
+            name = self.next()
+            if name not in self.definitions:
+                raise TextError(f"no union {name} in: {self.text}")
+            return Union(self.definitions[name])
         if word == "fn":
             name, captured = self.next().rsplit("/", 1)
             if name not in self.functions:
@@ -169,8 +216,8 @@ def _class(name: str) -> Any:
 
 class _FunctionReader:
     def __init__(self, lines: list[str], functions: Mapping[str, Function],
-                 operations: Mapping[str, Operation]) -> None:  # fmt: skip
-        self.first, *self.rest = [_Line(line, functions) for line in lines]
+                 definitions: Mapping[str, UnionDefinition], operations: Mapping[str, Operation]) -> None:  # fmt: skip
+        self.first, *self.rest = [_Line(line, functions, definitions) for line in lines]
         self.operations = operations
         self.function = functions[self.first.peek()]
         self.values: dict[str, Node] = {}

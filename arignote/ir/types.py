@@ -117,7 +117,9 @@ class UnionDefinition:
 
     def __init__(self, name: str, primal: UnionDefinition | None = None) -> None:
         self.name, self.primal = name, primal
-        self._tangent: UnionDefinition | None = self if primal is not None else None
+        self._tangent: UnionDefinition | None = None
+        if primal is not None:
+            self._tangent = primal._tangent = self
 
     def define(self, alternatives: Iterable[Type]) -> Union:
         """State the alternatives, which may mention the union; its type."""
@@ -129,9 +131,17 @@ class UnionDefinition:
         """Of tangents and cotangents: alternative 0 is zero, alternative k + 1 belongs to alternative k of this one. A
         tangent is its own tangent."""
         if self._tangent is None:
-            self._tangent = UnionDefinition(f"d{self.name}", self)
-            self._tangent.define([UNIT, *map(tangent_type, self.alternatives)])
+            UnionDefinition(f"d{self.name}", self).define([UNIT, *map(tangent_type, self.alternatives)])
+        assert self._tangent is not None
         return self._tangent
+
+    @property
+    def is_defined(self) -> bool:
+        return hasattr(self, "alternatives")
+
+    def is_null(self, alternative: int) -> bool:
+        """Whether a value of this alternative is a null pointer."""
+        return alternative == 0 and self.alternatives[0] is UNIT
 
     def tangent_alternative(self, alternative: int) -> int:
         """The tag of the tangents of an alternative."""
@@ -307,3 +317,26 @@ def parts(type_: Type) -> tuple[Type, ...]:
         case Union():
             return type_.alternatives
     return ()
+
+
+def definitions_in(types: Iterable[Type]) -> list[UnionDefinition]:
+    """The unions that types mention, in what they hold and in each other, primals of tangents included."""
+    found: dict[UnionDefinition, None] = {}
+    seen: set[Type] = set()
+    waiting = [type_ for type_ in types if not isinstance(type_, Scalar | Array)]
+    waiting.reverse()
+    while waiting:
+        type_ = waiting.pop()
+        if type_ in seen:
+            continue
+        seen.add(type_)
+        if isinstance(type_, Union):
+            definition = type_.definition
+            found[definition] = None
+            if definition.primal is not None:
+                waiting.append(Union(definition.primal))
+            if not definition.is_defined:
+                continue
+        if not isinstance(type_, Closure):
+            waiting.extend(reversed(parts(type_)))
+    return list(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from arignote.ir.graph import Function, Parameter
 from arignote.ir.structure import ANY, MANY, ArrayOf, NumpyScalarOf, PythonScalarOf
-from arignote.ir.types import BOOL, FLOAT64, INT64, TOKEN, Array, Closure, List, Tuple
+from arignote.ir.types import BOOL, FLOAT64, INT64, TOKEN, UNIT, Array, Closure, List, Tuple, Union, UnionDefinition
 from arignote.ops.emit import Emit
 
 VECTOR = Array("float64", (MANY,))
@@ -74,4 +74,40 @@ def returned_closure() -> Function:
     return emit.function("derivative", [y], emit.call(use, emit.call(forward, y)))
 
 
-ALL = (loop, effects, branches, factorial, returned_closure)
+def tree_type() -> Union:
+    """None, or a value, a weight and two trees."""
+    definition = UnionDefinition("Tree")
+    tree = Union(definition)
+    return definition.define([UNIT, Tuple([tree, VECTOR, FLOAT64, tree])])
+
+
+def tree_sum() -> Function:
+    """def tree_sum(t): return 0.0 if t is None else tree_sum(t.left) + t.weight * np.sum(t.value) + tree_sum(t.right)"""
+    emit = Emit()
+    tree = tree_type()
+    t, u, v = Parameter("t", tree), Parameter("u", tree), Parameter("v", tree)
+    function = Function("tree_sum", [t])
+    function.declare(FLOAT64)
+    leaf = emit.function("leaf", [u], emit.constant(0.0, "float64"))
+    left, value, weight, right = emit.items(emit.op("project", v, alternative=1))
+    here = emit.op("multiply", weight, emit.op("sum", value, axes=(0,)))
+    total = emit.op("add", emit.op("add", emit.call(function, left), here), emit.call(function, right))
+    node = emit.function("node", [v], total)
+    empty = emit.op("equal", emit.op("tag", t), emit.integer(0))
+    function.define(emit.op("cond", empty, emit.closure(leaf, [t]), emit.closure(node, [t])))
+    return function
+
+
+def tree_made() -> Function:
+    """A tree of three nodes, and a placeholder for its tangent."""
+    emit = Emit()
+    x, a = Parameter("x", VECTOR), Parameter("a", FLOAT64)
+    tree = tree_type()
+    none = emit.op("inject", emit.tuple([]), type=tree, alternative=0)
+    low = emit.op("inject", emit.tuple([none, x, a, none]), type=tree, alternative=1)
+    high = emit.op("inject", emit.tuple([low, emit.op("sin", x), a, low]), type=tree, alternative=1)
+    tangent = emit.op("undefined", type=Union(tree.definition.tangent))
+    return emit.function("tree_made", [x, a], emit.tuple([high, tangent]))
+
+
+ALL = (loop, effects, branches, factorial, returned_closure, tree_sum, tree_made)
