@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from arignote.ir.graph import Function
 from arignote.opt.prune import prune
+from arignote.opt.settle import settle
 from arignote.opt.simplify import simplify
 
 
@@ -20,6 +21,7 @@ class OptimiserPass:
 
 
 PASSES: tuple[OptimiserPass, ...] = (
+    OptimiserPass("settle", settle, "derivatives have been taken: calls with rules of their own become calls"),
     OptimiserPass("simplify", simplify, "calls are inlined and every rule applied, so that derivatives collapse"),
     OptimiserPass("prune", prune, "values that nobody reads are no longer passed, captured, carried or returned"),
     OptimiserPass("simplify again", simplify, "with fewer uses more is inlined, and constants passed are known inside"),

@@ -11,30 +11,36 @@ from collections.abc import Callable
 from typing import Any
 
 from arignote.ir.graph import Apply, Attributes, Function, Node, Parameter, Span, nodes_of
-from arignote.ir.types import Array, Closure, List, Scalar, Tuple, Type
+from arignote.ir.types import Array, Closure, List, Scalar, Tuple, Type, Union, UnionDefinition, parts
 
 NOWHERE: frozenset[Span] = frozenset()
 
 
-def functions_in(type_: Type) -> tuple[Function, ...]:
-    """The functions that a type names."""
+def closures_in(type_: Type) -> list[Closure]:
+    """The closure types in a type, those in the alternatives of its unions included."""
     if isinstance(type_, Scalar | Array):
-        return ()
-    if isinstance(type_, Closure):
-        return (type_.function,)
-    if isinstance(type_, Tuple):
-        return tuple(f for item in type_.items for f in functions_in(item))
-    return functions_in(type_.element) if isinstance(type_, List) else ()
+        return []
+    found: list[Closure] = []
+    seen, waiting = {type_}, [type_]
+    while waiting:
+        inner = waiting.pop()
+        if isinstance(inner, Closure):
+            found.append(inner)
+            continue
+        for part in reversed(parts(inner)):
+            if part not in seen:
+                seen.add(part)
+                waiting.append(part)
+    return found
 
 
 def callees(function: Function) -> list[Function]:
     """The functions that this one names, in its nodes or in their types."""
+    types = dict.fromkeys([parameter.type for parameter in function.parameters])
+    types.update((node.type, None) for node in nodes_of(function) if type(node.type) not in (Scalar, Array))
     found: dict[Function, None] = {}
-    for parameter in function.parameters:
-        found.update(dict.fromkeys(functions_in(parameter.type)))
-    for node in nodes_of(function):
-        if type(node.type) not in (Scalar, Array):
-            found.update(dict.fromkeys(functions_in(node.type)))
+    for type_ in types:
+        found.update((closure.function, None) for closure in closures_in(type_))
     return list(found)
 
 
@@ -94,7 +100,17 @@ class Translation:
             return Tuple([self.type(item) for item in type_.items])
         if isinstance(type_, List):
             return List(self.type(type_.element))
+        if isinstance(type_, Union):
+            return self._union(type_)
         return self.closure(type_) if isinstance(type_, Closure) else type_
+
+    def _union(self, type_: Union) -> Type:
+        """Unions that hold closures of functions that have changed are defined anew. No tangent holds a closure."""
+        if all(self.closure(inner) is inner for inner in closures_in(type_)):
+            return type_
+        definition = UnionDefinition(type_.definition.name)
+        self._types[type_] = Union(definition)
+        return definition.define([self.type(inner) for inner in type_.alternatives])
 
     def closure(self, type_: Closure) -> Type:
         return Closure(self.functions.get(type_.function, type_.function), type_.captured)
@@ -170,4 +186,4 @@ def size_of(function: Function) -> int:
     return sum(1 for node in nodes_of(function) if isinstance(node, Apply) and node.op.name not in _FREE)
 
 
-_FREE = frozenset({"tuple", "item", "closure", "captured", "size", "token"})
+_FREE = frozenset({"tuple", "item", "closure", "captured", "size", "token", "tag", "project"})

@@ -9,7 +9,7 @@ from arignote.ir.check import check
 from arignote.ir.evaluate import evaluate
 from arignote.ir.graph import Parameter
 from arignote.ir.structure import ANY, MANY, PythonScalarOf
-from arignote.ir.types import BOOL, FLOAT64, INT64, TOKEN, Array
+from arignote.ir.types import BOOL, FLOAT64, INT64, TOKEN, UNIT, Array, Tuple, UnionDefinition
 from arignote.ops.emit import Emit
 from arignote.opt import optimise
 from arignote.opt.rewrite import switched_off, with_fuel
@@ -19,6 +19,7 @@ from tests.ir import programs
 FLOATS = np.array([0.0, -0.0, 1.0, -1.5, np.inf, -np.inf, np.nan, 5e-324, 1e308, -3.0])
 INTEGERS = np.array([0, 1, -1, 2**63 - 1, -(2**63), 7])
 PAIRS = len(FLOATS) ** 2
+MAYBE = UnionDefinition("Maybe").define([UNIT, Tuple([FLOAT64, INT64])])
 
 VALUES = {
     "x": np.repeat(FLOATS, len(FLOATS)), "y": np.tile(FLOATS, len(FLOATS)),
@@ -26,12 +27,13 @@ VALUES = {
     "p": np.array([True, True, False, False]), "q": np.array([True, False, True, False]),
     "s": 2.5, "t": -0.0, "k": 7, "c": True, "d": False, "m": np.arange(12.0).reshape(3, 4), "e": np.zeros((0, 4)),
     "o": np.array([[1.0], [-0.0], [np.nan]]), "token": None, "h": np.arange(4, dtype=np.float32), "r": np.ones(4),
+    "u": (1, (2.5, 7)),
 }  # fmt: skip
 TYPES = {
     **dict.fromkeys("xy", Array("float64", (PAIRS,))), **dict.fromkeys("ij", Array("int64", (INTEGERS.size**2,))),
     **dict.fromkeys("pq", Array("bool", (4,))), **dict.fromkeys("st", FLOAT64), "k": INT64, "c": BOOL, "d": BOOL,
     "m": Array("float64", (MANY, ANY)), "e": Array("float64", (ANY, ANY)), "o": Array("float64", (ANY, 1)),
-    "token": TOKEN, "h": Array("float32", (ANY,)), "r": Array("float64", (ANY,)),
+    "token": TOKEN, "h": Array("float32", (ANY,)), "r": Array("float64", (ANY,)), "u": MAYBE,
 }  # fmt: skip
 
 
@@ -154,6 +156,11 @@ FIRES = {
     "negated branch": [lambda w: w.cond(w.logical_not(w.c), branch(w, 1.0), branch(w, 2.0))],
     "short loop": [lambda w: counted(w, 1), lambda w: counted(w, 0), lambda w: counted(w, -2)],
     "pop of push": [lambda w: w.item(w.list_pop(push(w)), index=1)],
+    "tag of inject": [lambda w: w.tag(w.inject(w.emit.tuple([w.s, w.k]), type=MAYBE, alternative=1))],
+    "project of inject": [
+        lambda w: w.project(w.inject(w.emit.tuple([w.s, w.k]), type=MAYBE, alternative=1), alternative=1)
+    ],
+    "inject of project": [lambda w: w.inject(w.project(w.u, alternative=1), type=MAYBE, alternative=1)],
     "length of nothing": [lambda w: w.list_length(w.list_new(w.int(3), element=FLOAT64))],
     "raise never": [lambda w: w.raise_if(w.token, w.emit.constant(False, "bool"), exception=ValueError, message=())],
     "after nothing": [lambda w: w.after(w.token, w.x, w.sin(w.x)),

@@ -1,4 +1,4 @@
-"""Tuples, lists, closures, branches, loops of known length, effects that cannot happen."""
+"""Tuples, lists, unions, closures, branches, loops of known length, effects that cannot happen."""
 
 from __future__ import annotations
 
@@ -67,6 +67,23 @@ def _length(rewriter: Rewriter, node: Apply) -> Node | None:
     return None if made_by(node.inputs[0], "list_new") is None else rewriter.integer(0)
 
 
+def _tag_of_inject(rewriter: Rewriter, node: Apply) -> Node | None:
+    source = made_by(node.inputs[0], "inject")
+    return None if source is None else rewriter.integer(source["alternative"])
+
+
+def _project_of_inject(rewriter: Rewriter, node: Apply) -> Node | None:
+    source = made_by(node.inputs[0], "inject")
+    return source.inputs[0] if source is not None and source["alternative"] == node["alternative"] else None
+
+
+def _inject_of_project(rewriter: Rewriter, node: Apply) -> Node | None:
+    source = made_by(node.inputs[0], "project")
+    if source is None or source.inputs[0].type is not node.type or source["alternative"] != node["alternative"]:
+        return None
+    return source.inputs[0]
+
+
 def _raise_if_never(rewriter: Rewriter, node: Apply) -> Node | None:
     condition = node.inputs[1]
     return node.inputs[0] if isinstance(condition, Constant) and not condition.value else None
@@ -97,6 +114,9 @@ RULES = (
     Rule("short loop", ("for_loop",), _loop_of_known_length, "no or one iteration"),
     Rule("pop of push", ("list_pop",), _pop_of_push, "the list before, and what was pushed"),
     Rule("length of nothing", ("list_length",), _length, "a new list is empty"),
+    Rule("tag of inject", ("tag",), _tag_of_inject, "the definition of tag"),
+    Rule("project of inject", ("project",), _project_of_inject, "the definition of project"),
+    Rule("inject of project", ("inject",), _inject_of_project, "taken apart and put together again"),
     Rule("raise never", ("raise_if",), _raise_if_never, "the condition is false"),
     Rule("after nothing", ("after",), _after, "what cannot fail, or was pinned before, needs no pin"),
     Rule("stop gradient", ("stop_gradient",), _stop_gradient, "derivatives are taken before the optimiser runs"),
