@@ -54,6 +54,7 @@ class Operation:
     type_rule:  (inputs, **attributes) -> Type; raises TypeRuleError
     reference:  (*values, **attributes) -> value, by NumPy: the definition
     derivative: see `arignote.ops.derivative`
+    batching:   see `arignote.ops.batching`
     can_fail:   (node) -> bool: may evaluating it raise?
     """
 
@@ -65,6 +66,7 @@ class Operation:
     elementwise: bool = False
     commutative: bool = False
     effectful: bool = False
+    batching: Any = None
 
     def __repr__(self) -> str:
         return self.name

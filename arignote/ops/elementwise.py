@@ -18,6 +18,7 @@ from arignote.ir.sizes import Size, sizes
 from arignote.ir.structure import ANY, MANY
 from arignote.ir.types import Type, dims_of, dtype_of, is_float, shaped, show_dim
 from arignote.ops import term as t
+from arignote.ops.batching import Aligned
 from arignote.ops.derivative import Derivative, Partials, Refused, Rules, Zero
 from arignote.ops.term import Term, select
 
@@ -112,7 +113,8 @@ def _special(name: str) -> Callable[[Any], Any]:
 
 def _op(name: str, rule: Callable[..., Type], reference: Callable[..., Any], derivative: Derivative,
         commutative: bool = False) -> Operation:  # fmt: skip
-    return Operation(name, rule, _quiet(reference), derivative, may_mismatch, elementwise=True, commutative=commutative)
+    return Operation(name, rule, _quiet(reference), derivative, may_mismatch, elementwise=True, commutative=commutative,
+                     batching=Aligned())  # fmt: skip
 
 
 def _power_of_base(x: Term, y: Term, out: Term) -> Term | float:

@@ -12,6 +12,8 @@ from arignote.ir.graph import Apply, Constant, Node, Operation, TypeRuleError
 from arignote.ir.sizes import Size, as_size, sizes
 from arignote.ir.structure import ANY
 from arignote.ir.types import Array, Tuple, Type, dims_of, dtype_of, shaped
+from arignote.ops import batching_index as batched
+from arignote.ops.batching import PerElement, Stacked
 from arignote.ops.derivative import Linear, Zero
 from arignote.ops.elementwise import broadcast_dims, may_mismatch
 from arignote.ops.shape import array_type, check_axes, check_integers, contradict, show_shape, without
@@ -310,33 +312,40 @@ def _nonzero_rule(inputs: tuple[Node, ...]) -> Type:
     return Tuple([Array("int64", (ANY,))] * type_.rank)
 
 
-slice_ = Operation("slice", _slice_rule, _slice, Linear(_slice_vjp, (0,)))
+slice_ = Operation("slice", _slice_rule, _slice, Linear(_slice_vjp, (0,)),
+                   batching=Stacked(batched.slice_))  # fmt: skip
 """slice(x, start_0, count_0, step_0, ...; axes, dims): element j along a sliced axis is start + j * step. The bounds
 are in range: the front end clamps them, as Python does."""
 
-update_slice = Operation("update_slice", _update_slice_rule, _update_slice, Linear(_update_slice_vjp, (0, 1)))
+update_slice = Operation("update_slice", _update_slice_rule, _update_slice, Linear(_update_slice_vjp, (0, 1)),
+                         batching=Stacked(batched.update_slice))  # fmt: skip
 """update_slice(x, value, start_0, count_0, step_0, ...; axes, accumulate): x with the region replaced by (or increased
 by) `value`, whose shape is the region's."""
 
-index = Operation("index", _index_rule, _index, Linear(_index_vjp, (0,)), can_fail=_index_fails)
+index = Operation("index", _index_rule, _index, Linear(_index_vjp, (0,)), can_fail=_index_fails,
+                  batching=Stacked(batched.index))  # fmt: skip
 """index(x, *i; axes): one position along each of `axes`, which are removed; negative from the end."""
 
 update_index = Operation("update_index", _update_index_rule, _update_index, Linear(_update_index_vjp, (0, 1)),
-                         can_fail=_index_fails)  # fmt: skip
+                         can_fail=_index_fails, batching=Stacked(batched.update_index))  # fmt: skip
 """update_index(x, value, *i; axes, accumulate): x with what `index` gives replaced by (or increased by) `value`."""
 
-gather = Operation("gather", _gather_rule, _gather, Linear(_gather_vjp, (0,)), can_fail=_gather_fails)
+gather = Operation("gather", _gather_rule, _gather, Linear(_gather_vjp, (0,)), can_fail=_gather_fails,
+                   batching=Stacked(batched.gather))  # fmt: skip
 """gather(x, *i; axis): int64 arrays of one rank, broadcast together, index axis, axis + 1, ...; their dimensions stand
 in the result where those axes stood."""
 
-scatter = Operation("scatter", _scatter_rule, _scatter, Linear(_scatter_vjp, (0, 1)), can_fail=_scatter_fails)
+scatter = Operation("scatter", _scatter_rule, _scatter, Linear(_scatter_vjp, (0, 1)), can_fail=_scatter_fails,
+                    batching=Stacked(batched.scatter))  # fmt: skip
 """scatter(x, value, *i; axis, accumulate): x with what `gather` would give replaced by `value` (of repeated indices the
 last in C order wins) or increased by it (all add)."""
 
-iota = Operation("iota", _iota_rule, lambda count, dtype, dim: np.arange(max(int(count), 0), dtype=dtype), Zero())
+iota = Operation("iota", _iota_rule, lambda count, dtype, dim: np.arange(max(int(count), 0), dtype=dtype), Zero(),
+                 batching=Stacked(batched.iota))  # fmt: skip
 """iota(count; dtype, dim): 0, 1 ... count - 1; empty where count <= 0; `dim` is what is known of the size."""
 
-nonzero = Operation("nonzero", _nonzero_rule, lambda mask: np.nonzero(mask), Zero())
+nonzero = Operation("nonzero", _nonzero_rule, lambda mask: np.nonzero(mask), Zero(),
+                    batching=PerElement("the lengths of its results differ from element to element"))  # fmt: skip
 """nonzero(mask): the positions of true elements in C order, as one int64 array per axis, all of one run-time length."""
 
 FAMILY = (slice_, update_slice, index, update_index, gather, scatter, iota, nonzero)

@@ -10,6 +10,8 @@ import numpy as np
 from arignote.ir.graph import Apply, Node, Operation, TypeRuleError
 from arignote.ir.sizes import Size, sizes
 from arignote.ir.types import Array, Type, show_dim
+from arignote.ops import batching_shape as batched
+from arignote.ops.batching import Stacked
 from arignote.ops.derivative import Rules
 from arignote.ops.elementwise import broadcast_dims
 from arignote.ops.shape import array_type, contradict, show_shape
@@ -88,7 +90,8 @@ def _matmul(a: Any, b: Any) -> Any:
         return np.matmul(a, b)
 
 
-matmul = Operation("matmul", _matmul_rule, _matmul, Rules(_matmul_jvp, _matmul_vjp), can_fail=_matmul_fails)
+matmul = Operation("matmul", _matmul_rule, _matmul, Rules(_matmul_jvp, _matmul_vjp), can_fail=_matmul_fails,
+                   batching=Stacked(batched.matmul))  # fmt: skip
 """matmul(a, b): matrix products over stacks of one rank, whose leading dimensions broadcast."""
 
 FAMILY = (matmul,)

@@ -11,6 +11,7 @@ from arignote.ir.graph import Apply, Constant, Node, Operation, TypeRuleError
 from arignote.ir.sizes import sizes
 from arignote.ir.structure import ANY
 from arignote.ir.types import Array, Type, dims_of, dtype_of, shaped
+from arignote.ops.batching import Stacked, shifted
 from arignote.ops.derivative import Derivative, Linear, Rules, Zero
 from arignote.ops.shape import array_type, check_axes, contradict, without
 
@@ -262,12 +263,15 @@ def _reduction(name: str, rule: Callable[..., Type], function: Callable[..., Any
         with np.errstate(all="ignore"):
             return function(x, axis=axes, **keywords)[()]
 
-    return Operation(name, rule, reference, derivative, can_fail)
+    return Operation(name, rule, reference, derivative, can_fail, batching=Stacked(shifted("axes")))
 
 
 def _position(name: str, function: Callable[..., Any]) -> Operation:
-    return Operation(name, _position_rule, lambda x, axis: function(x, axis=axis), Zero(), _may_be_empty)
+    return Operation(name, _position_rule, lambda x, axis: function(x, axis=axis), Zero(), _may_be_empty,
+                     batching=ALONG)  # fmt: skip
 
+
+ALONG = Stacked(shifted("axis"))
 
 _extremum = Rules(_extremum_jvp, _extremum_vjp)
 
@@ -283,11 +287,14 @@ FAMILY = (
     _position("argmax", np.argmax),
     _position("argmin", np.argmin),
     # cumsum(x; axis, reverse): running sums, from the end of the axis if reverse.
-    Operation("cumsum", _cumsum_rule, _cumsum, Linear(_cumsum_vjp)),
+    Operation("cumsum", _cumsum_rule, _cumsum, Linear(_cumsum_vjp), batching=ALONG),
     # recurrence(a, b; axis, reverse): y_0 = b_0, y_i = a_i y_(i-1) + b_i along the axis (from its end if reverse).
     # The first a is not read. Running products and their derivatives are made of it.
-    Operation("recurrence", _recurrence_rule, _recurrence, Rules(_recurrence_jvp, _recurrence_vjp), _recurrence_fails),
+    Operation("recurrence", _recurrence_rule, _recurrence, Rules(_recurrence_jvp, _recurrence_vjp), _recurrence_fails,
+              batching=ALONG),
     # sort(x; axis), argsort(x; axis): stable, NaN last.
-    Operation("sort", _sort_rule, lambda x, axis: np.sort(x, axis, kind="stable"), Rules(_sort_jvp, _sort_vjp)),
-    Operation("argsort", _argsort_rule, lambda x, axis: np.argsort(x, axis, kind="stable"), Zero()),
+    Operation("sort", _sort_rule, lambda x, axis: np.sort(x, axis, kind="stable"), Rules(_sort_jvp, _sort_vjp),
+              batching=ALONG),
+    Operation("argsort", _argsort_rule, lambda x, axis: np.argsort(x, axis, kind="stable"), Zero(),
+              batching=ALONG),
 )

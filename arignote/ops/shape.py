@@ -12,6 +12,8 @@ from arignote.ir.graph import Apply, Constant, Node, Operation, TypeRuleError
 from arignote.ir.sizes import Size, as_size, sizes
 from arignote.ir.structure import ANY, MANY
 from arignote.ir.types import INT64, Array, Type, dims_of, dtype_of, shaped, show_dim
+from arignote.ops import batching_shape as batched
+from arignote.ops.batching import Stacked, Uniform, shifted
 from arignote.ops.derivative import Linear, Zero
 
 if TYPE_CHECKING:
@@ -263,34 +265,37 @@ def _size_rule(inputs: tuple[Node, ...], axis: int) -> Type:
     return INT64
 
 
-size = Operation("size", _size_rule, lambda x, axis: np.int64(np.shape(x)[axis]), Zero())
+size = Operation("size", _size_rule, lambda x, axis: np.int64(np.shape(x)[axis]), Zero(),
+                 batching=Uniform(batched.size))  # fmt: skip
 """size(x; axis): the run-time size of one axis, int64."""
 
 broadcast_to = Operation("broadcast_to", _broadcast_to_rule, _broadcast_to, Linear(_broadcast_to_vjp, (0,)),
-                         can_fail=_broadcast_to_fails)  # fmt: skip
+                         can_fail=_broadcast_to_fails, batching=Stacked(batched.broadcast_to))  # fmt: skip
 """broadcast_to(x, *sizes; dims): NumPy's; `dims` is what is known of the sizes."""
 
-sum_to = Operation("sum_to", _sum_to_rule, _sum_to, Linear(_sum_to_vjp, (0,)))
+sum_to = Operation("sum_to", _sum_to_rule, _sum_to, Linear(_sum_to_vjp, (0,)),
+                   batching=Stacked(batched.sum_to))  # fmt: skip
 """sum_to(x, like): x summed down to the shape of `like`, which x was broadcast from: the adjoint of broadcasting.
 Only derivative rules make it, for shapes that were broadcast before, so it checks nothing."""
 
-reshape = Operation("reshape", _reshape_rule, _reshape, Linear(_reshape_vjp, (0,)), can_fail=_reshape_fails)
+reshape = Operation("reshape", _reshape_rule, _reshape, Linear(_reshape_vjp, (0,)), can_fail=_reshape_fails,
+                    batching=Stacked(batched.reshape))  # fmt: skip
 """reshape(x, *sizes; dims): the same elements in C order; no size is -1."""
 
 transpose = Operation("transpose", _transpose_rule, lambda x, permutation: np.transpose(x, permutation),
-                      Linear(_transpose_vjp))  # fmt: skip
+                      Linear(_transpose_vjp), batching=Stacked(batched.transpose))  # fmt: skip
 """transpose(x; permutation): axis j of the result is axis permutation[j] of x."""
 
 expand_dims = Operation("expand_dims", _expand_dims_rule, lambda x, axes: np.expand_dims(x, axes),
-                        Linear(_expand_dims_vjp))  # fmt: skip
+                        Linear(_expand_dims_vjp), batching=Stacked(shifted("axes")))  # fmt: skip
 """expand_dims(x; axes): new axes of size 1 at these positions of the result; of a scalar too."""
 
 squeeze = Operation("squeeze", _squeeze_rule, lambda x, axes: np.squeeze(x, axes)[()], Linear(_squeeze_vjp),
-                    can_fail=_squeeze_fails)  # fmt: skip
+                    can_fail=_squeeze_fails, batching=Stacked(shifted("axes")))  # fmt: skip
 """squeeze(x; axes): without these axes, whose sizes are 1; a scalar where no dimension is left."""
 
 concatenate = Operation("concatenate", _concatenate_rule, lambda *xs, axis: np.concatenate(xs, axis),
-                        Linear(_concatenate_vjp), can_fail=_concatenate_fails)  # fmt: skip
+                        Linear(_concatenate_vjp), can_fail=_concatenate_fails, batching=Stacked(shifted("axis")))  # fmt: skip
 """concatenate(*xs; axis): joined along an axis that they have."""
 
 FAMILY = (size, broadcast_to, sum_to, reshape, transpose, expand_dims, squeeze, concatenate)
