@@ -12,14 +12,14 @@ from typing import Any
 from arignote.ir.errors import UnsupportedSyntaxError
 from arignote.ir.graph import Apply, Function, Node
 from arignote.ir.sizes import sizes
-from arignote.ir.types import Array, Closure, Scalar, Tuple, Type, dims_of
+from arignote.ir.types import Array, Closure, Scalar, Tuple, Type, Union, dims_of
 from arignote.lower import fusion
 from arignote.lower.boxes import is_recursive
 from arignote.lower.context import MOST_ARGUMENTS, Context
 from arignote.lower.flatten import flatten, rebuild, settled, types_of
 from arignote.lower.frame import Frame, rule
 from arignote.lower.loop_ir import BUFFER, CHECK_SIGNALS, FLOATS, INT32, INT64, Const, Operand, Var, pointer_to
-from arignote.lower.values import UNIT, ZERO, AnyValue, BoxValue, ClosureValue, ListValue, Stored, TupleValue
+from arignote.lower.values import UNIT, ZERO, AnyValue, BoxValue, ClosureValue, ListValue, Stored, TupleValue, UnionValue
 
 
 def run_body(context: Context, function: Function, arguments: list[AnyValue]) -> AnyValue:
@@ -75,6 +75,8 @@ def undefined(context: Context, type_: Type) -> AnyValue:
             if is_recursive(type_):
                 return BoxValue(type_.function, type_.captured, build.let("null", dtype=BUFFER))
             return ClosureValue(type_.function, tuple([undefined(context, item) for item in type_.capture_types]))
+        case Union():
+            return UnionValue(type_, build.let("null", dtype=BUFFER))
     buffers = tuple([build.let("null", dtype=BUFFER) for _ in types_of(type_.element)])  # type: ignore[attr-defined]
     return ListValue(type_.element, ZERO, ZERO, buffers)  # type: ignore[attr-defined]
 
@@ -246,6 +248,11 @@ def _fixed_axes(function: Function, parameters: tuple[Any, ...]) -> list[set[int
 def _token(frame: Frame, node: Apply) -> AnyValue:
     """Operands that can fail were checked when they were lowered, before this."""
     return UNIT
+
+
+@rule("ordered")
+def _ordered(frame: Frame, node: Apply) -> AnyValue:
+    return frame.value(node.inputs[1])
 
 
 @rule("raise_if")

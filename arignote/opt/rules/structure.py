@@ -100,6 +100,10 @@ def _after(rewriter: Rewriter, node: Apply) -> Node | None:
     return rewriter.op("after", token, *kept) if kept else token
 
 
+def _ordered(rewriter: Rewriter, node: Apply) -> Node | None:
+    return node.inputs[1] if made_by(node.inputs[0], "token") else None
+
+
 def _stop_gradient(rewriter: Rewriter, node: Apply) -> Node | None:
     return node.inputs[0]
 
@@ -119,5 +123,6 @@ RULES = (
     Rule("inject of project", ("inject",), _inject_of_project, "taken apart and put together again"),
     Rule("raise never", ("raise_if",), _raise_if_never, "the condition is false"),
     Rule("after nothing", ("after",), _after, "what cannot fail, or was pinned before, needs no pin"),
+    Rule("ordered after nothing", ("ordered",), _ordered, "there are no effects to wait for"),
     Rule("stop gradient", ("stop_gradient",), _stop_gradient, "derivatives are taken before the optimiser runs"),
 )
