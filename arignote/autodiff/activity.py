@@ -1,7 +1,7 @@
 """Which values carry derivatives: from the inputs (activity), and on to the result (demand).
 
-A `Mask` says it part by part: a bool for a scalar, array or list; a tuple of masks for a tuple (one per item) and for
-a closure (one per capture; a bool where the closure's type is recursive). Both analyses follow the same edges,
+A `Mask` says it part by part: a bool for a scalar, array, list or union; a tuple of masks for a tuple (one per item) and
+for a closure (one per capture). Both analyses follow the same edges,
 `differentiable_operands`, so a value that is active and demanded lies on a path of derivatives from an input to the
 result; only such values get cotangents.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from arignote.ir.graph import Apply, Function, Node, nodes_of, topological
-from arignote.ir.types import Array, Closure, List, Scalar, Tuple, Type, is_float
+from arignote.ir.types import Array, Closure, Scalar, Tuple, Type, is_differentiable, is_float
 from arignote.ops.derivative import Linear, Partials, Zero
 
 Mask = bool | tuple["Mask", ...]
@@ -21,42 +21,18 @@ Flags = tuple[bool, ...]
 LOOPS = ("for_loop", "while_loop")
 
 
-def differentiable(type_: Type, inside: frozenset[Type] = frozenset()) -> bool:
-    """Whether any part of a value of this type carries a derivative. A closure may, by recursion, capture itself."""
+def differentiable(type_: Type) -> bool:
+    """Whether any part of a value of this type carries a derivative."""
     if isinstance(type_, Scalar | Array):
         return is_float(type_.dtype)
-    if isinstance(type_, Tuple):
-        return any(differentiable(x, inside) for x in type_.items)
-    if isinstance(type_, List):
-        return differentiable(type_.element, inside)
-    if isinstance(type_, Closure) and type_ not in inside:
-        return any(differentiable(x, inside | {type_}) for x in type_.capture_types)
-    return False
-
-
-def is_recursive(type_: Closure) -> bool:
-    """Whether values of this type capture, somewhere, values of this type."""
-    seen: set[Type] = set()
-    stack: list[Type] = list(type_.capture_types)
-    while stack:
-        current = stack.pop()
-        if current is type_:
-            return True
-        if current not in seen:
-            seen.add(current)
-            stack.extend(current.capture_types if isinstance(current, Closure) else _items(current))
-    return False
-
-
-def _items(type_: Type) -> tuple[Type, ...]:
-    return type_.items if isinstance(type_, Tuple) else (type_.element,) if isinstance(type_, List) else ()
+    return is_differentiable(type_)
 
 
 def parts_of(type_: Type) -> tuple[Type, ...] | None:
     """The types of the parts that a mask tells apart; None where it is one bool."""
     if isinstance(type_, Tuple):
         return type_.items
-    return type_.capture_types if isinstance(type_, Closure) and not is_recursive(type_) else None
+    return type_.capture_types if isinstance(type_, Closure) else None
 
 
 def full(type_: Type) -> Mask:
@@ -164,8 +140,7 @@ def operand_flags(node: Node, active: dict[Node, Mask]) -> Flags:
 def _active_parts(node: Apply, active: dict[Node, Mask]) -> Mask:
     name = node.op.name
     if name in ("tuple", "closure"):
-        masks = tuple(active.get(x, empty(x.type)) for x in node.inputs)
-        return masks if parts_of(node.type) is not None else any(map(some, masks))
+        return tuple(active.get(x, empty(x.type)) for x in node.inputs)
     if name in ("item", "captured"):
         mask = active[node.inputs[0]]
         return mask[node["index"]] if isinstance(mask, tuple) else full(node.type)
@@ -266,15 +241,14 @@ class _Demand:
         if isinstance(closure, Apply) and closure.op.name == "closure":
             self.add_flagged(closure.inputs, flags)
         elif any(flags):
-            parts = parts_of(closure.type)
-            self.add(closure, True if parts is None else tuple(map(chosen, parts, flags)))
+            self.add(closure, tuple(map(chosen, parts_of(closure.type) or (), flags)))
 
     def spread(self, node: Apply, mask: Mask) -> None:
         name = node.op.name
         if name in ("tuple", "closure") and isinstance(mask, tuple):
             for x, part in zip(node.inputs, mask, strict=True):
                 self.add(x, part)
-        elif name in ("item", "captured") and parts_of(node.inputs[0].type) is not None:
+        elif name in ("item", "captured"):
             parts = parts_of(node.inputs[0].type) or ()
             self.add(node.inputs[0], tuple(mask if i == node["index"] else empty(t) for i, t in enumerate(parts)))
         elif name == "call":

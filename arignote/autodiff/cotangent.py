@@ -1,16 +1,18 @@
 """Symbolic cotangents: kept in parts, so that tuples cost nothing and zeros are never built until they are needed.
 
 cotangent = None                 zero
-          | node                 of a scalar, an array or a list
+          | node                 of a scalar, an array, a list or a union
           | [cotangent, ...]     of a tuple, per item, and of a closure, per capture
 """
 
 from __future__ import annotations
 
 from arignote.autodiff.activity import Mask, parts_of
-from arignote.autodiff.emit import AdjointEmit, add_arrays, add_lists, tangent_type, zero_tangent
+from arignote.autodiff.emit import AdjointEmit
+from arignote.autodiff.sums import add_tangents
+from arignote.autodiff.zeros import zero_tangent
 from arignote.ir.graph import Node
-from arignote.ir.types import UNIT, Closure, List, Tuple, Type
+from arignote.ir.types import UNIT, Closure, Tuple, Type, tangent_type
 
 Cotangent = Node | list["Cotangent"] | None
 
@@ -31,7 +33,7 @@ def accumulate(emit: AdjointEmit, a: Cotangent, b: Cotangent) -> Cotangent:
         assert isinstance(b, list)
         return [accumulate(emit, x, y) for x, y in zip(a, b, strict=True)]
     assert isinstance(b, Node)
-    return add_lists(emit, a, b) if isinstance(a.type, List) else add_arrays(emit, a, b)
+    return add_tangents(emit, a, b)
 
 
 def pruned_type(type_: Type, mask: Mask) -> Type:

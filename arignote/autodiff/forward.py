@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
-from arignote.autodiff import forward_control, forward_data
+from arignote.autodiff import custom, forward_control, forward_data
 from arignote.autodiff.activity import Flags, differentiable, result_activity
 from arignote.autodiff.cotangent import spread, whole
 from arignote.autodiff.tangent import AUGMENTED, STRUCTURAL, Pushforward
 from arignote.ir.graph import Function
 
-AUGMENTED.update(forward_control.PUSHFORWARDS)
-STRUCTURAL.update(forward_data.PUSHFORWARDS)
+AUGMENTED.update(forward_control.PUSHFORWARDS | custom.CUSTOM_PUSHFORWARDS)
+STRUCTURAL.update(forward_data.PUSHFORWARDS | custom.PUSHFORWARDS)
 
 _made: WeakKeyDictionary[Function, dict[Flags, Function]] = WeakKeyDictionary()
 

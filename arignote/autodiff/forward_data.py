@@ -1,9 +1,10 @@
-"""Tangents of tuples, lists and closures. The tangent of a list is a list of the same length."""
+"""Tangents of tuples, lists, unions and closures. The tangent of a list is a list of the same length."""
 
 from __future__ import annotations
 
 from arignote.autodiff.cotangent import spread
 from arignote.autodiff.tangent import Pushforward, Tangent
+from arignote.autodiff.union_parts import inject_tangent, payload_tangent
 from arignote.ir.graph import Apply, Node
 from arignote.ir.types import List
 
@@ -44,6 +45,19 @@ def _element(push: Pushforward, value: Node, tangents: Node) -> Node:
     return push.emit.conform(push.whole(value), tangents.type.element)
 
 
+def _inject(push: Pushforward, node: Apply) -> Tangent:
+    return inject_tangent(push.emit, node.type, node["alternative"], push.whole(node.inputs[0]))
+
+
+def _project(push: Pushforward, node: Apply) -> Tangent:
+    source, tangent = node.inputs[0], push.tangents.get(node.inputs[0])
+    if tangent is None:
+        return None
+    assert isinstance(tangent, Node)
+    found = payload_tangent(push.emit, tangent, source.type, node["alternative"], push.forward[node])
+    return spread(push.emit, found)
+
+
 def _nothing(push: Pushforward, node: Apply) -> Tangent:
     return None
 
@@ -51,4 +65,5 @@ def _nothing(push: Pushforward, node: Apply) -> Tangent:
 PUSHFORWARDS = {
     "tuple": _tuple, "closure": _tuple, "item": _part, "captured": _part, "list_new": _nothing, "undefined": _nothing,
     "list_push": _list_push, "list_get": _list_get, "list_set": _list_set, "list_pop": _list_pop,
+    "inject": _inject, "project": _project,
 }  # fmt: skip

@@ -22,7 +22,7 @@ _ARITHMETIC = frozenset(
 )
 _VIEWS = frozenset(
     "size broadcast_to reshape transpose expand_dims squeeze slice index iota item tuple closure captured list_length "
-    "list_get".split()
+    "list_get tag project".split()
 )
 CHEAP = _ARITHMETIC | _VIEWS
 

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
-from arignote.autodiff import reverse_branch, reverse_call, reverse_data, reverse_loop
+from arignote.autodiff import custom, reverse_branch, reverse_call, reverse_data, reverse_loop
 from arignote.autodiff.activity import Flags, differentiable, full, meet, parameter_demand, result_activity
-from arignote.autodiff.adjoint import AUGMENTED, STRUCTURAL, Adjoint, parameters_for
+from arignote.autodiff.adjoint import AUGMENTED, STRUCTURAL, Adjoint, fresh, parameters_for
 from arignote.autodiff.cotangent import spread
-from arignote.autodiff.emit import tangent_type
 from arignote.autodiff.residuals import Policy
-from arignote.ir.graph import Function, Parameter
+from arignote.ir.graph import Function, Parameter, function_in, functions_below, nodes_of
+from arignote.ir.types import tangent_type
+from arignote.ops.emit import Emit
 
 AUGMENTED.update({
     "call": reverse_call.call, "cond": reverse_branch.cond,
-    "for_loop": reverse_loop.for_loop, "while_loop": reverse_loop.while_loop,
+    "for_loop": reverse_loop.for_loop, "while_loop": reverse_loop.while_loop, **custom.CUSTOM_ADJOINTS,
 })  # fmt: skip
-STRUCTURAL.update(reverse_data.PULLBACKS)
+STRUCTURAL.update(reverse_data.PULLBACKS | custom.PULLBACKS)
 
 _made: WeakKeyDictionary[Function, dict[Flags, Function]] = WeakKeyDictionary()
 
@@ -39,7 +40,8 @@ def vjp(function: Function, wrt: tuple[bool, ...]) -> Function:
 def _make(function: Function, wrt: Flags) -> Function:
     flags = tuple(flag and differentiable(p.type) for p, flag in zip(function.parameters, wrt, strict=True))
     want = meet(full(function.result_type), result_activity(function, flags))
-    adjoint = Adjoint(function, parameter_demand(function, flags, want), want)
+    demanded = parameter_demand(function, flags, want)
+    adjoint = Adjoint(_called(function) if _is_recursive(function) else function, demanded, want)
     emit = adjoint.emit
     cotangent = Parameter("cotangent", tangent_type(function.result_type))
     adjoint.run_backward(spread(emit, cotangent))
@@ -53,3 +55,15 @@ def _make(function: Function, wrt: Flags) -> Function:
     )
     result = emit.tuple([adjoint.result, emit.closure(backward, kept.nodes())])
     return adjoint.finish(Function(f"{function.name}_vjp", ()), adjoint.parameters, result)
+
+
+def _called(function: Function) -> Function:
+    """A function that calls this one: the outermost call of a recursive function is then augmented like all others."""
+    emit = Emit()
+    parameters = fresh(function.parameters)
+    result = emit.at(function.spans.get(function.result)).call(function, *parameters)
+    return emit.function(function.name, parameters, result)
+
+
+def _is_recursive(function: Function) -> bool:
+    return any(function_in(node) is function for f in functions_below(function) for node in nodes_of(f))

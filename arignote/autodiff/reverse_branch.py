@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from arignote.autodiff.activity import Flags, Mask, branch_demand, meet, result_activity
 from arignote.autodiff.adjoint import Adjoint, Place, Pullback, parameters_for, spread_all
 from arignote.autodiff.cotangent import Cotangent, accumulate, gather, pruned_type, spread, whole
-from arignote.autodiff.emit import function_of, tangent_type, zero_tangent
+from arignote.autodiff.emit import function_of
 from arignote.autodiff.residuals import Kept, Policy
 from arignote.autodiff.reverse_call import supply
+from arignote.autodiff.zeros import leaves_of, zero_tangent
 from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, substitute
-from arignote.ir.types import Array, List
+from arignote.ir.types import Array, List, tangent_type
 
 
 @dataclass(slots=True)
@@ -75,21 +76,8 @@ def _slots(adjoint: Adjoint, node: Apply, flags: list[Flags]) -> dict[Place, _Sl
                 seeded = (place.capture is None and isinstance(value.type, Array | List)
                           and adjoint.has_total(place.node, node))  # fmt: skip
                 zero = zero_tangent(adjoint.emit, value)
-                slots[place] = _Slot(place, value, seeded, zero, _leaves(zero))
+                slots[place] = _Slot(place, value, seeded, zero, leaves_of(zero))
     return slots
-
-
-def _leaves(zero: Node) -> list[Node]:
-    """What must be passed into a function that builds this zero: sizes."""
-    found: dict[Node, None] = {}
-    stack = [zero]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, Apply) and node.op.name in ("broadcast_to", "tuple"):
-            stack.extend(reversed(node.inputs))
-        elif not isinstance(node, Constant):
-            found[node] = None
-    return list(found)
 
 
 def _branch(outer: Adjoint, node: Apply, closure: Node, flags: Flags, slots: dict[Place, _Slot], mask: Mask) -> _Branch:

@@ -1,8 +1,9 @@
 """Reverse mode of functions and calls: the backpropagator transform.
 
 `augment(f, wrt, want)` makes two functions: a forward one that returns f's result and what is saved, and a backward one
-that takes what is kept and a cotangent. Inside the compiler the two are joined by plain values; only where a function
-turns out to be recursive does the forward function return a closure, whose type is nominal and therefore finite.
+that takes what is kept and a cotangent. The two are joined by plain values; where a function turns out to be recursive,
+the values of one call are a union (the residual), which contains those of the calls inside. A union has tangents like
+any other data, so derivatives of any order go through recursion.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from weakref import WeakKeyDictionary
 from arignote.autodiff.activity import Flags, Mask, call_demand, meet, result_activity
 from arignote.autodiff.adjoint import Adjoint, Place, Pullback, fresh, parameters_for, spread_all
 from arignote.autodiff.cotangent import Cotangent, gather, pruned_type, spread
-from arignote.autodiff.emit import function_of, tangent_type
+from arignote.autodiff.emit import AdjointEmit, function_of
 from arignote.autodiff.residuals import Kept, Policy
 from arignote.ir.graph import Apply, Function, Node, Parameter, substitute
-from arignote.ir.types import UNIT, Closure, Tuple
+from arignote.ir.types import Closure, Tuple, Type, Union, UnionDefinition, tangent_type
 
 
 @dataclass(slots=True)
@@ -26,14 +27,16 @@ class Augmented:
     forward:  parameters -> (result, *saved); None where nothing is saved: the function itself will do
     backward: (*supplied, *saved, cotangent) -> cotangents of the parameters in `wrt`
     supplied: expressions over `parameters`, which the caller evaluates
-    recursive: met while it was being made, so forward -> (result, closure(backward; everything saved))
+    residual: of a recursive function, what `saved` is: one union that holds everything
+    recursive: it was met while it was being made
     """
 
     parameters: tuple[Parameter, ...]
     forward: Function | None
     backward: Function
+    residual: Union
     supplied: tuple[Node, ...] = ()
-    saved: int = 0
+    saved: int = 1
     recursive: bool = False
     is_open: bool = True
 
@@ -49,12 +52,13 @@ def augment(function: Function, wrt: Flags, want: Mask) -> Augmented:
         found.recursive = found.recursive or found.is_open
         return found
     parameters = fresh(function.parameters)
+    residual = Union(UnionDefinition(f"residual of {function.name}"))
     forward = Function(f"{function.name}_forward", parameters)
     cotangent = Parameter("cotangent", pruned_type(function.result_type, want))
-    backward = Function(f"{function.name}_backward", (Parameter("saved", UNIT), cotangent))
+    backward = Function(f"{function.name}_backward", (Parameter("residual", residual), cotangent))
     backward.declare(Tuple([tangent_type(p.type) for p, flag in zip(parameters, wrt, strict=True) if flag]))
-    forward.declare(Tuple([function.result_type, Closure(backward, 1)]))
-    found = known[wrt, want] = Augmented(parameters, forward, backward)
+    forward.declare(Tuple([function.result_type, residual]))
+    found = known[wrt, want] = Augmented(parameters, forward, backward, residual)
     try:
         _make(found, function, wrt, want)
     except BaseException:
@@ -73,7 +77,7 @@ def _make(made: Augmented, function: Function, wrt: Flags, want: Mask) -> None:
     free = frozenset[Node]() if made.recursive else frozenset[Node](made.parameters)
     kept = adjoint.keep(roots, [cotangent], Policy(free))
     if made.recursive:
-        _finish_recursive(made, adjoint, kept, roots, cotangent)
+        _finish_recursive(made, adjoint, kept.nodes(), roots)
         return
     made.supplied, made.saved = tuple(kept.supplied), len(kept.saved)
     parameters = parameters_for("kept", kept.nodes())
@@ -86,15 +90,33 @@ def _make(made: Augmented, function: Function, wrt: Flags, want: Mask) -> None:
         made.forward = adjoint.finish(Function(name, ()), made.parameters, result)
 
 
-def _finish_recursive(made: Augmented, adjoint: Adjoint, kept: Kept, roots: list[Node], cotangent: Parameter) -> None:
-    """Everything is saved, in the one capture of a closure."""
-    emit, nodes = adjoint.emit, kept.nodes()
-    saved = Parameter("saved", Tuple([x.type for x in nodes]))
-    results = adjoint.rebuild(roots, {x: emit.item(saved, i) for i, x in enumerate(nodes)})
-    adjoint.finish(made.backward, [saved, cotangent], emit.tuple(results))
+def _finish_recursive(made: Augmented, adjoint: Adjoint, saved: list[Node], roots: list[Node]) -> None:
+    """Everything is saved, as the one alternative of a union. Closures are saved as what they capture."""
+    emit, (residual, cotangent) = adjoint.emit, made.backward.parameters
+    payload = emit.tuple(_taken_apart(emit, x) for x in saved)
+    made.residual.definition.define([payload.type])
+    parts = emit.items(emit.op("project", residual, alternative=0))
+    mapping = {x: _put_together(emit, part, x.type) for x, part in zip(saved, parts, strict=True)}
+    adjoint.finish(made.backward, [residual, cotangent], emit.tuple(adjoint.rebuild(roots, mapping)))
     assert made.forward is not None
-    result = emit.tuple([adjoint.result, emit.closure(made.backward, [emit.tuple(nodes)])])
+    result = emit.tuple([adjoint.result, emit.op("inject", payload, type=made.residual, alternative=0)])
     adjoint.finish(made.forward, made.parameters, result)
+
+
+def _taken_apart(emit: AdjointEmit, x: Node) -> Node:
+    if isinstance(x.type, Closure):
+        return emit.tuple(_taken_apart(emit, part) for part in emit.captures(x))
+    return emit.tuple(_taken_apart(emit, part) for part in emit.items(x)) if isinstance(x.type, Tuple) else x
+
+
+def _put_together(emit: AdjointEmit, x: Node, type_: Type) -> Node:
+    """The inverse: a value of this type."""
+    if isinstance(type_, Closure):
+        captures = [_put_together(emit, p, t) for p, t in zip(emit.items(x), type_.capture_types, strict=True)]
+        return emit.closure(type_.function, captures)
+    if isinstance(type_, Tuple):
+        return emit.tuple(_put_together(emit, p, t) for p, t in zip(emit.items(x), type_.items, strict=True))
+    return x
 
 
 def call(adjoint: Adjoint, node: Apply) -> tuple[Node, Pullback]:
@@ -106,17 +128,11 @@ def call(adjoint: Adjoint, node: Apply) -> tuple[Node, Pullback]:
     operands = [adjoint.value(place) for place in places]
     targets = [place for place, flag in zip(places, flags, strict=True) if flag]
     made = augment(callee, flags, want)
-    if made.is_open or made.recursive:
-        assert made.forward is not None
-        pair = emit.call(made.forward, *operands)
-        result, backward, given = emit.item(pair, 0), emit.item(pair, 1), list[Node]()
-    else:
-        result, given = _forward_call(adjoint, node, made, operands)
-        backward = emit.closure(made.backward)
+    result, given = _forward_call(adjoint, node, made, operands)
 
     def pullback(cotangent: Cotangent) -> None:
         packed = gather(emit, cotangent, result, want)
-        spread_all(emit, adjoint, targets, emit.op("call", backward, *given, packed))
+        spread_all(emit, adjoint, targets, emit.call(made.backward, *given, packed))
 
     return result, pullback
 

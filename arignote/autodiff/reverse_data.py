@@ -1,10 +1,12 @@
-"""Pullbacks of tuples, lists and closures as values. The cotangent of a list is a list of the same length."""
+"""Pullbacks of tuples, lists, unions and closures as values. The cotangent of a list is a list of the same length."""
 
 from __future__ import annotations
 
 from arignote.autodiff.adjoint import Adjoint
 from arignote.autodiff.cotangent import Cotangent, spread, whole
-from arignote.autodiff.emit import add_tangents, is_static, static_zero, tangent_type, zero_tangent
+from arignote.autodiff.sums import add_tangents
+from arignote.autodiff.union_parts import inject_tangent, payload_tangent
+from arignote.autodiff.zeros import is_static, static_zero, zero_tangent
 from arignote.ir.graph import Apply, Node
 from arignote.ir.types import Closure, List, Tuple
 
@@ -82,9 +84,18 @@ def _as_element(adjoint: Adjoint, value: Node, values: Node) -> Node:
     return adjoint.emit.conform(value, values.type.element)
 
 
-def closure(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
-    tangent_type(node.type)
-    tuple_(adjoint, node, cotangent)
+def inject(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
+    assert isinstance(cotangent, Node)
+    emit, (payload,) = adjoint.emit, node.inputs
+    found = payload_tangent(emit, cotangent, node.type, node["alternative"], adjoint.forward[payload])
+    adjoint.add(payload, spread(emit, found))
+
+
+def project(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
+    """What was read of the payload stays in parts until here, so a union costs one step for all its fields."""
+    emit, (source,) = adjoint.emit, node.inputs
+    payload = whole(emit, cotangent, adjoint.forward[node])
+    adjoint.add(source, inject_tangent(emit, source.type, node["alternative"], payload))
 
 
 def nothing(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
@@ -92,6 +103,7 @@ def nothing(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
 
 
 PULLBACKS = {
-    "tuple": tuple_, "item": item, "closure": closure, "captured": captured, "list_new": nothing, "undefined": nothing,
+    "tuple": tuple_, "item": item, "closure": tuple_, "captured": captured, "list_new": nothing, "undefined": nothing,
     "list_push": list_push, "list_get": list_get, "list_set": list_set, "list_pop": list_pop,
+    "inject": inject, "project": project,
 }  # fmt: skip

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from arignote.autodiff.activity import Flags, body_flags, loop_demand, loop_want
 from arignote.autodiff.adjoint import Adjoint, Place, Pullback, parameters_for, spread_all
 from arignote.autodiff.cotangent import Cotangent, spread, whole
-from arignote.autodiff.emit import function_of, tangent_type, widen
+from arignote.autodiff.emit import function_of, widen
 from arignote.autodiff.residuals import Kept, Policy
 from arignote.autodiff.reverse_call import supply
 from arignote.ir.graph import Apply, Function, Node, Parameter, topological
-from arignote.ir.types import INT64, Array, Closure, List
+from arignote.ir.types import INT64, Array, Closure, List, tangent_type
 
 
 @dataclass(slots=True)

@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from arignote.autodiff.activity import Flags, Mask, activity, demand, differentiable_operands
 from arignote.autodiff.adjoint import first_span, fresh, times
 from arignote.autodiff.cotangent import Cotangent, whole
-from arignote.autodiff.emit import AdjointEmit, tangent_type
+from arignote.autodiff.emit import AdjointEmit
 from arignote.ir.errors import DifferentiationError
 from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, keep_spans, nodes_of
 from arignote.ir.sizes import sizes
-from arignote.ir.types import Closure, fits
+from arignote.ir.types import Closure, fits, tangent_type
 from arignote.ops.derivative import Linear, Partials, Refused, Rules, Structural
 from arignote.ops.term import Term
 
