@@ -62,7 +62,7 @@ def compile_specialisation(target: Any, function: Callable[..., Any], signature:
 
 def _compile(target: Any, form: Form, signature: Signature) -> CompiledSpecialisation:
     from arignote.backends.llvm import compile_program
-    from arignote.backends.llvm.text import global_name
+    from arignote.backends.llvm.text import ModuleText, global_name
 
     try:
         compilation = pipeline.run(target, *form)
@@ -76,7 +76,11 @@ def _compile(target: Any, form: Form, signature: Signature) -> CompiledSpecialis
     program = lowered.program
     inputs = [*signature.structures, *(c.structure for c in captures if c.structure is not None)]
     leaves = [leaf for structure in inputs for leaf in leaf_structures(structure)]
-    packed = packed_text(PACKED, global_name(program.entry.name), parameter_types(leaves))
+    def packed(module: ModuleText) -> str:
+        """A program that may call itself runs on a large stack."""
+        large = module.symbol("ag_on_large_stack", "i32", "ptr, ptr, ptr, ptr") if module.is_recursive else ""
+        return packed_text(PACKED, global_name(program.entry.name), parameter_types(leaves), large)
+
     module = compile_program(program, symbols(), {PACKED: packed})
     return CompiledSpecialisation(module.address(), specialised.result, captures, lowered.sites, lowered.prints,
                                   packed=module.address(PACKED), keep_alive=module)  # fmt: skip

@@ -71,8 +71,17 @@ def parameter_types(leaves: Sequence[Structure]) -> list[str]:
     return types
 
 
-def packed_text(symbol: str, procedure: str, types: Sequence[str]) -> str:
-    """LLVM text of `symbol(ctx, slots, results)`, which calls the procedure (`@name`, or a pointer) from slots."""
+def packed_text(symbol: str, procedure: str, types: Sequence[str], large_stack: str = "") -> str:
+    """LLVM text of `symbol(ctx, slots, results)`, which calls the procedure (`@name`, or a pointer) from slots.
+
+    large_stack: the reference to `ag_on_large_stack`, if the procedure is to run there
+    """
+    if large_stack:
+        parameters = "ptr %ctx, ptr %slots, ptr %results"
+        return packed_text(f"{symbol}_inner", procedure, types) + (
+            f"define i32 @{symbol}({parameters}) nounwind {{\n"
+            f"  %status = call i32 {large_stack}(ptr @{symbol}_inner, {parameters})\n  ret i32 %status\n}}\n"
+        )
     lines: list[str] = []
     arguments = ["ptr %ctx"]
     slot = 0

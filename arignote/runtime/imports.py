@@ -59,7 +59,11 @@ C_FUNCTIONS = (
     "aligned_alloc",
     "clock_gettime",
     "free",
+    "madvise",
     "memcpy",
+    "mmap",
+    "mprotect",
+    "munmap",
     "pthread_cond_broadcast",
     "pthread_cond_init",
     "pthread_cond_signal",
@@ -75,7 +79,7 @@ C_FUNCTIONS = (
     "pthread_setspecific",
     "sched_yield",
 )
-LINUX_FUNCTIONS = ("madvise", "pthread_getattr_np", "pthread_attr_getstack", "pthread_attr_destroy")
+LINUX_FUNCTIONS = ("pthread_getattr_np", "pthread_attr_getstack", "pthread_attr_destroy")
 MACOS_FUNCTIONS = ("pthread_get_stackaddr_np", "pthread_get_stacksize_np")
 
 # Positions in NumPy's table of C functions, which its binary interface keeps fixed.
@@ -87,7 +91,7 @@ NUMPY_TABLE = {
     "PyArray_SetBaseObject": 282,
 }
 
-SETTINGS = ("cache_limit", "jit_disabled", "thread_limit", "stack_key")
+SETTINGS = ("cache_limit", "jit_disabled", "thread_limit", "stack_key", "large_stack_key", "large_stack_bytes", "print_callback")
 """Numbers in the same table, which Python code writes and native code reads."""
 
 NAMES = (

@@ -19,14 +19,16 @@ from arignote.runtime import (
     disk_cache,
     guards,
     imports,
+    large_stack,
     layout,
     object_type,
+    printing,
     signals,
     stack,
     threads,
 )
 
-_PARTS = (buffers, stack, threads, signals, guards, boxing, call, object_type)
+_PARTS = (buffers, stack, large_stack, threads, signals, printing, guards, boxing, call, object_type)
 
 _loading = threading.RLock()
 os.register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)
@@ -55,6 +57,7 @@ def _machine(level: int = 2) -> Any:
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    llvm.initialize_native_asmparser()  # of `large_stack.py`
     return llvm.Target.from_default_triple().create_target_machine(opt=level, reloc="pic")
 
 
@@ -109,7 +112,8 @@ def _load(code: bytes, names: Sequence[str]) -> Any:
 
 EXPORTED = (
     *("ag_imports", "ag_alloc", "ag_free", "ag_release", "ag_grow", "ag_live_buffers", "ag_unlock_buffers"),
-    *("ag_stack_limit", "ag_parallel_for", "ag_reset_pool", "ag_check_signals", "ag_call"),
+    *("ag_stack_limit", "ag_on_large_stack", "ag_deepen", "ag_free_large_stack"),
+    *("ag_parallel_for", "ag_reset_pool", "ag_check_signals", "ag_print", "ag_call"),
     *("bind_callable", "traverse_callable", "clear_callable", "deallocate_callable"),
 )
 
@@ -128,6 +132,9 @@ def _initialise(loaded: Any) -> None:
     layout.verify()
     imports.TABLE.load(ctypes.CFUNCTYPE(ctypes.c_void_p)(loaded["ag_imports"])())
     imports.TABLE.write("stack_key", stack.create_key())
+    imports.TABLE.write("large_stack_key", large_stack.create_key(loaded["ag_free_large_stack"]))
+    imports.TABLE.write("large_stack_bytes", large_stack.bytes_to_reserve())
+    imports.TABLE.write("print_callback", printing.callback_address())
     reset_pool = ctypes.CFUNCTYPE(None)(loaded["ag_reset_pool"])
     unlock_buffers = ctypes.CFUNCTYPE(None)(loaded["ag_unlock_buffers"])
     reset_pool()

@@ -14,7 +14,9 @@ from typing import Any
 
 from arignote.ir.structure import Structure
 from arignote.ops.effects import template_number
+from arignote.runtime.assembly import Function
 from arignote.runtime.errors import keep_exception
+from arignote.runtime.imports import imported
 from arignote.runtime.leaves import fill_template
 
 Template = tuple[str | Structure, ...]
@@ -32,7 +34,7 @@ def print_site(template: Template) -> int:
 
 
 def _print(context: int, site: int, values: int) -> int:
-    """`i32 ag_print(ptr ctx, i64 site, ptr values)`; ctypes takes Python's lock for it."""
+    """What `ag_print` calls; ctypes takes Python's lock for it."""
     try:
         template = _templates[site]
         print(fill_template(template, values or 0), end="")
@@ -46,6 +48,22 @@ def _callback() -> Callable[..., Any]:
     return _PROTOTYPE(_print)
 
 
-def print_address() -> int:
-    """The address of `ag_print`."""
+def callback_address() -> int:
+    """The address of what `ag_print` calls."""
     return ctypes.cast(_callback(), ctypes.c_void_p).value or 0
+
+
+DEFINITIONS = ""
+
+
+def _print_function() -> Function:
+    """`i32 ag_print(ptr ctx, i64 site, ptr values)`."""
+    f = Function("ag_print", "i32", context="ptr", site="i64", values="ptr")
+    site = f.to_pointer(f["site"])  # all three arguments are passed on in the same way
+    f.leave(f.call("i32", "ag_on_thread_stack", imported(f, "print_callback"), f["context"], site, f["values"]))
+    return f
+
+
+def functions() -> list[Function]:
+    """The native functions of this file."""
+    return [_print_function()]

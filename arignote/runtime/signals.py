@@ -27,6 +27,14 @@ def _check_signals() -> Function:
     with f.when(now - f.load_atomic("i64", last) < INTERVAL_NANOSECONDS):
         f.leave(0)
     f.store_atomic(now, last, 0, "i64")
+    ask = Value(f, "ptr", "@ask_python")
+    f.leave(f.call("i32", "ag_on_thread_stack", ask, f["context"], None, None))
+    return f
+
+
+def _ask_python() -> Function:
+    """`i32 ask_python(ptr ctx, ptr, ptr)`: what `ag_check_signals` does from time to time, on the thread's own stack."""
+    f = Function("ask_python", "i32", context="ptr", a="ptr", b="ptr")
     state = f.call("i32", imported(f, "PyGILState_Ensure"))
     # Other Python threads get their turn, also when this call has kept Python's lock.
     f.call("void", imported(f, "PyEval_RestoreThread"), f.call("ptr", imported(f, "PyEval_SaveThread")))
@@ -41,4 +49,4 @@ def _check_signals() -> Function:
 
 def functions() -> list[Function]:
     """The native functions of this file."""
-    return [_check_signals()]
+    return [_check_signals(), _ask_python()]

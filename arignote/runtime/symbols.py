@@ -6,6 +6,8 @@ void ag_release(ptr buffer)                     one reference less; null is allo
 ptr  ag_grow(ptr buffer, i64 bytes)             the only reference to a buffer, for one with more room; null: no memory
 void ag_parallel_for(ptr fn, ptr env, i64 n, i64 grain)     fn(env, begin, end) over chunks of 0..n
 i32  ag_print(ptr ctx, i64 site, ptr values)    see `printing.py`
+i32  ag_on_large_stack(ptr fn, ptr ctx, ptr slots, ptr results)     fn(ctx, slots, results) with room for recursion
+i32  ag_deepen(ptr ctx)                         0 if there is more room than the context says
 i32  ag_check_signals(ptr ctx)                  non-zero when Ctrl-C was pressed; cheap enough for long loops
 """
 
@@ -14,14 +16,12 @@ from __future__ import annotations
 import functools
 
 from arignote.runtime import native
-from arignote.runtime.printing import print_address
 
-_NATIVE = ("ag_alloc", "ag_free", "ag_release", "ag_grow", "ag_parallel_for", "ag_check_signals")
-
-NAMES = (*_NATIVE, "ag_print")
+NAMES = ("ag_alloc", "ag_free", "ag_release", "ag_grow", "ag_parallel_for", "ag_check_signals",
+         "ag_print", "ag_on_large_stack", "ag_deepen")  # fmt: skip
 
 
 @functools.cache
 def symbols() -> dict[str, int]:
     """Name -> address."""
-    return {name: native.address(name) for name in _NATIVE} | {"ag_print": print_address()}
+    return {name: native.address(name) for name in NAMES}

@@ -66,6 +66,9 @@ end:
 define i32 @ag_check_signals(ptr %ctx) {
   ret i32 0
 }
+define i32 @ag_deepen(ptr %ctx) {
+  ret i32 1
+}
 """
 
 
@@ -77,7 +80,7 @@ def runtime() -> tuple[llvm.ExecutionEngine, dict[str, int]]:
     machine = llvm.Target.from_default_triple().create_target_machine()
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
-    names = ("ag_alloc", "ag_free", "ag_parallel_for", "ag_check_signals")
+    names = ("ag_alloc", "ag_free", "ag_parallel_for", "ag_check_signals", "ag_deepen")
     addresses = {name: engine.get_function_address(name) for name in names}
     addresses["live"] = engine.get_global_value_address("live")
     return engine, addresses

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ...lower.loop_ir import RECURSION_SITE, Call, Procedure, Program, walk
-from . import emit, emit_kernel, emit_loops
-from .emit import raise_when
+from . import emit, emit_boxes, emit_kernel, emit_loops
+from .emit import leave
 from .emit_signals import emit_check_of_call
 from .function_text import FunctionText
 from .text import ModuleText, global_name, llvm_type, memory_type
@@ -12,37 +12,59 @@ from .text import ModuleText, global_name, llvm_type, memory_type
 CONTEXT_STACK_LIMIT = 72  # bytes into the context: after the site and its eight arguments
 HUGE = 20_000  # lines: from here on LLVM spends more on registers than they are worth; kernels are functions apart
 
-FunctionText.emitters = emit.EMITTERS | emit_loops.EMITTERS | emit_kernel.EMITTERS
+FunctionText.emitters = emit.EMITTERS | emit_boxes.EMITTERS | emit_loops.EMITTERS | emit_kernel.EMITTERS
 
 
 def recursive_procedures(program: Program) -> set[str]:
-    """The procedures that may call themselves, directly or through others."""
-    calls = {
+    """The procedures that may call themselves, directly or through others: no order puts them behind all that they
+    call. (So are those that call one of these and are called by another; the test that they make costs little.)"""
+    callees = {
         name: {inner.procedure for inner in walk(procedure.body) if isinstance(inner, Call)}
         for name, procedure in program.procedures.items()
     }
-    recursive = set()
-    for name in calls:
-        seen: set[str] = set()
-        pending = list(calls[name])
-        while pending:
-            callee = pending.pop()
-            if callee not in seen:
-                seen.add(callee)
-                pending.extend(calls[callee])
-        if name in seen:
-            recursive.add(name)
-    return recursive
+    callers: dict[str, set[str]] = {name: set() for name in callees}
+    for name, called in callees.items():
+        for callee in called:
+            callers[callee].add(name)
+    return _left_over(callees, callers) & _left_over(callers, callees)
+
+
+def _left_over(forward: dict[str, set[str]], backward: dict[str, set[str]]) -> set[str]:
+    """What remains when nodes from which nothing goes out are taken away, as long as there are any."""
+    left = {name: len(out) for name, out in forward.items()}
+    pending = [name for name, count in left.items() if not count]
+    while pending:
+        name = pending.pop()
+        del left[name]
+        for before in backward[name]:
+            left[before] -= 1
+            if not left[before]:
+                pending.append(before)
+    return set(left)
 
 
 def check_stack(function: FunctionText) -> None:
-    """Fails with a RecursionError before the machine's stack overflows."""
+    """Fails with a RecursionError before the machine's stack overflows. The limit in the context may be an early one:
+    off the straight path the runtime is asked whether there is more room."""
     frame = function.let(f"call ptr {function.module.intrinsic('llvm.frameaddress.p0', 'ptr', 'i32')}(i32 0)")
     here = function.let(f"ptrtoint ptr {frame} to i64")
     place = function.let(f"getelementptr i8, ptr %ctx, i64 {CONTEXT_STACK_LIMIT}")
     limit = function.let(f"load i64, ptr {place}")
     deep = function.let(f"icmp ult i64 {here}, {limit}")
-    raise_when(function, deep, RECURSION_SITE, [], ())
+    asking, going_on = function.label(), function.label()
+    function.branch(deep, asking, going_on, unlikely=True)
+    status, failed, failing = function.name(), function.name(), function.label()
+    deepen = function.module.symbol("ag_deepen", "i32", "ptr", "nounwind cold")
+    function.cold += [
+        f"{asking}:",
+        f"  {status} = call i32 {deepen}(ptr %ctx)",
+        f"  {failed} = icmp ne i32 {status}, 0",
+        f"  br i1 {failed}, label %{failing}, label %{going_on}, !prof !0",
+        f"{failing}:",
+        f"  store i64 {RECURSION_SITE}, ptr %ctx",
+    ]
+    leave(function, ())
+    function.begin(going_on)
 
 
 def emit_procedure(module: ModuleText, procedure: Procedure, recursive: bool, is_entry: bool) -> None:
@@ -76,6 +98,7 @@ def emit_program(program: Program, vector_bytes: int = 64, masks: bool = True) -
     """The module of a program; its first procedure is the only one visible from outside."""
     module = ModuleText(vector_bytes, masks)
     recursive = recursive_procedures(program)
+    module.is_recursive = bool(recursive)
     entry = program.entry.name
     for name, procedure in program.procedures.items():
         emit_procedure(module, procedure, name in recursive, name == entry)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -149,15 +149,15 @@ def compile_text(text: ModuleText, exported: Sequence[str], symbols: Mapping[str
 
 
 def compile_program(
-    program: Program, symbols: Mapping[str, int], appended: Mapping[str, str] | None = None
+    program: Program, symbols: Mapping[str, int], appended: Mapping[str, Callable[[ModuleText], str]] | None = None
 ) -> CompiledModule:
     """Compiles a program; its first procedure is the one whose address the module gives.
 
-    appended: further visible functions, as LLVM text by name
+    appended: further visible functions: by name, what writes their LLVM text
     """
     started = time.perf_counter()
     text = emit_program(program, *vector_form())
-    text.functions.extend((appended or {}).values())
+    text.functions.extend(write(text) for write in (appended or {}).values())
     emitted = time.perf_counter()
     compiled = compile_text(text, (program.entry.name, *(appended or {})), symbols)
     compiled.timings = {"emit": emitted - started} | compiled.timings

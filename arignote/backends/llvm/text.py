@@ -100,6 +100,7 @@ class ModuleText:
         self.definitions: dict[str, str] = {}
         self.functions: list[str] = []
         self.imported: set[str] = set()
+        self.is_recursive = False  # whether a procedure may call itself
         self.uses: Counter[str] = Counter()  # of functions that are inlined only where they are used a few times
 
     def intrinsic(self, name: str, result: str, parameters: str) -> str:
