@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from arignote.frontend.coercion import coerce
 from arignote.frontend.context import Raised
-from arignote.frontend.join import coerce
 from arignote.frontend.scope import HOOKS, Scope
 from arignote.frontend.spec import Flat, Spec, leaf_types
 from arignote.frontend.state import applied, flatten_state, join_states, later_write, rebuild_state, union

@@ -19,8 +19,10 @@ from arignote.frontend.values import (
     INT64_MAX,
     INT64_MIN,
     PYTHON_DTYPES,
+    REPEATED,
     ArrayValue,
     Cell,
+    Elements,
     Frame,
     Journal,
     Memory,
@@ -38,6 +40,7 @@ from arignote.ir.types import Array, dims_of
 
 if TYPE_CHECKING:
     from arignote.frontend.instances import Program
+    from arignote.frontend.narrowing import Facts
 
 
 STALE_HINT = "take a copy (.copy()) of one of them before the write"
@@ -68,6 +71,9 @@ class Context:
         self.span: Span | None = None
         self.calls: list[tuple[Span, str]] = []
         self.returned_at: Span | None = None
+        self.facts: Facts = {}
+        self.conditions: dict[Node, tuple[Facts, Facts]] = {}
+        self.is_first_guess = False
 
     # Interpretation
 
@@ -102,9 +108,16 @@ class Context:
 
     # Errors
 
-    def error(self, message: str, kind: type[CompileError] = TypeInferenceError, hint: str = "") -> NoReturn:
-        """Refuse the program at the current place."""
-        raise kind(message, self.span, hint, self.known_calls())
+    def error(
+        self, message: str, kind: type[CompileError] = TypeInferenceError, hint: str = "", raises: Any = None
+    ) -> NoReturn:
+        """Refuse the program at the current place. `raises`: the exception, and its message, that Python would raise;
+        where the value is but one of several, or but a first guess, so does the program."""
+        if raises is not None and self.is_first_guess:
+            self.raise_now(*raises)
+        error = kind(message, self.span, hint, self.known_calls())
+        error.raises = raises
+        raise error
 
     def raise_now(self, exception: type[BaseException], *message: Any) -> NoReturn:
         """The program certainly raises here."""
@@ -253,10 +266,9 @@ class Context:
 
     def check_fresh(self, cell: Cell) -> None:
         """Refuse to read a cell whose memory was written through another one since it was made."""
-        for memory in cell.roots:
-            write: Write | None = memory.state
-            if write is not None and write.cell is not cell and write.time > cell.birth:
-                self.error(self.stale_message(cell, write), AliasingError, hint=STALE_HINT)
+        write = cell.overwritten()
+        if write is not None:
+            self.error(self.stale_message(cell, write), AliasingError, hint=STALE_HINT)
 
     def stale_message(self, cell: Cell, write: Write) -> str:
         place = f" (line {write.span.line})" if write.span is not None else ""
@@ -269,6 +281,12 @@ class Context:
         """Refuse to write into memory that the caller sees, or that was written through another reference."""
         self.check_fresh(cell)
         for memory in cell.touched:
+            if memory is REPEATED:
+                self.error(
+                    f"this writes into {memory.owner}, and in Python every place of the list would show it",
+                    AliasingError,
+                    hint="put copies into the list",
+                )
             if memory.owner is not None:
                 self.error(
                     f"this writes into {memory.owner}, which the caller would see",
@@ -290,6 +308,13 @@ class Context:
         self.check_fresh(cell)
         if isinstance(cell.state, Unreadable):
             self.error(cell.state.message, hint=cell.state.hint)
+        if isinstance(cell.state, Elements):
+            raise StaticRequired(
+                "the length of this list must be known at compile time here, but it is known at run time only",
+                self.span,
+                "use an array, or a loop over the list",
+                self.known_calls(),
+            )
         return cell.state
 
 

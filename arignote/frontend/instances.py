@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.branches import Pending
+from arignote.frontend.coercion import coerce
 from arignote.frontend.context import Context, Raised, WritesIntoArgument
-from arignote.frontend.join import coerce, is_unreadable, join, widen
+from arignote.frontend.join import is_unreadable, join, widen
 from arignote.frontend.names import Captured, captured, describe, readable
 from arignote.frontend.scope import HOOKS, Scope
 from arignote.frontend.spec import Flat, Rebuilder, Roots, Spec, cell_count, flatten, leaf_types, rebuild

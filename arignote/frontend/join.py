@@ -2,36 +2,35 @@
 
 Python numbers of different kinds join to the wider one (bool, int, float): 0 and 0.0 are equal in Python, so the
 promotion cannot be seen except by `isinstance` and `repr`; an int that float64 cannot hold exactly raises. Sizes of
-arrays join to what is known of both. Everything else must agree; where it does not, the value becomes unreadable, and
-reading it says why.
+arrays join to what is known of both. What is of different kinds (None, a record of one class or another, a string, a
+number ...) joins to a union, which is told apart at run time. Where neither is possible, the value becomes unreadable,
+and reading it says why.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
 from arignote.frontend.promotion import result_dtype
-from arignote.frontend.spec import UNBOUND, Flat, Roots, Spec, cell_count, leaf_types, show_spec
+from arignote.frontend.spec import SEQUENCES, UNBOUND, Spec, show_spec
 from arignote.frontend.values import INT64_MAX, INT64_MIN, PYTHON_DTYPES
-from arignote.ir.graph import FALSE, TRUE, Node
 from arignote.ir.structure import StaticOf
-from arignote.ir.types import fits, is_float
+from arignote.ir.types import is_float
 from arignote.ir.types import join as join_types
 
-if TYPE_CHECKING:
-    from arignote.frontend.context import Context
-
 NO_FUNCTION = "the function to call must be known at compile time"
+
+MOST_STATICS = 16
+"""How many constants one variable may be one of: a string that grows in a loop has no type."""
 
 
 def join(a: Spec, b: Spec) -> Spec:
     """The least spec that values of both fit."""
     if a == b:
         return a
-    tag_a, tag_b = _tag(a), _tag(b)
+    tag_a, tag_b = tag_of(a), tag_of(b)
     if tag_a == "unreadable":
         return a
     if tag_b == "unreadable":
@@ -40,21 +39,23 @@ def join(a: Spec, b: Spec) -> Spec:
         return _join_partial(a, b)
     if _number(a) is not None and _number(b) is not None:
         return _join_numbers(a, b)
+    if _is_list(a) and _is_list(b) and (tag_a in SEQUENCES or tag_b in SEQUENCES or len(a[2]) != len(b[2])):
+        return _join_lists(a, b)
     if _is_function(a) and _is_function(b) and not (tag_a == tag_b == "function" and a[1] == b[1]):
         return _join_choices(a, b)
-    if tag_a != tag_b or tag_a == "static":
-        return _conflict(a, b)
+    if tag_a != tag_b or tag_a in ("static", "union"):
+        return _join_alternatives(a, b)
     if tag_a in ("array", "contents", "node"):
         type_ = join_types(a[1], b[1])
         return _conflict(a, b) if type_ is None else (tag_a, type_)
     if tag_a == "function":
         return _join_functions(a, b)
     if a[1] != b[1] or len(a[2]) != len(b[2]):
-        return _conflict(a, b)
+        return _join_alternatives(a, b)
     return tag_a, a[1], tuple(map(join, a[2], b[2]))
 
 
-def _tag(spec: Spec) -> str:
+def tag_of(spec: Spec) -> str:
     return "static" if isinstance(spec, StaticOf) else spec[0]
 
 
@@ -64,9 +65,27 @@ def _conflict(a: Spec, b: Spec, hint: str = "") -> Spec:
 
 
 def _join_partial(a: Spec, b: Spec) -> Spec:
-    inner = [spec[1] if _tag(spec) == "partial" else spec for spec in (a, b) if spec != UNBOUND]
+    inner = [spec[1] if tag_of(spec) == "partial" else spec for spec in (a, b) if spec != UNBOUND]
     joined = inner[0] if len(inner) == 1 else join(*inner)
-    return joined if _tag(joined) in ("unreadable", "unbound") else ("partial", joined)
+    return joined if tag_of(joined) in ("unreadable", "unbound") else ("partial", joined)
+
+
+def _is_list(spec: Spec) -> bool:
+    """A list, or the contents of one."""
+    if isinstance(spec, StaticOf):
+        return False
+    return spec[0] in ("list", "sequence", "elements") or spec[0] == "items" and isinstance(spec[1], int)
+
+
+def _join_lists(a: Spec, b: Spec) -> Spec:
+    """Lists of different lengths: one whose length is known at run time only, with elements of one spec."""
+    element = None
+    for spec in (a, b):
+        for part in (spec[1],) if spec[0] in SEQUENCES else map(widen, spec[2]):
+            element = part if element is None else join(element, part)
+    if element is None or is_unreadable(element):
+        return _conflict(a, b)
+    return "elements" if a[0] in ("elements", "items") else "sequence", element
 
 
 def _is_function(spec: Spec) -> bool:
@@ -75,23 +94,23 @@ def _is_function(spec: Spec) -> bool:
     return spec[0] in ("function", "choice", "bound", "transform")
 
 
-def _options(spec: Spec) -> tuple[Spec, ...]:
-    return spec[2] if _tag(spec) == "choice" else (spec,)
+def options_of(spec: Spec) -> tuple[Spec, ...]:
+    return spec[2] if tag_of(spec) == "choice" else (spec,)
 
 
-def _place(options: Sequence[Spec], spec: Spec) -> int | None:
+def place_of(options: Sequence[Spec], spec: Spec) -> int | None:
     """Where a function stands among the options."""
     for place, option in enumerate(options):
-        if option == spec or _tag(option) == _tag(spec) == "function" and option[1] == spec[1]:
+        if option == spec or tag_of(option) == tag_of(spec) == "function" and option[1] == spec[1]:
             return place
     return None
 
 
 def _join_choices(a: Spec, b: Spec) -> Spec:
     """One of several functions; calls will branch."""
-    options = list(_options(a))
-    for option in _options(b):
-        place = _place(options, option)
+    options = list(options_of(a))
+    for option in options_of(b):
+        place = place_of(options, option)
         if place is None:
             options.append(option)
         else:
@@ -105,6 +124,59 @@ def _join_functions(a: Spec, b: Spec) -> Spec:
     defaults = tuple(map(join, a[2][0], b[2][0]))
     named = [tuple((name, join(x, y)) for (name, x), (_, y) in zip(p, q)) for p, q in zip(a[2][1:], b[2][1:])]
     return "function", a[1], (defaults, *named)
+
+
+# Unions
+
+
+def alternatives(spec: Spec) -> tuple[Spec, ...]:
+    """What a value of this spec may be, by tag; the spec itself where it is no union."""
+    return spec[2] if tag_of(spec) == "union" else (spec,)
+
+
+def kind_of(spec: Spec) -> Hashable:
+    """What tells an alternative of a union from the others: no union has two of one kind. None: it cannot be in one."""
+    if isinstance(spec, StaticOf):
+        return "number" if _number(spec) is not None else "function" if _is_function(spec) else spec
+    match spec[0]:
+        case "scalar":
+            return "number"
+        case "array" | "tuple" | "list" | "dict":
+            return spec[0]
+        case "record":
+            return "record", spec[1]
+    return "function" if _is_function(spec) else None
+
+
+def alternative_of(options: Sequence[Spec], spec: Spec) -> int:
+    """Which of the alternatives a spec belongs to."""
+    return list(map(kind_of, options)).index(kind_of(spec))
+
+
+def _join_alternatives(a: Spec, b: Spec) -> Spec:
+    """A union, if the two are of different kinds. Numbers and arrays are not: a variable that holds the one or the other
+    would make two programs of each expression that it stands in."""
+    options: dict[Hashable, Spec] = {}
+    if kind_of(a) == kind_of(b) is not None:
+        return _conflict(a, b)
+    for part in (*alternatives(a), *alternatives(b)):
+        kind = kind_of(part)
+        known = options.get(kind)
+        options[kind] = part if known is None else join(known, part)
+        if kind is None or tag_of(options[kind]) == "unreadable":
+            return _conflict(a, b)
+    statics = [part for part in options.values() if isinstance(part, StaticOf)]
+    if {"number", "array"} <= options.keys() or len(statics) > MOST_STATICS:
+        return _conflict(a, b)
+    return "union", None, tuple(sorted(options.values(), key=_is_something))
+
+
+def _is_something(spec: Spec) -> bool:
+    """None comes first."""
+    return not isinstance(spec, StaticOf) or spec.value is not None
+
+
+# Numbers
 
 
 def _number(spec: Spec) -> tuple[str, bool] | None:
@@ -148,9 +220,9 @@ def widen(spec: Spec) -> Spec:
     if isinstance(spec, StaticOf):
         found = _number(spec)
         return spec if found is None else ("scalar", found[0], True)
-    if spec[0] == "partial":
-        return "partial", widen(spec[1])
-    if spec[0] in ("tuple", "list", "dict", "record", "items"):
+    if spec[0] in ("partial", *SEQUENCES):
+        return spec[0], widen(spec[1])
+    if spec[0] in ("tuple", "list", "dict", "record", "items", "union"):
         return spec[0], spec[1], tuple(map(widen, spec[2]))
     return spec
 
@@ -161,134 +233,4 @@ def is_unreadable(spec: Spec) -> bool:
         return False
     if spec[0] in ("unreadable",):
         return True
-    return is_unreadable(spec[1]) if spec[0] == "partial" else any(map(is_unreadable, spec[2]))
-
-
-class Coercion:
-    """Turns a flat value into one of a wider spec, emitting the casts into the current scope."""
-
-    def __init__(self, context: Context, flat: Flat) -> None:
-        self.context = context
-        self.source_nodes, self.source_roots = iter(flat.nodes), iter(flat.roots)
-        self.nodes: list[Node] = []
-        self.roots: list[Roots | None] = []
-
-    def run(self, spec: Spec, target: Spec) -> None:
-        if spec == target:
-            self._copy(spec)
-        elif _tag(target) == "partial":
-            self._to_partial(spec, target[1])
-        elif _tag(target) in ("unreadable", "unbound"):
-            self._skip(spec)
-        elif _tag(spec) == "partial":
-            next(self.source_nodes)
-            self.run(spec[1], target)
-        elif _tag(spec) == "unbound" or _tag(spec) == "unreadable":
-            self._undefined(target)
-        elif _tag(target) == "choice":
-            self._to_choice(spec, target[2])
-        elif _tag(target) == "scalar":
-            self._to_number(spec, target[1])
-        elif _tag(target) in ("array", "contents", "node"):
-            assert fits(spec[1], target[1]), (spec, target)
-            self._copy(spec)
-        elif _tag(target) == "function":
-            for part, wanted in zip(_function_parts(spec), _function_parts(target)):
-                self.run(part, wanted)
-        else:
-            if target[0] in ("list", "dict", "record"):
-                self.roots.append(next(self.source_roots))
-            for part, wanted in zip(spec[2], target[2]):
-                self.run(part, wanted)
-
-    def _copy(self, spec: Spec) -> None:
-        self.nodes.extend(next(self.source_nodes) for _ in leaf_types(spec))
-        self.roots.extend(next(self.source_roots) for _ in range(cell_count(spec)))
-
-    def _skip(self, spec: Spec) -> None:
-        for _ in leaf_types(spec):
-            next(self.source_nodes)
-        for _ in range(cell_count(spec)):
-            next(self.source_roots)
-
-    def _undefined(self, target: Spec) -> None:
-        emit = self.context.scope.emit
-        self.nodes.extend(emit.op("undefined", type=type_) for type_ in leaf_types(target))
-        self.roots.extend([None] * cell_count(target))
-
-    def _to_partial(self, spec: Spec, inner: Spec) -> None:
-        if _tag(spec) == "partial":
-            self.nodes.append(next(self.source_nodes))
-            self.run(spec[1], inner)
-        elif _tag(spec) == "unbound":
-            self.nodes.append(FALSE)
-            self._undefined(inner)
-        else:
-            self.nodes.append(TRUE)
-            self.run(spec, inner)
-
-    def _to_choice(self, spec: Spec, options: Sequence[Spec]) -> None:
-        emit = self.context.scope.emit
-        given = _options(spec)
-        places = [_place(options, option) for option in given]
-        index: Node = emit.integer(places[0] or 0)
-        if _tag(spec) == "choice":
-            source = next(self.source_nodes)
-            for number in range(1, len(given)):
-                here = emit.op("equal", source, emit.integer(number))
-                index = emit.op("select", here, emit.integer(places[number] or 0), index)
-        parts = [
-            Flat(
-                option,
-                [next(self.source_nodes) for _ in leaf_types(option)],
-                [next(self.source_roots) for _ in range(cell_count(option))],
-            )
-            for option in given
-        ]
-        self.nodes.append(index)
-        for place, target in enumerate(options):
-            if place in places:
-                part = coerce(self.context, parts[places.index(place)], target)
-                self.nodes += part.nodes
-                self.roots += part.roots
-            else:
-                self._undefined(target)
-
-    def _to_number(self, spec: Spec, dtype: str) -> None:
-        context = self.context
-        if isinstance(spec, StaticOf):
-            self.nodes.append(context.scope.emit.constant(spec.value, dtype))
-            return
-        node = next(self.source_nodes)
-        if spec[1] == "int64" and is_float(dtype):
-            self.nodes.append(exact_float(context, node))
-        else:
-            self.nodes.append(context.cast(node, dtype))
-
-
-def exact_float(context: Context, node: Node) -> Node:
-    """An int64 as float64; raises where that would change its value."""
-    converted = context.cast(node, "float64")
-    changed = context.emit("not_equal", context.emit("cast", converted, dtype="int64"), node)
-    context.raise_if(
-        changed,
-        OverflowError,
-        "a variable that is an int on one path and a float on another holds ",
-        ("int64", True, node),
-        ", which a float cannot hold exactly",
-    )
-    return converted
-
-
-def _function_parts(spec: Spec) -> Sequence[Any]:
-    defaults, keyword, env = spec[2]
-    return [*defaults, *(item for _, item in (*keyword, *env))]
-
-
-def coerce(context: Context, flat: Flat, target: Spec) -> Flat:
-    """The value as one of the wider spec `target`."""
-    if flat.spec == target:
-        return flat
-    coercion = Coercion(context, flat)
-    coercion.run(flat.spec, target)
-    return Flat(target, coercion.nodes, coercion.roots)
+    return is_unreadable(spec[1]) if spec[0] in ("partial", *SEQUENCES) else any(map(is_unreadable, spec[2]))

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend import analysis
+from arignote.frontend.coercion import coerce, coerced_roots
 from arignote.frontend.context import Raised
-from arignote.frontend.join import coerce, join, widen
+from arignote.frontend.join import join, widen
 from arignote.frontend.scope import Scope
-from arignote.frontend.spec import UNBOUND, Flat, Roots, Spec, cell_count, leaf_types
+from arignote.frontend.spec import UNBOUND, Flat, Roots, Spec, cell_count, leaf_types, sequence_count
 from arignote.frontend.state import flatten_state, is_memory, join_states, rebuild_state, union
 from arignote.frontend.values import (
     ArrayValue,
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from arignote.frontend.context import Context
 
 MOST_ATTEMPTS = 16
+LONGEST_STATIC_LIST = 64
+"""A loop of so many iterations that lets a list grow is unrolled, so that the list's length stays known."""
 
 
 class CannotCarry(Exception):
@@ -82,6 +85,7 @@ class Loop:
         self.start = now()
         self.dead = False
         self.runs_at_least_once = False
+        self.is_short = False
 
     # The first guess
 
@@ -176,10 +180,10 @@ class Loop:
         result: list[list[Roots | None]] = []
         for number, slot in enumerate(self.slots.values()):
             count = cell_count(slot.spec)
-            known = [pair for pair in (slot.entry, slot.final) if pair is not None and len(pair.roots) == count]
+            known = self._roots(slot)
             result.append([])
             for position in range(count):
-                found = [flat.roots[position] for flat in known]
+                found = [roots[position] for roots in known]
                 cells.append((number, [pair if pair is not None else (frozenset(), frozenset()) for pair in found]))
         own = [{Memory()} for _ in cells]
         for i, (_, first) in enumerate(cells):
@@ -195,6 +199,11 @@ class Loop:
             read = frozenset(mine)
             result[number].append((read, read | before))
         return result
+
+    def _roots(self, slot: Slot) -> list[list[Roots | None]]:
+        """The memory of the cells of what a slot holds at entry, and after an iteration."""
+        known = [flat for flat in (slot.entry, slot.final) if flat is not None]
+        return [coerced_roots(self.context, flat, slot.spec) for flat in known]
 
     def _finals(self, start: int) -> dict[Mutable, Any]:
         """What the body left: flat states, and the last writes."""
@@ -236,6 +245,8 @@ class Loop:
             spec = join_states(self.context, mutable, slot.spec, final.spec)
             if not isinstance(spec, StaticOf) and spec[0] == "unreadable" and spec != slot.spec and self.strict:
                 raise CannotCarry(spec[1], spec[2])
+            if self.is_short and sequence_count(spec) > max(map(sequence_count, (slot.spec, final.spec))):
+                raise CannotCarry("lists change their lengths", "")
             outside = frozenset(m for pair in final.roots if pair for m in pair[1] if m.birth < self.start)
             if spec != slot.spec or not outside <= slot.outside:
                 grown = grown or spec != slot.spec or not self._known(outside, slot)
@@ -323,9 +334,7 @@ class Loop:
             if isinstance(mutable, Variable) and not mutable.internal and mutable.name not in self.live_exit:
                 context.set(mutable, Unbound())
                 continue
-            cells = cell_count(slot.spec)
-            pairs = [f.roots for f in (slot.entry, slot.final) if f is not None and len(f.roots) == cells]
-            roots = [union(pair) for pair in zip(*pairs)] if pairs else [None] * cells
+            roots = [union(pairs) for pairs in zip(*self._roots(slot))]
             state = rebuild_state(mutable, slot.spec, nodes, context.scope, roots)
             if self.runs_at_least_once and isinstance(state, PartialValue):
                 state = state.value
@@ -336,6 +345,7 @@ def counted_loop(context: Context, node: ast.For, count: Value, body: Callable[[
     """A loop of known count that nothing leaves early: body(index) for index = 0 .. count - 1."""
     loop = Loop(context, node, node.live_head, node.live_exit, strict)  # type: ignore[attr-defined]
     loop.runs_at_least_once = isinstance(count, Static) and count.object >= 1
+    loop.is_short = strict and isinstance(count, Static) and count.object <= LONGEST_STATIC_LIST
     loop.guess()
     index = Parameter("i", INT64)
 

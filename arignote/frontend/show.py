@@ -20,6 +20,7 @@ from arignote.frontend.values import (
     Static,
     TupleValue,
     Unbound,
+    UnionValue,
     Value,
 )
 from arignote.ir.types import SHORT
@@ -52,7 +53,7 @@ def show_value(value: Value) -> str:
             return f"method {show_value(value.function)}"
         case MethodValue():
             return f"method .{value.name} of {show_value(value.instance)}"
-        case ChoiceValue():
+        case ChoiceValue() | UnionValue():
             return " or ".join(map(show_value, value.options))
         case RangeValue():
             return "range"

@@ -7,6 +7,9 @@
          | ("unbound",) | ("unreadable", message, hint)
          | ("partial", spec)                      one node (is it defined?), then those of the spec
          | ("choice", None, (spec, ...))          one node (which one?), then those of the functions
+         | ("union", None, (spec, ...))           one node (which one?), then those of all alternatives
+         | ("sequence", spec)                     a list of run-time length: one node, a cell, the cells of one element
+         | ("elements", spec)                     its contents, where the cell is not part of it
          | (tag, key, (spec, ...))                a container: the nodes of its parts; a cell if it can change in place
 
 Specs are hashable. They are the keys under which specialised functions are remembered, what branches join, and what
@@ -19,12 +22,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from arignote.frontend.narrowing import possible
 from arignote.frontend.values import (
     ArrayValue,
     BoundMethod,
     Cell,
     ChoiceValue,
     DictValue,
+    Elements,
     EnumerateValue,
     FunctionValue,
     GeneratorValue,
@@ -43,6 +48,7 @@ from arignote.frontend.values import (
     TransformValue,
     TupleValue,
     Unbound,
+    UnionValue,
     Unreadable,
     Value,
     Variable,
@@ -52,7 +58,7 @@ from arignote.frontend.values import (
 from arignote.ir.errors import UnsupportedSyntaxError
 from arignote.ir.graph import Node
 from arignote.ir.structure import StaticOf
-from arignote.ir.types import BOOL, INT64, Scalar, Type
+from arignote.ir.types import BOOL, INT64, List, Scalar, Tuple, Type
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -61,6 +67,7 @@ if TYPE_CHECKING:
 Spec = Any
 Roots = tuple[frozenset[Memory], frozenset[Memory]]
 CELLS = frozenset(("list", "dict", "record"))
+SEQUENCES = frozenset(("sequence", "elements"))
 UNBOUND: Spec = ("unbound",)
 
 
@@ -186,10 +193,20 @@ class Flattener:
             case ChoiceValue():
                 self.nodes.append(self.context.node(value.index))
                 return "choice", None, tuple([self.add(option) for option in value.options])
+            case UnionValue():
+                return self.add_union(value)
             case Cell():
                 return self.add_cell(value)
         tag, key, items = parts(self.context, value)
         return tag, key, tuple([self.add(item) for item in items])
+
+    def add_union(self, value: UnionValue) -> Spec:
+        """A union is what remains possible of it here."""
+        places = possible(self.context, value)
+        if len(places) == 1:
+            return self.add(value.options[places[0]])
+        self.nodes.append(self.context.node(value.tag))
+        return "union", None, tuple([self.add(option) for option in value.options])
 
     def add_cell(self, cell: Cell) -> Spec:
         stale = self.stale(cell)
@@ -199,17 +216,24 @@ class Flattener:
         if isinstance(cell, ArrayValue):
             self.nodes.append(self.context.scope.bring(*cell.state))
             return "array", cell.type
+        if isinstance(cell.state, Elements):
+            return "sequence", self.add_elements(cell.state)
         tag, key, items = parts(self.context, cell)
         return tag, key, tuple([self.add(item) for item in items])
+
+    def add_elements(self, state: Elements) -> Spec:
+        """The contents of a list of run-time length; the spec of its elements."""
+        self.nodes.append(self.context.scope.bring(state.node, state.scope))
+        self.roots.extend(state.roots)
+        return state.element
 
     def stale(self, cell: Cell) -> Spec | None:
         """A cell that must not be read any more, as a spec."""
         if isinstance(cell.state, Unreadable):
             return "unreadable", cell.state.message, cell.state.hint
-        for memory in cell.roots:
-            write = memory.state
-            if write is not None and write.cell is not cell and write.time > cell.birth:
-                return "unreadable", self.context.stale_message(cell, write), "take a copy before the write"
+        write = cell.overwritten()
+        if write is not None:
+            return "unreadable", self.context.stale_message(cell, write), "take a copy before the write"
         return None
 
     def add_function(self, value: FunctionValue) -> Spec:
@@ -247,12 +271,14 @@ def _leaf_types(spec: Spec, found: list[Type]) -> None:
             found.append(Scalar(spec[1]))
         case "array" | "node" | "contents":
             found.append(spec[1])
+        case "sequence" | "elements":
+            found.append(list_type(spec[1]))
         case "partial":
             found.append(BOOL)
             _leaf_types(spec[1], found)
         case "unbound" | "unreadable":
             pass
-        case "choice":
+        case "choice" | "union":
             found.append(INT64)
             for part in spec[2]:
                 _leaf_types(part, found)
@@ -265,6 +291,12 @@ def _leaf_types(spec: Spec, found: list[Type]) -> None:
                 _leaf_types(part, found)
 
 
+def list_type(element: Spec) -> List:
+    """The type of the node of a list with elements of this spec: a list of its leaf, or of the tuple of its leaves."""
+    leaves = leaf_types(element)
+    return List(leaves[0] if len(leaves) == 1 else Tuple(leaves))
+
+
 def cell_count(spec: Spec) -> int:
     """How many cells a spec has."""
     if isinstance(spec, StaticOf):
@@ -274,12 +306,25 @@ def cell_count(spec: Spec) -> int:
             return 0
         case "array":
             return 1
-        case "partial":
+        case "partial" | "elements":
             return cell_count(spec[1])
+        case "sequence":
+            return 1 + cell_count(spec[1])
         case "function":
             defaults, keyword, env = spec[2]
             return sum(map(cell_count, (*defaults, *(item for _, item in (*keyword, *env)))))
     return (spec[0] in CELLS) + sum(map(cell_count, spec[2]))
+
+
+def sequence_count(spec: Spec) -> int:
+    """How many lists of run-time length a spec has, outside functions."""
+    if isinstance(spec, StaticOf) or spec[0] in ("array", "node", "contents", "function"):
+        return 0
+    if spec[0] in SEQUENCES:
+        return 1 + sequence_count(spec[1])
+    if spec[0] == "partial":
+        return sequence_count(spec[1])
+    return sum(map(sequence_count, spec[2])) if len(spec) == 3 and isinstance(spec[2], tuple) else 0
 
 
 class Rebuilder:
@@ -312,10 +357,22 @@ class Rebuilder:
             case "choice":
                 index = ScalarValue(next(self.nodes), self.scope, True)
                 return ChoiceValue(index, tuple([self.take(option) for option in spec[2]]))
+            case "union":
+                tag = ScalarValue(next(self.nodes), self.scope, True)
+                return UnionValue(tag, tuple([self.take(option) for option in spec[2]]))
             case "again":
                 return self.functions[spec[1]]
+            case "sequence":
+                own = next(self.roots)
+                return ListValue(self.take_elements(spec[1]), *(own or ()))
         roots = next(self.roots) if spec[0] in CELLS else None
         return assemble(spec[0], spec[1], [self.take(part) for part in spec[2]], roots)
+
+    def take_elements(self, element: Spec) -> Elements:
+        """The contents of a list of run-time length. Elements without memory get one that they share."""
+        given = [next(self.roots) for _ in range(cell_count(element))]
+        roots = tuple([own_memory() if pair is None else pair for pair in given])
+        return Elements(next(self.nodes), self.scope, element, roots)
 
     def take_function(self, spec: Spec) -> Value:
         _, key, (defaults, keyword, env) = spec
@@ -328,6 +385,12 @@ class Rebuilder:
         else:
             value.env = {name: Variable(name, self.take(item)) for name, item in env}
         return value
+
+
+def own_memory() -> Roots:
+    """Memory that nobody else sees."""
+    memory = frozenset((Memory(),))
+    return memory, memory
 
 
 def rebuild(spec: Spec, nodes: Sequence[Node], scope: Scope, roots: Sequence[Roots | None] = ()) -> Value:
@@ -352,10 +415,12 @@ def show_spec(spec: Spec) -> str:
             return "function"
         case "contents":
             return repr(spec[1])
-        case "choice":
+        case "choice" | "union":
             return " or ".join(map(show_spec, spec[2]))
         case "items":
             return f"[{', '.join(map(show_spec, spec[2]))}]"
+        case "sequence" | "elements":
+            return f"list[{show_spec(spec[1])}]"
         case "node":
             return "an opaque value"
     from arignote.frontend.show import show_value

@@ -11,6 +11,7 @@ from arignote.frontend.spec import UNBOUND, Flat, Flattener, Rebuilder, Roots, S
 from arignote.frontend.values import (
     ArrayValue,
     DictValue,
+    Elements,
     ListValue,
     Memory,
     Mutable,
@@ -57,6 +58,9 @@ def flatten_state(context: Context, mutable: Mutable) -> Flat:
     elif isinstance(mutable, ArrayValue):
         flattener.nodes.append(context.scope.bring(*state))
         spec = "contents", mutable.type
+    elif isinstance(state, Elements):
+        assert isinstance(mutable, ListValue)
+        spec = flattener.stale(mutable) or ("elements", flattener.add_elements(state))
     elif isinstance(mutable, DictValue):
         spec = "items", tuple(StaticOf(key) for key, _ in state), tuple([flattener.add(item) for _, item in state])
     else:
@@ -75,6 +79,8 @@ def rebuild_state(
         return Unreadable(*spec[1:])
     if isinstance(mutable, ArrayValue):
         return nodes[0], scope
+    if spec[0] == "elements":
+        return rebuilder.take_elements(spec[1])
     items: list[Value] = [rebuilder.take(part) for part in spec[2]]
     if isinstance(mutable, DictValue):
         return tuple(zip([key.value for key in spec[1]], items))

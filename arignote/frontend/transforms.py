@@ -13,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from arignote.frontend.coercion import coerce
 from arignote.frontend.instances import Instance, operands, result_roots, specialise_apply, take_result
-from arignote.frontend.join import coerce, widen
+from arignote.frontend.join import widen
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.spec import Flat, Rebuilder, Spec, flatten, leaf_types, rebuild
 from arignote.frontend.values import (

@@ -4,8 +4,10 @@
     ... ScalarValue(node, python)    run-time bool, int or float; `python` tells a Python number (weak) from a NumPy
     scalar ArrayValue                   run-time array, with identity: a cell that holds the current node
     TupleValue ListValue DictValue RecordValue      containers of known structure (a record: named tuple or dataclass)
+    ListValue with `Elements`            a list of run-time length
     RangeValue SliceValue ViewValue; ZipValue EnumerateValue ReversedValue MapValue GeneratorValue
     FunctionValue BoundMethod MethodValue TransformValue ChoiceValue
+    UnionValue                                      one of several values, by a run-time tag
     Unbound Unreadable PartialValue                 a variable that has no value, no usable value, perhaps no value
 
 Values that Python can change in place are `Cell`s. They are compared by identity, hold what changes in `state`, and
@@ -136,6 +138,19 @@ class Cell(Mutable, Value):
         self.roots = roots or frozenset((Memory(),))
         self.touched = self.roots if touched is None else touched
 
+    def overwritten(self) -> Write | None:
+        """A write through another cell since this one was made; in Python it would be visible here."""
+        for memory in self.roots:
+            write = memory.state
+            if write is not None and write.cell is not self and write.time > self.birth:
+                return write
+        if isinstance(self.state, Elements):
+            for read, _ in self.state.roots:
+                for memory in read:
+                    if memory.state is not None and memory.state.time > self.state.time:
+                        return memory.state
+        return None
+
 
 class ArrayValue(Cell):
     """An array. The state is (node, scope). A 0-d array has a scalar node."""
@@ -160,10 +175,35 @@ class ArrayValue(Cell):
         return len(self.dims)
 
 
+REPEATED = Memory("an element that may be in its list more than once")
+"""In `touched` of the elements of a list of run-time length that may be one and the same: a write through one of them
+would have to change the others."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Elements:
+    """The contents of a list whose length is known at run time only: a list of the graph.
+
+    element: the spec of its elements        roots: the memory of an element's cells, that of all elements together
+    time:    when they were put together; a later write to that memory through others makes them stale
+    """
+
+    node: Node
+    scope: Scope
+    element: Any
+    roots: tuple[Any, ...] = ()
+    time: int = field(default_factory=now)
+
+
 class ListValue(Cell):
-    """A list of known length. The state is the tuple of its items."""
+    """A list. The state is the tuple of its items, or `Elements` where the length is known at run time only."""
 
     __slots__ = ()
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the length is known at run time only."""
+        return isinstance(self.state, Elements)
 
 
 class DictValue(Cell):
@@ -322,6 +362,14 @@ class ChoiceValue(Value):
     """One of several functions, by a run-time index."""
 
     index: Value
+    options: tuple[Value, ...]
+
+
+@dataclass(slots=True, eq=False)
+class UnionValue(Value):
+    """One of several values, by a run-time tag; what it is not is undefined."""
+
+    tag: Value
     options: tuple[Value, ...]
 
 

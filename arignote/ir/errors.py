@@ -13,10 +13,13 @@ from arignote.ir.graph import Span
 class CompileError(Exception):
     """A program that cannot be compiled. The message shows the user's line, what was found, and what to do.
 
-    span:  the place in the user's source
-    calls: the calls that led there, outermost first, as (span, what was called with which types)
-    hint:  one way out
+    span:   the place in the user's source
+    calls:  the calls that led there, outermost first, as (span, what was called with which types)
+    hint:   one way out
+    raises: what plain Python would raise here, as (class, message), where that is known
     """
+
+    raises: tuple[type[BaseException], str] | None = None
 
     def __init__(self, message: str, span: Span | None = None, hint: str = "",
                  calls: Sequence[tuple[Span, str]] = ()) -> None:  # fmt: skip
