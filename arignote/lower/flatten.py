@@ -4,7 +4,8 @@ scalar              the operand
 array               buffer, pointer, and the sizes that its type does not know
 tuple, closure      those of the parts
 list                length, capacity, one buffer per operand that an element is flattened to
-recursive closure   one buffer (see `lists.py`)
+union               one buffer (see `union_rules.py`)
+recursive closure   one buffer (see `boxes.py`)
 token, unit         nothing
 """
 
@@ -14,12 +15,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from arignote.ir.structure import MANY
-from arignote.ir.types import Array, Closure, List, Scalar, Tuple, Type
+from arignote.ir.types import Array, Closure, List, Scalar, Tuple, Type, Union
 from arignote.lower import fusion
 from arignote.lower.boxes import box, is_recursive
 from arignote.lower.lazy import Lazy, Splat
 from arignote.lower.loop_ir import BUFFER, INT64, Const, Operand, Var, pointer_to
-from arignote.lower.values import UNIT, AnyValue, BoxValue, ClosureValue, ListValue, Stored, TupleValue
+from arignote.lower.values import UNIT, AnyValue, BoxValue, ClosureValue, ListValue, Stored, TupleValue, UnionValue
 
 if TYPE_CHECKING:
     from arignote.lower.context import Context
@@ -40,6 +41,8 @@ def types_of(type_: Type, all_sizes: bool = False) -> list[str]:
             return [t for item in type_.capture_types for t in types_of(item, all_sizes)]
         case List():
             return [INT64, INT64, *[BUFFER for _ in types_of(type_.element)]]
+        case Union():
+            return [BUFFER]
     return []
 
 
@@ -64,6 +67,9 @@ def flatten(context: Context, value: AnyValue, type_: Type, all_sizes: bool = Fa
         case List():
             assert isinstance(value, ListValue)
             return [value.length, value.capacity, *value.buffers]
+        case Union():
+            assert isinstance(value, UnionValue)
+            return [value.buffer]
     return []
 
 
@@ -94,6 +100,8 @@ def rebuild(context: Context, type_: Type, operands: Iterator[Operand], all_size
             length, capacity = next(operands), next(operands)
             buffers = tuple([next(operands) for _ in types_of(type_.element)])
             return ListValue(type_.element, length, capacity, buffers)  # type: ignore[arg-type]
+        case Union():
+            return UnionValue(type_, next(operands))  # type: ignore[arg-type]
     return UNIT
 
 

@@ -12,6 +12,10 @@ Imperative, structured, in single-assignment form. Grammar:
               | Load var = ptr[offset]           offset in elements, int64
               | Store ptr[offset] = value
               | Alloc buffer, ptr = count        fresh, 64-byte aligned, undefined, one reference; can fail (site 0)
+              | Box buffer = tag(operands)       fresh buffer that holds a tag and the operands, of which it takes over
+                                                 the buffers' references; can fail (site 0)
+              | Tag var = buffer                 int64: the tag of a box, 0 of null
+              | Unbox results = buffer as tag    what a box of this tag holds; if the tag is 0, zeros of a null one
               | Retain buffer | Release buffer   null is allowed and ignored
               | Unique var = buffer              bool: not null and exactly one reference
               | For index in 0..count carried body yields -> results
@@ -22,8 +26,12 @@ Imperative, structured, in single-assignment form. Grammar:
               | RaiseIf condition, site, operands         leaves the procedure with that error site and run-time values
               | Kernel reads, writes, body, yields -> results
 
-Statements that can leave the procedure (RaiseIf, Call, Alloc, a failing Extern, a Kernel with a RaiseIf in it) name the
-buffers that are `live` there: they are released on that path, so that an error leaks nothing.
+Statements that can leave the procedure (RaiseIf, Call, Alloc, Box, a failing Extern, a Kernel with a RaiseIf in it) name the
+buffers that are `live` there: they are released on that path, so that an error leaks nothing. A buffer stands there as
+often as it has references to give back.
+
+A box is never written again, so what it holds stays alive as long as it does. `box_words` tells where in its data the
+operands are: the references first, as whoever frees it needs them, then all others.
 
 Flags of For. `vector`: the iterations are independent (except for carried reductions), so a vectoriser need not prove
 it. `reduction`: the order of the accumulation of its carried floating-point values is free. `parallel`: only the
@@ -130,6 +138,33 @@ class Alloc:
     pointer: Var
     count: Operand
     live: tuple[Var, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Box:
+    """A fresh buffer with one reference that holds a tag and operands."""
+
+    buffer: Var
+    tag: int
+    args: tuple[Operand, ...]
+    live: tuple[Var, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Tag:
+    """`var` = the tag of a box; 0 of null."""
+
+    var: Var
+    buffer: Operand
+
+
+@dataclass(slots=True, eq=False)
+class Unbox:
+    """The operands that a box of this tag holds; the buffers among them stay the box's."""
+
+    results: tuple[Var, ...]
+    buffer: Operand
+    tag: int
 
 
 @dataclass(slots=True, eq=False)
@@ -249,7 +284,9 @@ class Kernel:
         return last if isinstance(last, For) and last.parallel else None
 
 
-Statement = Let | Load | Store | Alloc | Retain | Release | Unique | For | While | If | Call | Extern | RaiseIf | Kernel
+Statement = (
+    Let | Load | Store | Alloc | Box | Tag | Unbox | Retain | Release | Unique | For | While | If | Call | Extern | RaiseIf | Kernel
+)  # fmt: skip
 
 
 @dataclass(slots=True, eq=False)
@@ -293,6 +330,7 @@ TO_BOOL = frozenset(
     is_null""".split()
 )
 TYPE_GIVEN = frozenset(["cast", "reinterpret", "null", "buffer_data"])
+
 SCALAR_OPS = SAME_TYPE | TO_BOOL | TYPE_GIVEN | {"select", "pointer_offset"}
 
 ARITY: dict[str, int] = dict.fromkeys(SCALAR_OPS, 1) | dict.fromkeys(
@@ -317,6 +355,21 @@ def result_type(op: str, args: tuple[Operand, ...]) -> Type:
     raise ValueError(f"the type of the result of {op!r} must be given")
 
 
+def box_words(types: Iterable[Type]) -> list[int]:
+    """The position, in the eight-byte words of a box, of operands of these types."""
+    types = list(types)
+    references, others = 0, types.count(BUFFER)
+    words: list[int] = []
+    for type in types:
+        if type == BUFFER:
+            words.append(references)
+            references += 1
+        else:
+            words.append(others)
+            others += 1
+    return words
+
+
 def bodies(statement: Statement) -> tuple[list[Statement], ...]:
     """The statement lists nested directly in a statement."""
     if isinstance(statement, (For, Kernel)):
@@ -339,7 +392,7 @@ def walk(body: Iterable[Statement]) -> Iterator[Statement]:
 def operands(statement: Statement) -> tuple[Operand, ...]:
     """The operands that a statement itself reads, those at the ends of its bodies included."""
     match statement:
-        case Let() | Call() | Extern() | RaiseIf():
+        case Let() | Call() | Extern() | RaiseIf() | Box():
             head = (statement.condition,) if isinstance(statement, RaiseIf) else ()
             live = () if isinstance(statement, Let) else statement.live
             return (*head, *statement.args, *live)
@@ -349,7 +402,7 @@ def operands(statement: Statement) -> tuple[Operand, ...]:
             return (statement.pointer, statement.offset, statement.value)
         case Alloc():
             return (statement.count, *statement.live)
-        case Retain() | Release() | Unique():
+        case Retain() | Release() | Unique() | Tag() | Unbox():
             return (statement.buffer,)
         case For():
             grain = () if statement.grain is None else (statement.grain,)
@@ -365,15 +418,17 @@ def operands(statement: Statement) -> tuple[Operand, ...]:
 def definitions(statement: Statement) -> tuple[Var, ...]:
     """The variables that a statement itself defines, those of its loop headers included."""
     match statement:
-        case Let() | Load() | Unique():
+        case Let() | Load() | Unique() | Tag():
             return (statement.var,)
         case Alloc():
             return (statement.buffer, statement.pointer)
+        case Box():
+            return (statement.buffer,)
         case For():
             return (statement.index, *statement.carried, *statement.results)
         case While():
             return (*statement.carried, *statement.results)
-        case If() | Call() | Extern() | Kernel():
+        case If() | Call() | Extern() | Kernel() | Unbox():
             return statement.results
         case _:
             return ()

@@ -22,6 +22,7 @@ from .loop_ir import (
     BUFFER,
     INT64,
     Alloc,
+    Box,
     Call,
     Const,
     Extern,
@@ -37,7 +38,9 @@ from .loop_ir import (
     Retain,
     Statement,
     Store,
+    Tag,
     Type,
+    Unbox,
     Unique,
     Var,
     While,
@@ -277,6 +280,24 @@ class ProcedureBuilder:
         buffer, pointer = self.var(BUFFER), self.var(pointer_to(dtype))
         self.body.append(Alloc(buffer, pointer, operand_of(count, INT64), tuple(live)))
         return buffer, pointer
+
+    def box(self, tag: int, args: Sequence[Operand]) -> Var:
+        """A fresh box."""
+        buffer = self.var(BUFFER)
+        self.body.append(Box(buffer, tag, tuple(args)))
+        return buffer
+
+    def tag(self, buffer: Operand) -> Var:
+        """The tag of a box."""
+        var = self.var(INT64)
+        self.body.append(Tag(var, buffer))
+        return var
+
+    def unbox(self, buffer: Operand, tag: int, types: Sequence[Type]) -> tuple[Var, ...]:
+        """What a box of this tag holds."""
+        results = tuple(map(self.var, types))
+        self.body.append(Unbox(results, buffer, tag))
+        return results
 
     def retain(self, buffer: Operand) -> None:
         """One more reference."""

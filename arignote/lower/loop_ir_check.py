@@ -16,6 +16,7 @@ from .loop_ir import (
     SCALARS,
     TYPE_GIVEN,
     Alloc,
+    Box,
     Call,
     Const,
     Extern,
@@ -32,7 +33,9 @@ from .loop_ir import (
     Retain,
     Statement,
     Store,
+    Tag,
     Type,
+    Unbox,
     Unique,
     Var,
     While,
@@ -179,6 +182,20 @@ class _Checker:
         self.live(statement.live)
         self.define(statement.buffer)
         self.define(statement.pointer)
+
+    def _box(self, statement: Box) -> None:
+        for arg in statement.args:
+            self.use(arg)
+        self.live(statement.live)
+        self.define(statement.buffer)
+
+    def _tag(self, statement: Tag) -> None:
+        self.use(statement.buffer, BUFFER)
+        self.define(statement.var)
+
+    def _unbox(self, statement: Unbox) -> None:
+        self.use(statement.buffer, BUFFER)
+        self.results(statement.results)
 
     def _retain(self, statement: Retain) -> None:
         self.use(statement.buffer, BUFFER)

@@ -18,6 +18,7 @@ from .loop_ir import (
     OUT_OF_MEMORY_SITE,
     RECURSION_SITE,
     Alloc,
+    Box,
     Call,
     Const,
     Extern,
@@ -34,10 +35,13 @@ from .loop_ir import (
     Retain,
     Statement,
     Store,
+    Tag,
     Type,
+    Unbox,
     Unique,
     Var,
     While,
+    box_words,
     element_of,
 )
 from .loop_ir_scalar import scalar
@@ -56,10 +60,11 @@ class SiteRaised(Exception):
 
 @dataclass(slots=True, eq=False)
 class Buffer:
-    """A counted buffer."""
+    """A counted buffer; a box has a tag, and data of objects."""
 
     data: np.ndarray
     references: int = 1
+    tag: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -210,6 +215,36 @@ def _alloc(frame: Frame, statement: Alloc) -> None:
     frame.values[statement.pointer.id] = Pointer(buffer.data)
 
 
+def _box(frame: Frame, statement: Box) -> None:
+    if 8 * len(statement.args) > frame.run.memory:
+        frame.release(statement.live)
+        raise SiteRaised(OUT_OF_MEMORY_SITE, (8 * len(statement.args),))
+    data = np.full(len(statement.args), None)
+    for word, arg in zip(box_words(arg.type for arg in statement.args), statement.args):
+        data[word] = frame.value(arg)
+    buffer = Buffer(data, tag=statement.tag)
+    frame.run.buffers.append(buffer)
+    frame.values[statement.buffer.id] = buffer
+
+
+def _tag(frame: Frame, statement: Tag) -> None:
+    box = frame.value(statement.buffer)
+    assert box is None or box.references > 0, "the tag of a box that is gone"
+    frame.define(statement.var, 0 if box is None else box.tag)
+
+
+def _unbox(frame: Frame, statement: Unbox) -> None:
+    box = frame.value(statement.buffer)
+    words = box_words(var.type for var in statement.results)
+    if box is None:
+        assert statement.tag == 0, f"null is taken for a box of tag {statement.tag}"
+        values: list[Any] = [0 if var.type in DTYPES else None for var in statement.results]
+    else:
+        assert box.references > 0 and box.tag == statement.tag, f"a box of tag {box.tag} is taken for {statement.tag}"
+        values = [box.data[word] for word in words]
+    frame.define_all(statement.results, values)
+
+
 def _retain(frame: Frame, statement: Retain) -> None:
     buffer = frame.value(statement.buffer)
     if buffer is not None:
@@ -295,6 +330,9 @@ RUNNERS: dict[type, Callable[[Frame, Any], None]] = {
     Load: _load,
     Store: _store,
     Alloc: _alloc,
+    Box: _box,
+    Tag: _tag,
+    Unbox: _unbox,
     Retain: _retain,
     Release: _release,
     Unique: _unique,

@@ -22,6 +22,7 @@ from .loop_ir import (
     BOOL,
     INTEGERS,
     Alloc,
+    Box,
     Call,
     Const,
     Extern,
@@ -38,7 +39,9 @@ from .loop_ir import (
     Retain,
     Statement,
     Store,
+    Tag,
     Type,
+    Unbox,
     Unique,
     Var,
     While,
@@ -111,6 +114,13 @@ def _statement(statement: Statement) -> Iterator[str]:
         case Alloc():
             count = _operand(statement.count)
             yield f"alloc {_define(statement.buffer)}, {_define(statement.pointer)} = {count}{_live(statement.live)}"
+        case Box():
+            held = f"{statement.tag} {_list(statement.args)}{_live(statement.live)}"
+            yield f"box {_define(statement.buffer)} = {held}"
+        case Tag():
+            yield f"{_define(statement.var)} = tag {_operand(statement.buffer)}"
+        case Unbox():
+            yield f"unbox {_variables(statement.results)} = {_operand(statement.buffer)} as {statement.tag}"
         case Retain():
             yield f"retain {_operand(statement.buffer)}"
         case Release():
@@ -265,7 +275,9 @@ class _Reader:
             pointer = self.operand()
             self.next("at")
             return Load(var, pointer, self.operand())
-        return Unique(var, self.operand()) if op == "unique" else Let(var, op, self.operands())
+        if op in ("unique", "tag"):
+            return (Unique if op == "unique" else Tag)(var, self.operand())
+        return Let(var, op, self.operands())
 
     def _store(self) -> Statement:
         pointer = self.operand()
@@ -280,6 +292,18 @@ class _Reader:
         pointer = self.define()
         self.next("=")
         return Alloc(buffer, pointer, self.operand(), self.live())
+
+    def _box(self) -> Statement:
+        buffer = self.define()
+        self.next("=")
+        return Box(buffer, int(self.next()), self.operands(), self.live())
+
+    def _unbox(self) -> Statement:
+        results = self.sequence(self.define)
+        self.next("=")
+        buffer = self.operand()
+        self.next("as")
+        return Unbox(results, buffer, int(self.next()))
 
     def _retain(self) -> Statement:
         return Retain(self.operand())

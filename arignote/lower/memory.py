@@ -3,8 +3,9 @@
 The lowering writes code as if memory were collected. This pass then walks every procedure backwards, once, and makes
 the counts precise, in the manner of Perceus (Reinking, Xie, de Moura, Leijen, 2021), on structured control flow:
 
-- A buffer variable that a statement defines owns one reference. Parameters are borrowed.
-- Values yielded by a region, initial values of a loop, results, buffers stored into memory and `Take` consume a
+- A buffer variable that a statement defines owns one reference. Parameters are borrowed, and so are buffers that are
+  read from a box, which keeps them alive as long as it is alive: using them is using the box.
+- Values yielded by a region, initial values of a loop, results, buffers stored into memory or a box, and `Take` consume a
   reference: it is handed over where it was the last use, otherwise `Retain` comes before. Everything else borrows, and
   is followed by `Release` where it was the last use.
 - A buffer that dies in only one side of a branch is released at the beginning of the other.
@@ -24,6 +25,7 @@ from dataclasses import dataclass
 from arignote.lower.loop_ir import (
     BUFFER,
     Alloc,
+    Box,
     Call,
     Const,
     Extern,
@@ -39,6 +41,8 @@ from arignote.lower.loop_ir import (
     Retain,
     Statement,
     Store,
+    Tag,
+    Unbox,
     Unique,
     Var,
     While,
@@ -73,8 +77,10 @@ class _Ownership:
     def __init__(self, procedure: Procedure) -> None:
         self.procedure = procedure
         self.owner: dict[int, Var] = {}
+        self.box: dict[int, Var] = {}
         self.alias: dict[int, Var] = {}
         self.borrowed: set[int] = {var.id for var in procedure.parameters if var.type == BUFFER}
+        self.null: set[int] = set()
         self.handed_on: set[int] = set()
         self.with_kernels: list[BodyUse] = []
         self.captured: dict[int, dict[int, Var]] = {}
@@ -129,6 +135,8 @@ class _Ownership:
                 given = (*statement.then_yields, *statement.else_yields)
             case Store():
                 given = (statement.value,)
+            case Box():
+                given = statement.args
             case Take():
                 given = (statement.source,)
             case _:
@@ -162,8 +170,12 @@ class _Ownership:
                         self.owner[statement.var.id] = owner
                 elif statement.var.type == BUFFER:
                     self.borrowed.add(statement.var.id)
+                    if statement.op == "null":
+                        self.null.add(statement.var.id)
             case Alloc():
                 self.owner[statement.pointer.id] = statement.buffer
+            case Unbox():
+                self._survey_unbox(statement)
             case Take():
                 self.owner[statement.pointer.id] = statement.buffer
                 self.alias[statement.buffer.id] = statement.source
@@ -188,16 +200,25 @@ class _Ownership:
             case Call() | Extern():
                 self._pair(statement.results)
 
+    def _survey_unbox(self, statement: Unbox) -> None:
+        """What is read from a box belongs to it, or to the box that it was read from."""
+        self._pair(statement.results)
+        assert isinstance(statement.buffer, Var)
+        box = self.box.get(statement.buffer.id, statement.buffer)
+        for var in statement.results:
+            if var.type == BUFFER:
+                self.box[var.id] = box
+
     def _operands(self, statement: Statement) -> tuple[Operand, ...]:
         """What a statement itself reads, without what its bodies read."""
         match statement:
-            case Let() | Call() | Extern():
+            case Let() | Call() | Extern() | Box():
                 return statement.args
             case Load():
                 return (statement.pointer,)
             case Store():
                 return (statement.pointer, statement.value)
-            case Unique():
+            case Unique() | Tag() | Unbox():
                 return (statement.buffer,)
             case Take():
                 return (statement.source,)
@@ -210,6 +231,8 @@ class _Ownership:
     def _use(self, operand: Operand, used: dict[int, Var]) -> None:
         if isinstance(operand, Var):
             owner = operand if operand.type == BUFFER else self.owner.get(operand.id)
+            if owner is not None:
+                owner = self.box.get(owner.id, owner)
             if owner is not None and owner.id not in self.borrowed:
                 used[owner.id] = owner
 
@@ -268,14 +291,18 @@ class _Ownership:
     def _consume(self, operands: Iterable[Operand], live: dict[int, Var], outside: dict[int, Var],
                  out: list[Statement]) -> None:  # fmt: skip
         """Uses that hand a reference over; `Retain` where it cannot be handed over."""
-        for operand in operands:
-            if not isinstance(operand, Var) or operand.type != BUFFER:
-                continue
+        buffers = [x for x in operands if isinstance(x, Var) and x.type == BUFFER and x.id not in self.null]
+        for operand in buffers:
             number = operand.id
+            if number in self.box:
+                continue
             if number in live or number in outside or number in self.borrowed:
                 out.append(Retain(self._alias(operand)))
             else:
                 live[number] = operand
+        kept = [x for x in buffers if x.id in self.box]
+        self._borrow(kept, live, outside, out)
+        out.extend(Retain(operand) for operand in kept)
 
     def _alive(self, live: dict[int, Var], outside: dict[int, Var]) -> tuple[Var, ...]:
         return tuple([self._alias(var) for var in (*outside.values(), *live.values())])
@@ -283,7 +310,7 @@ class _Ownership:
     def _plain(self, statement: Statement, live: dict[int, Var], outside: dict[int, Var],
                out: list[Statement]) -> None:  # fmt: skip
         match statement:
-            case Let() | Unique() | Kernel():
+            case Let() | Unique() | Kernel() | Tag() | Unbox():
                 self._borrow(self._operands(statement), live, outside, out)
                 if isinstance(statement, Unique) and isinstance(statement.buffer, Var):
                     statement.buffer = self._alias(statement.buffer)
@@ -305,6 +332,16 @@ class _Ownership:
             case Alloc():
                 self._drop_unused((statement.buffer,), live, out)
                 statement.live = self._alive(live, outside)
+            case Box():
+                self._drop_unused((statement.buffer,), live, out)
+                around = self._alive(live, outside)
+                out.append(statement)
+                statement.args = self._named(statement.args)
+                # Where there is no memory for it, what it would have taken over is given back.
+                owned = [x for x in statement.args if isinstance(x, Var) and x.type == BUFFER and x.id not in self.null]
+                statement.live = (*around, *owned)
+                self._consume(statement.args, live, outside, out)
+                return
             case RaiseIf():
                 statement.live = self._alive(live, outside)
             case Call() | Extern():
@@ -370,7 +407,7 @@ class _Ownership:
         while stack:
             inner = stack.pop()
             match inner:
-                case Alloc() | Take():
+                case Alloc() | Take() | Box():
                     found.add(inner.buffer.id)
                 case Load():
                     found.add(inner.var.id)

@@ -2,7 +2,7 @@
 
     value = operand                     a scalar: a loop-IR variable or constant
           | UNIT                        the empty tuple, or a token: nothing at run time
-          | TupleValue(items) | ClosureValue(function, captures) | ListValue | BoxValue
+          | TupleValue(items) | ClosureValue(function, captures) | ListValue | UnionValue | BoxValue
           | Stored(buffer, pointer, sizes, strides)      an array in memory, possibly a strided view
           | Lazy                        an array or scalar not computed yet (`lazy.py`)
 
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from arignote.ir.graph import Function
 from arignote.ir.types import Type as GraphType
+from arignote.ir.types import Union
 from arignote.lower.loop_ir import INT64, Const, Operand, Var
 
 ZERO, ONE = Const(0, INT64), Const(1, INT64)
@@ -73,6 +74,14 @@ class ListValue(Value):
     length: Operand
     capacity: Operand
     buffers: tuple[Var, ...]
+
+
+@dataclass(slots=True, eq=False)
+class UnionValue(Value):
+    """A union: a box, or null for an alternative without payload."""
+
+    type: Union
+    buffer: Var
 
 
 @dataclass(slots=True, eq=False)
