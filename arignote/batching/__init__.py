@@ -1,0 +1,1 @@
+"""From a function of one element to a function of many: `Batcher.batch`."""

@@ -1,0 +1,72 @@
+"""The face of the transform: a whole mapped function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from arignote.batching import control, data, elements
+from arignote.batching.convert import leading
+from arignote.batching.elements import Given, each
+from arignote.batching.masks import Mask, batched_type, uniform
+from arignote.batching.transform import PER_ELEMENT, STRUCTURAL, Batcher, prints
+from arignote.ir.errors import UnsupportedSyntaxError
+from arignote.ir.graph import Function, Node, Parameter
+from arignote.ir.types import TOKEN, Tuple
+from arignote.ops.batching import Batch, CannotBatch
+from arignote.ops.emit import Emit
+
+STRUCTURAL.update(data.STEPS)
+STRUCTURAL.update(control.STEPS)
+PER_ELEMENT.append(elements.apply_per_element)
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """A mapped function. `mask` says which parts of its result differ from element to element; with `token`, a token is
+    its first parameter, and its result is the pair of a token and the result."""
+
+    function: Function
+    mask: Mask
+    token: bool
+
+
+def batch(batcher: Batcher, function: Function, mapped: tuple[bool, ...], dim: int) -> Mapped:
+    """The function over the first axes of those parameters (scalars and arrays) that are mapped, at least one.
+    `dim` is what is known of the number of elements."""
+    if not prints(function):
+        try:
+            made = batcher.batch(function, mapped, dim)
+            return Mapped(made.function, made.mask, False)
+        except CannotBatch:
+            pass  # some array's shape may differ from element to element: the whole function goes one by one
+    try:
+        return one_by_one(function, mapped, dim)
+    except CannotBatch as error:
+        raise UnsupportedSyntaxError(f"vmap cannot stack {error}") from None
+
+
+def one_by_one(function: Function, mapped: tuple[bool, ...], dim: int) -> Mapped:
+    """The function called for each element in turn."""
+    emit = Emit()
+    types = [p.type for p in function.parameters]
+    parameters = [Parameter(p.name, batched_type(p.type, m, dim))
+                  for p, m in zip(function.parameters, mapped, strict=True)]  # fmt: skip
+    count = leading(emit, parameters, types, mapped)
+    assert count is not None, "nothing is mapped"
+    given = [Given(*x) for x in zip(parameters, types, mapped, strict=True)]
+    own_token = TOKEN not in types
+    result = function.result_type
+    if own_token:
+        token = Parameter("token", TOKEN)
+        parameters.insert(0, token)
+        given.insert(0, Given(token, TOKEN, False))
+        result = Tuple([TOKEN, result])
+
+    def make(inner: Emit, operands: list[Node]) -> Node:
+        if not own_token:
+            return inner.call(function, *operands)
+        return inner.tuple([operands[0], inner.call(function, *operands[1:])])
+
+    whole = each(Batch(emit, count, dim), f"each_{function.name}", given, result, make, compare=True)
+    made = emit.function(f"{function.name}_each", parameters, whole)
+    return Mapped(made, uniform(function.result_type, True), own_token)
