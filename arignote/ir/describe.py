@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from arignote.ir.annotations import Families
+from arignote.ir.recursive import Link, Walk, shown
 from arignote.ir.structure import (
+    ANY,
     MANY,
     PYTHON_SCALARS,
     SHORT_NAMES,
@@ -22,92 +25,196 @@ from arignote.ir.structure import (
     NamedTupleOf,
     NumpyScalarOf,
     PythonScalarOf,
+    SelfOf,
+    SequenceOf,
     StaticOf,
     Structure,
     TupleOf,
+    UnionOf,
 )
+from arignote.ir.structure_join import join
 
 MAXIMUM_DEPTH = 100
-"""How deep an argument may nest; what is deeper is taken for cyclic."""
+"""How deep containers may nest; what is deeper is taken for cyclic. Recursive dataclasses have no such limit."""
 
 _INT64 = range(-(2**63), 2**63)
 
 
 def structure_of(value: Any, path: str = "argument") -> Structure:
     """The structure of a Python value; a TypeError or OverflowError names the path of what does not fit."""
-    return _structure_of(value, path, MAXIMUM_DEPTH)
+    known = _AT_ONCE.get(type(value))
+    if known is not None:
+        return known
+    families = Families()
+    while True:
+        try:
+            return _Describer(families).describe(value, (None, path), None)
+        except _FoundRecursive as found:
+            families.unite(found.classes)
 
 
-def _structure_of(value: Any, path: str, depth: int) -> Structure:
-    if depth == 0:
-        raise TypeError(f"{_shorten(path)}: nested more than {MAXIMUM_DEPTH} deep, or cyclic")
-    describe = _DESCRIBE.get(type(value))
-    if describe is not None:
-        return describe(value, path, depth - 1)
-    return _structure_of_other(value, path, depth - 1)
+class _FoundRecursive(Exception):
+    """An instance was found inside an instance of the same class."""
+
+    def __init__(self, classes: frozenset[type]) -> None:
+        self.classes = classes
 
 
-def _dtype_name(value: np.ndarray[Any, Any] | np.generic, path: str, kind: str) -> str:
+class _Describer:
+    """One visit of a value. `tree` is the family of recursive classes whose nodes are being visited."""
+
+    def __init__(self, families: Families) -> None:
+        self.families = families
+        self.tree: Walk | None = None
+        self.inside: list[type | Walk] = []  # the dataclasses around
+        self.depth = 0
+        self.known: dict[tuple[int, Any], Structure] = {}
+
+    def describe(self, value: Any, link: Link, hope: Structure | None) -> Structure:
+        """The structure of a value; inside a tree, `hope` is what annotations say of this place."""
+        kind = type(value)
+        known = _AT_ONCE.get(kind)
+        if known is not None:
+            return known
+        method = _DESCRIBE.get(kind)
+        return method(self, value, link, hope) if method is not None else self.other(value, link, hope)
+
+    def array(self, value: np.ndarray[Any, Any], link: Link, hope: Structure | None) -> Structure:
+        one = 1 if self.tree is None else ANY
+        return ArrayOf(_dtype_name(value, link, "array"), tuple([one if size == 1 else MANY for size in value.shape]))
+
+    def numpy_scalar(self, value: np.generic, link: Link, hope: Structure | None) -> Structure:
+        return NumpyScalarOf(_dtype_name(value, link, "scalar"))
+
+    def integer(self, value: int, link: Link, hope: Structure | None) -> Structure:
+        if value not in _INT64:
+            raise OverflowError(f"{shown(link)}: Python integer {_shorten(hex(value))} does not fit in int64")
+        return PythonScalarOf("int64")
+
+    def static(self, value: Any, link: Link, hope: Structure | None) -> Structure:
+        return StaticOf(value)
+
+    def _enter(self, link: Link) -> None:
+        self.depth += 1
+        if self.depth > MAXIMUM_DEPTH:
+            raise TypeError(f"{shown(link)}: nested more than {MAXIMUM_DEPTH} deep, or cyclic")
+
+    def _items(self, value: Any, link: Link, hope: Structure | None) -> list[Structure]:
+        self._enter(link)
+        items = [
+            self.describe(item, (link, f"[{index}]"), _hope_for(hope, type(value), index))
+            for index, item in enumerate(value)
+        ]
+        self.depth -= 1
+        return items
+
+    def tuple(self, value: Any, link: Link, hope: Structure | None) -> Structure:
+        return TupleOf(tuple(self._items(value, link, hope)))
+
+    def list(self, value: Any, link: Link, hope: Structure | None) -> Structure:
+        items = self._items(value, link, hope)
+        if self.tree is None or not items:
+            return ListOf(tuple(items))
+        element = items[0]
+        for item in items:
+            element = join(element, item)
+        return SequenceOf(element)
+
+    def dict(self, value: dict[Any, Any], link: Link, hope: Structure | None) -> Structure:
+        for key in value:
+            if type(key) is not str:
+                raise TypeError(f"{shown(link)}: dict with a key of type {type(key).__name__}; keys must be str")
+        self._enter(link)
+        items = tuple([self.describe(item, (link, f"[{key!r}]"), None) for key, item in value.items()])
+        self.depth -= 1
+        return DictOf(tuple(value), items, type(value))
+
+    def other(self, value: Any, link: Link, hope: Structure | None) -> Structure:
+        """What `_DESCRIBE` does not know by its exact type."""
+        kind = type(value)
+        if kind is np.memmap:
+            return self.array(value, link, hope)
+        if isinstance(value, np.ndarray):
+            name = kind.__name__
+            raise TypeError(f"{shown(link)}: {name}; of the array classes only np.ndarray itself is supported")
+        is_tree = is_named_tuple_class(kind) or dataclasses.is_dataclass(kind)
+        if isinstance(value, enum.Enum | np.dtype | type | types.ModuleType) or (callable(value) and not is_tree):
+            return StaticOf(value)
+        if isinstance(value, np.generic):
+            return self.numpy_scalar(value, link, hope)
+        if is_named_tuple_class(kind):
+            self._enter(link)
+            pairs = zip(kind._fields, value, strict=True)
+            items = tuple([self.describe(item, (link, f".{name}"), None) for name, item in pairs])
+            self.depth -= 1
+            return NamedTupleOf(kind, items)
+        if dataclasses.is_dataclass(kind):
+            return self.dataclass(value, link, hope)
+        raise TypeError(f"{shown(link)}: {_class_name(kind)} is not supported as an argument of compiled code")
+
+    def dataclass(self, value: Any, link: Link, hope: Structure | None) -> Structure:
+        """A dataclass instance: a node of the tree that is being visited, the root of another tree, or neither."""
+        kind = type(value)
+        if self.tree is not None and (kind in self.tree.family or _may_be_self(hope)):
+            return self.tree.node(value, link)
+        self._refuse_inside(kind)
+        family = self.families.family(kind)
+        if family:
+            return self._root(value, link, family)
+        self._enter(link)
+        self.inside.append(kind)
+        names = tuple(field.name for field in dataclasses.fields(kind))
+        items = tuple([self.describe(_field(value, name, link), (link, f".{name}"), None) for name in names])
+        self.inside.pop()
+        self.depth -= 1
+        return DataclassOf(kind, names, items)
+
+    def _refuse_inside(self, kind: type) -> None:
+        for position, around in enumerate(self.inside):
+            if kind is around or (isinstance(around, Walk) and kind in around.fields):
+                classes: set[type] = set()
+                for part in self.inside[position:]:
+                    classes |= part.family | set(part.fields) if isinstance(part, Walk) else {part}
+                raise _FoundRecursive(frozenset(classes))
+
+    def _root(self, value: Any, link: Link, family: frozenset[type]) -> Structure:
+        key = (id(value), family)
+        if key not in self.known:
+            before, walk = (self.tree, self.depth), Walk(self.families, family, _field)
+            self.tree, self.depth = walk, 0
+            self.inside.append(walk)
+            self.known[key] = walk.run(value, link, self.describe)
+            self.inside.pop()
+            self.tree, self.depth = before
+        return self.known[key]
+
+
+def _hope_for(hope: Structure | None, kind: type, index: int) -> Structure | None:
+    """What is said of an item of a list or a tuple."""
+    for part in hope.alternatives if isinstance(hope, UnionOf) else (hope,):
+        if isinstance(part, SequenceOf) and part.kind is kind:
+            return part.element
+        if isinstance(part, TupleOf) and kind is tuple and index < len(part.items):
+            return part.items[index]
+    return None
+
+
+def _may_be_self(hope: Structure | None) -> bool:
+    return hope is SelfOf() or (isinstance(hope, UnionOf) and SelfOf() in hope.alternatives)
+
+
+def _dtype_name(value: np.ndarray[Any, Any] | np.generic, link: Link, kind: str) -> str:
     name = value.dtype.name
     if name not in SHORT_NAMES:
-        raise TypeError(f"{_shorten(path)}: {name} {kind}; supported are {', '.join(SHORT_NAMES)}")
+        raise TypeError(f"{shown(link)}: {name} {kind}; supported are {', '.join(SHORT_NAMES)}")
     return name
 
 
-def _structure_of_array(value: np.ndarray[Any, Any], path: str, depth: int) -> Structure:
-    return ArrayOf(_dtype_name(value, path, "array"), tuple(1 if size == 1 else MANY for size in value.shape))
-
-
-def _structure_of_numpy_scalar(value: np.generic, path: str, depth: int) -> Structure:
-    return NumpyScalarOf(_dtype_name(value, path, "scalar"))
-
-
-def _structure_of_python_scalar(value: bool | int | float, path: str, depth: int) -> Structure:
-    if type(value) is int and value not in _INT64:
-        raise OverflowError(f"{_shorten(path)}: Python integer {_shorten(hex(value))} does not fit in int64")
-    return PythonScalarOf(PYTHON_SCALARS[type(value)])
-
-
-def _structure_of_sequence(value: tuple[Any, ...] | list[Any], path: str, depth: int) -> Structure:
-    items = tuple(_structure_of(item, f"{path}[{index}]", depth) for index, item in enumerate(value))
-    return ListOf(items) if type(value) is list else TupleOf(items)
-
-
-def _structure_of_dict(value: dict[Any, Any], path: str, depth: int) -> Structure:
-    for key in value:
-        if type(key) is not str:
-            raise TypeError(f"{_shorten(path)}: dict with a key of type {type(key).__name__}; keys must be str")
-    items = tuple(_structure_of(item, f"{path}[{key!r}]", depth) for key, item in value.items())
-    return DictOf(tuple(value), items, type(value))
-
-
-def _structure_of_other(value: Any, path: str, depth: int) -> Structure:
-    """What `_DESCRIBE` does not know by its exact type."""
-    kind = type(value)
-    if kind is np.memmap:
-        return _structure_of_array(value, path, depth)
-    if isinstance(value, np.ndarray):
-        raise TypeError(f"{_shorten(path)}: {kind.__name__}; of the array classes only np.ndarray itself is supported")
-    is_tree = is_named_tuple_class(kind) or dataclasses.is_dataclass(kind)
-    if isinstance(value, enum.Enum | np.dtype | type | types.ModuleType) or (callable(value) and not is_tree):
-        return StaticOf(value)
-    if isinstance(value, np.generic):
-        return _structure_of_numpy_scalar(value, path, depth)
-    if is_named_tuple_class(kind):
-        pairs = zip(kind._fields, value, strict=True)
-        return NamedTupleOf(kind, tuple(_structure_of(item, f"{path}.{name}", depth) for name, item in pairs))
-    if dataclasses.is_dataclass(kind):
-        names = tuple(field.name for field in dataclasses.fields(kind))
-        return DataclassOf(kind, names, tuple(_field_structure(value, name, path, depth) for name in names))
-    raise TypeError(f"{_shorten(path)}: {_class_name(kind)} is not supported as an argument of compiled code")
-
-
-def _field_structure(value: Any, name: str, path: str, depth: int) -> Structure:
+def _field(value: Any, name: str, link: Link) -> Any:
     try:
-        field = getattr(value, name)
+        return getattr(value, name)
     except AttributeError:
-        raise TypeError(f"{_shorten(path)}: {_class_name(type(value))} has no value for its field {name!r}") from None
-    return _structure_of(field, f"{path}.{name}", depth)
+        raise TypeError(f"{shown(link)}: {_class_name(type(value))} has no value for its field {name!r}") from None
 
 
 def is_named_tuple_class(kind: type) -> bool:
@@ -123,18 +230,21 @@ def _shorten(text: str) -> str:
     return text if len(text) <= 120 else f"{text[:60]}...{text[-40:]}"
 
 
-_DESCRIBE: dict[type, Callable[[Any, str, int], Structure]] = {
-    np.ndarray: _structure_of_array,
-    bool: _structure_of_python_scalar,
-    int: _structure_of_python_scalar,
-    float: _structure_of_python_scalar,
-    tuple: _structure_of_sequence,
-    list: _structure_of_sequence,
-    dict: _structure_of_dict,
-    collections.OrderedDict: _structure_of_dict,
-    **{np.dtype(name).type: _structure_of_numpy_scalar for name in SHORT_NAMES},
+_AT_ONCE: dict[type, Structure] = {
+    bool: PythonScalarOf(PYTHON_SCALARS[bool]),
+    float: PythonScalarOf(PYTHON_SCALARS[float]),
+    types.NoneType: StaticOf(None),
+    **{np.dtype(name).type: NumpyScalarOf(name) for name in SHORT_NAMES},
+}
+
+_DESCRIBE: dict[type, Callable[[_Describer, Any, Link, Structure | None], Structure]] = {
+    np.ndarray: _Describer.array,
+    int: _Describer.integer,
+    tuple: _Describer.tuple,
+    list: _Describer.list,
+    dict: _Describer.dict,
+    collections.OrderedDict: _Describer.dict,
     **dict.fromkeys(
-        (types.NoneType, str, bytes, types.EllipsisType, slice, types.FunctionType, types.BuiltinFunctionType),
-        lambda value, path, depth: StaticOf(value),
+        (str, bytes, types.EllipsisType, slice, types.FunctionType, types.BuiltinFunctionType), _Describer.static
     ),
 }

@@ -1,0 +1,144 @@
+"""Joining structures: what describes the values of a field over all nodes of a tree.
+
+Python numbers join to the wider kind, sizes to what is known of all. What has no common structure becomes a `UnionOf`,
+whose alternatives an object's class, dtype and rank, or identity tell apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from arignote.ir.structure import (
+    ANY,
+    MANY,
+    ArrayOf,
+    DataclassOf,
+    DictOf,
+    ListOf,
+    NamedTupleOf,
+    NumpyScalarOf,
+    PythonScalarOf,
+    RecursiveOf,
+    SequenceOf,
+    StaticOf,
+    Structure,
+    TupleOf,
+    UnionOf,
+    show,
+    static_key,
+)
+
+_WIDTH = {"bool": 0, "int64": 1, "float64": 2}
+
+
+def join(a: Structure, b: Structure) -> Structure:
+    """The least structure of the values of both."""
+    if a is b:
+        return a
+    if isinstance(a, UnionOf) or isinstance(b, UnionOf):
+        return union((*_alternatives(a), *_alternatives(b)))
+    if isinstance(b, SequenceOf) and not isinstance(a, SequenceOf):
+        a, b = b, a
+    if isinstance(a, SequenceOf) and isinstance(b, SequenceOf | TupleOf | ListOf) and a.kind is _kind(b):
+        element = a.element
+        for item in b.children():
+            element = join(element, item)
+        return SequenceOf(element, a.kind)
+    return _joined(a, b) if distinction(a) == distinction(b) else union((a, b))
+
+
+def _kind(structure: Structure) -> type:
+    return structure.kind if isinstance(structure, SequenceOf) else list if isinstance(structure, ListOf) else tuple
+
+
+def _alternatives(structure: Structure) -> tuple[Structure, ...]:
+    return structure.alternatives if isinstance(structure, UnionOf) else (structure,)
+
+
+def distinction(structure: Structure) -> tuple[Any, ...]:
+    """What tells the values of a structure from those of others at a glance."""
+    match structure:
+        case ArrayOf():
+            return "array", structure.dtype, structure.rank
+        case NumpyScalarOf():
+            return "numpy scalar", structure.dtype
+        case TupleOf():
+            return "tuple", len(structure.items)
+        case ListOf():
+            return "list", len(structure.items)
+        case SequenceOf():
+            return "sequence", structure.kind
+        case DictOf():
+            return "dict", structure.cls, structure.keys
+        case NamedTupleOf() | DataclassOf():
+            return "class", structure.cls
+        case RecursiveOf():
+            return "recursive", frozenset(part.cls for part in structure.alternatives if isinstance(part, DataclassOf))
+        case StaticOf():
+            return "static", static_key(structure.value)
+    return (type(structure).__name__,)
+
+
+def _joined(a: Any, b: Any) -> Structure:
+    """The join of two structures with the same distinction."""
+    match a:
+        case ArrayOf():
+            return ArrayOf(a.dtype, tuple(map(_join_size, a.dims, b.dims)))
+        case PythonScalarOf():
+            return max(a, b, key=lambda scalar: _WIDTH[scalar.dtype])
+        case RecursiveOf():
+            return RecursiveOf(a.name, _by_distinction((*a.alternatives, *b.alternatives)))
+    return with_children(a, tuple(map(join, a.children(), b.children())))
+
+
+def _join_size(a: int, b: int) -> int:
+    if a == b:
+        return a
+    return MANY if a not in (1, ANY) and b not in (1, ANY) else ANY
+
+
+def with_children(structure: Structure, items: tuple[Structure, ...]) -> Structure:
+    """The same structure with other parts."""
+    match structure:
+        case TupleOf() | ListOf() | UnionOf():
+            return type(structure)(items)
+        case DictOf():
+            return DictOf(structure.keys, items, structure.cls)
+        case NamedTupleOf():
+            return NamedTupleOf(structure.cls, items)
+        case DataclassOf():
+            return DataclassOf(structure.cls, structure.names, items)
+        case SequenceOf():
+            return SequenceOf(items[0], structure.kind)
+        case RecursiveOf():
+            return RecursiveOf(structure.name, items)
+    return structure
+
+
+def union(alternatives: Iterable[Structure]) -> Structure:
+    """The union of these; the structure itself where they join to one."""
+    parts = _by_distinction(alternatives)
+    return parts[0] if len(parts) == 1 else UnionOf(parts)
+
+
+def _by_distinction(alternatives: Iterable[Structure]) -> tuple[Structure, ...]:
+    parts: dict[tuple[Any, ...], Structure] = {}
+    for part in alternatives:
+        key = distinction(part)
+        parts[key] = join(parts[key], part) if key in parts else part
+    return in_order(parts.values())
+
+
+def in_order(alternatives: Iterable[Structure]) -> tuple[Structure, ...]:
+    """Alternatives in the one order that they always have: None, then by kind and name."""
+    return tuple(sorted(alternatives, key=_order))
+
+
+def _order(structure: Structure) -> tuple[Any, ...]:
+    if isinstance(structure, StaticOf) and structure.value is None:
+        return (0, "")
+    if isinstance(structure, DataclassOf | NamedTupleOf):
+        return (2, structure.cls.__module__, structure.cls.__qualname__)
+    text = show(structure) if isinstance(structure, StaticOf) else str(distinction(structure)[1:])
+    return (1, type(structure).__name__, text)
