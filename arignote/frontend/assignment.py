@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from arignote.frontend import analysis
+from arignote.frontend.cases import for_each_case, is_union
 from arignote.frontend.expressions import (
     evaluate_index,
     make_function,
@@ -158,6 +159,9 @@ def _store_through_view(context: Context, target: ast.Subscript, outer: ArrayVal
 
 def set_field(context: Context, record: Value, name: str, value: Value) -> None:
     """record.name = value."""
+    if is_union(record):
+        for_each_case(context, record, lambda found: set_field(context, found, name, value))
+        return
     if not isinstance(record, RecordValue):
         context.error(f"cannot assign to attribute '{name}' of {context.show(record)}")
     if record.is_tuple:

@@ -9,6 +9,7 @@ import inspect
 import types
 from typing import TYPE_CHECKING, Any
 
+from arignote.frontend.cases import is_union, split
 from arignote.frontend.containers import has_method
 from arignote.frontend.names import KNOWN_MODULES, captured, namespace_of
 from arignote.frontend.numpy_table import ATTRIBUTES, METHODS
@@ -25,6 +26,7 @@ from arignote.frontend.values import (
     ScalarValue,
     SliceValue,
     Static,
+    TransformValue,
     TupleValue,
     Value,
     is_number,
@@ -35,8 +37,14 @@ if TYPE_CHECKING:
     from arignote.frontend.context import Context
 
 
+RULES = {"custom_vjp": ("defvjp",), "custom_jvp": ("defjvp",)}
+"""The methods of functions with derivative rules of their own."""
+
+
 def get_attribute(context: Context, base: Value, name: str) -> Value:
     """base.name"""
+    if is_union(base):
+        return split(context, base, lambda value: get_attribute(context, value, name))
     if isinstance(base, Static) and not is_number(base):
         return _of_object(context, base.object, name)
     if isinstance(base, ArrayValue | ScalarValue) or is_number(base):
@@ -47,6 +55,8 @@ def get_attribute(context: Context, base: Value, name: str) -> Value:
         return MethodValue(name, base)
     if isinstance(base, RangeValue | SliceValue) and name in ("start", "stop", "step"):
         return getattr(base, name)
+    if isinstance(base, TransformValue) and name in RULES.get(base.kind, ()):
+        return MethodValue(name, base)
     if isinstance(base, FunctionValue) and name in ("__name__", "__qualname__"):
         return Static(base.name)
     _unknown(context, base, name, ())
@@ -58,7 +68,16 @@ def _unknown(context: Context, base: Value, name: str, known: Any) -> Any:
         f"{context.show(base)} has no attribute '{name}' that compiled code knows",
         UndefinedNameError,
         f"did you mean '{close[0]}'?" if close else "",
+        raises=_missing(base, name),
     )
+
+
+def _missing(base: Value, name: str) -> tuple[type[BaseException], str] | None:
+    """What Python raises for an attribute that does not exist; None where it may well exist in Python."""
+    cls = type(base.object) if isinstance(base, Static) else base.cls if isinstance(base, RecordValue) else None
+    if cls is None or hasattr(cls, name) or isinstance(base, Static) and hasattr(base.object, name):
+        return None
+    return AttributeError, f"'{cls.__name__}' object has no attribute '{name}'"
 
 
 def _of_array(context: Context, base: Value, name: str) -> Value:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.coercion import coerce
 from arignote.frontend.context import Raised
+from arignote.frontend.narrowing import Facts, both, either, told_by
 from arignote.frontend.scope import HOOKS, Scope
 from arignote.frontend.spec import Flat, Spec, leaf_types
 from arignote.frontend.state import applied, flatten_state, join_states, later_write, rebuild_state, union
@@ -36,12 +37,17 @@ class Branch:
     scope: Scope
     changes: dict[Mutable, Any] = field(default_factory=dict)
     ended: type[BaseException] | None = None
+    facts: Facts = field(default_factory=dict)
     results: list[Node] = field(default_factory=list)
 
 
-def run_branch(context: Context, name: str, action: Callable[[], None]) -> tuple[Branch, int]:
-    """Run one side in a scope of its own; (the side, the time when it started)."""
-    outer, span = context.scope, context.span
+def run_branch(
+    context: Context, name: str, action: Callable[[], None], facts: Facts | None = None
+) -> tuple[Branch, int]:
+    """Run one side in a scope of its own; (the side, the time when it started). `facts`: what its condition tells."""
+    outer, span, known = context.scope, context.span, context.facts
+    if facts:
+        context.facts = both(known, facts)
     branch = Branch(Scope(name, outer))
     context.scope = branch.scope
     branch.scope.emit.span = outer.emit.span
@@ -51,8 +57,8 @@ def run_branch(context: Context, name: str, action: Callable[[], None]) -> tuple
     except (Raised, Pending) as end:
         branch.ended = type(end)
     finally:
-        branch.changes = context.journal.close()
-        context.scope, context.span = outer, span
+        branch.changes, branch.facts = context.journal.close(), context.facts
+        context.scope, context.span, context.facts = outer, span, known
     return branch, start
 
 
@@ -64,8 +70,8 @@ def branch(
     live: Names | None = EVERYTHING,
 ) -> None:
     """Run `then` where the condition holds and `otherwise` where not. `live`: the variables read later; None: all."""
-    first, start = run_branch(context, "then", then)
-    second, _ = run_branch(context, "else", otherwise)
+    first, start = run_branch(context, "then", then, told_by(context, condition, True))
+    second, _ = run_branch(context, "else", otherwise, told_by(context, condition, False))
     merge(context, condition, (first, second), start, live)
 
 
@@ -81,6 +87,7 @@ def merge(context: Context, condition: Node, sides: tuple[Branch, Branch], start
     if not alive:
         pending = any(side.ended is Pending for side in sides)
         raise (Pending if pending else Raised)
+    context.facts = alive[0].facts if len(alive) == 1 else either(alive[0].facts, alive[1].facts)
     for (mutable, spec, flats), nodes in zip(merged, states):
         roots = [union(pairs) for pairs in zip(*(flat.roots for flat in flats))]
         context.set(mutable, rebuild_state(mutable, spec, nodes, context.scope, roots))
@@ -105,7 +112,7 @@ def _merge_one(
         return
     flats = []
     for side in alive:
-        with applied(context, side.scope, side.changes):
+        with applied(context, side.scope, side.changes, side.facts):
             flats.append(flatten_state(context, mutable))
     spec = flats[0].spec
     for flat in flats[1:]:

@@ -14,7 +14,9 @@ import numpy as np
 
 from arignote.frontend import numbers
 from arignote.frontend.attributes import get_attribute, replace
+from arignote.frontend.cases import is_one_of, is_union, narrowed, split_inside
 from arignote.frontend.iterate import length
+from arignote.frontend.narrowing import possible
 from arignote.frontend.numpy_table import METHODS, lookup
 from arignote.frontend.operators import (
     BINARY as BINARY_SYNTAX,
@@ -255,10 +257,18 @@ def type_of(value: Value) -> type | None:
 @builtin(isinstance, least=2, most=2)
 def _isinstance(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
     kinds = context.static(arguments[1], "the class of isinstance()")
-    cls = type_of(arguments[0])
-    if isinstance(arguments[0], Static):
-        return static_call(context, isinstance, arguments[0].object, kinds)
-    return static_call(context, issubclass, cls, kinds)
+    value = narrowed(context, arguments[0])
+    if is_union(value):
+        places = [place for place in possible(context, value) if _is_instance(context, value.options[place], kinds)]
+        return is_one_of(context, value, places)
+    return Static(_is_instance(context, value, kinds))
+
+
+def _is_instance(context: Context, value: Value, kinds: Any) -> bool:
+    test, thing = (isinstance, value.object) if isinstance(value, Static) else (issubclass, type_of(value))
+    result = static_call(context, test, thing, kinds)
+    assert isinstance(result, Static)
+    return result.object
 
 
 @builtin(issubclass, least=2, most=2)
@@ -268,7 +278,13 @@ def _issubclass(context: Context, arguments: list[Value], keywords: dict[str, Va
 
 @builtin(type, least=1, most=1)
 def _type(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
-    return Static(type_of(arguments[0]))
+    value = narrowed(context, arguments[0])
+    if is_union(value):
+        return ChoiceValue(value.tag, tuple([Static(type_of(option)) for option in value.options]))
+    return Static(type_of(value))
+
+
+HOOKS["class_of"] = type_of
 
 
 @builtin(callable, least=1, most=1)
@@ -323,6 +339,9 @@ def _cast(context: Context, arguments: list[Value], keywords: dict[str, Value]) 
 @builtin(print)
 def _print(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
     only_keywords(context, keywords, "sep", "end", "flush")
+    cases = split_inside(context, TupleValue(tuple(arguments)), lambda value: _print(context, value.items, keywords))  # type: ignore[attr-defined]
+    if cases is not None:
+        return cases
     between = context.static(keywords.get("sep", Static(" ")), "sep")
     last = context.static(keywords.get("end", Static("\n")), "end")
     parts: list[Any] = []

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
 import types
+import typing
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend import builtins_iteration, static_values  # noqa: F401  they register themselves
 from arignote.frontend.attributes import call_record_method
 from arignote.frontend.branches import choose
-from arignote.frontend.builtins_table import BUILTINS, call_number_method
+from arignote.frontend.builtins_table import BUILTINS, call_number_method, type_of
+from arignote.frontend.cases import is_union, split, split_first
 from arignote.frontend.containers import call_method
 from arignote.frontend.instances import call_user
 from arignote.frontend.math_table import MATH
@@ -21,7 +24,7 @@ from arignote.frontend.operators import (
     static_call,
 )
 from arignote.frontend.scope import HOOKS
-from arignote.frontend.transforms import call_maker, call_transform, call_transformed
+from arignote.frontend.transforms import call_maker, call_transform, call_transformed, give_rules
 from arignote.frontend.values import (
     MAKER_ATTRIBUTE,
     TRANSFORM_ATTRIBUTE,
@@ -44,9 +47,17 @@ if TYPE_CHECKING:
 
 Keywords = dict[str, Value]
 
+TAKES_UNIONS: frozenset[Any] = frozenset((
+    isinstance, type, print, bool, getattr, callable, typing.cast, functools.partial, functools.reduce, dict,
+    operator.not_,
+))  # fmt: skip
+"""Known functions that look themselves at what an argument may be, or only pass it on; others do so case by case."""
+
 
 def call(context: Context, function: Value, arguments: list[Value], keywords: Keywords) -> Value:
     """Call anything that can be called."""
+    if is_union(function):
+        return split(context, function, lambda value: call(context, value, arguments, keywords))
     match function:
         case FunctionValue():
             return call_user(context, function, arguments, keywords)
@@ -62,7 +73,8 @@ def call(context: Context, function: Value, arguments: list[Value], keywords: Ke
             return _call_object(context, function.object, arguments, keywords)
     method = find_method(context, function, "__call__")
     if method is None:
-        context.error(f"{context.show(function)} cannot be called")
+        message = f"'{type_of(function).__name__}' object is not callable"
+        context.error(f"{context.show(function)} cannot be called", raises=(TypeError, message))
     return call(context, method, arguments, keywords)
 
 
@@ -84,11 +96,16 @@ def _call_one_of(
 
 def _call_known_method(context: Context, method: MethodValue, arguments: list[Value], keywords: Keywords) -> Value:
     base = method.instance
+    if isinstance(base, TransformValue):
+        return give_rules(context, base, [*arguments, *keywords.values()])
     if isinstance(base, RecordValue):
         return call_record_method(context, method, keywords)
     if isinstance(base, ScalarValue) and base.python or isinstance(base, Static) and is_number(base):
         return call_number_method(context, base, method.name)
     if isinstance(base, ArrayValue | ScalarValue):
+        again = lambda given, named: _call_known_method(context, method, given, named)  # noqa: E731
+        if (cases := split_first(context, arguments, keywords, again)) is not None:
+            return cases
         return METHODS[method.name](context, [base, *arguments], keywords)
     return call_method(context, method, arguments, keywords)
 
@@ -112,6 +129,10 @@ def _call_object(context: Context, thing: Any, arguments: list[Value], keywords:
     """Call a Python object."""
     handler = handler_of(thing)
     if handler is not None:
+        if thing not in TAKES_UNIONS:
+            again = lambda given, named: _call_object(context, thing, given, named)  # noqa: E731
+            if (cases := split_first(context, arguments, keywords, again)) is not None:
+                return cases
         return handler(context, arguments, keywords)
     transform = getattr(thing, TRANSFORM_ATTRIBUTE, None)
     if transform is not None:
@@ -136,7 +157,8 @@ def _call_object(context: Context, thing: Any, arguments: list[Value], keywords:
     module = getattr(thing, "__module__", None) or ""
     where = f" of {module}" if module and module != "builtins" else ""
     if not callable(thing):
-        context.error(f"{context.show(Static(thing))} cannot be called")
+        message = f"'{type(thing).__name__}' object is not callable"
+        context.error(f"{context.show(Static(thing))} cannot be called", raises=(TypeError, message))
     context.error(
         f"the function {name}{where} is not known to the compiler",
         UndefinedNameError,

@@ -6,6 +6,8 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from arignote.frontend.cases import for_each_case, is_union, split
+from arignote.frontend import sequences
 from arignote.frontend.context import StaticRequired
 from arignote.frontend.iterate import elements
 from arignote.frontend.numpy_table import getitem as get_array_item
@@ -40,6 +42,10 @@ Sequence = TupleValue | ListValue
 
 def get_item(context: Context, base: Value, index: Value) -> Value:
     """base[index]."""
+    if is_union(base):
+        return split(context, base, lambda value: get_item(context, value, index))
+    if is_union(index):
+        return split(context, index, lambda value: get_item(context, base, value))
     if isinstance(base, ArrayValue | ScalarValue):
         return get_array_item(context, base, index)
     if isinstance(base, DictValue):
@@ -51,6 +57,8 @@ def get_item(context: Context, base: Value, index: Value) -> Value:
         context.error(f"KeyError: {key!r} is not a key of this dict", hint=f"it has the keys {known_keys}")
     if isinstance(base, RangeValue):
         return _range_item(context, base, index)
+    if isinstance(base, ListValue) and base.is_sequence:
+        return sequences.get_item(context, base, index)
     if isinstance(base, TupleValue | ListValue) or isinstance(base, RecordValue) and base.is_tuple:
         return _sequence_item(context, base, index)
     if isinstance(base, Static) and context.is_static(index):
@@ -58,7 +66,10 @@ def get_item(context: Context, base: Value, index: Value) -> Value:
     method = find_method(context, base, "__getitem__")
     if method is not None:
         return context.call(method, [index])
-    context.error(f"{context.show(base)} cannot be indexed")
+    raises = None
+    if isinstance(base, Static):
+        raises = TypeError, f"'{type(base.object).__name__}' object is not subscriptable"
+    context.error(f"{context.show(base)} cannot be indexed", raises=raises)
 
 
 def _static_item(context: Context, base: Static, index: Any) -> Value:
@@ -115,11 +126,22 @@ def _range_item(context: Context, base: RangeValue, index: Value) -> Value:
 
 def set_item(context: Context, base: Value, index: Value, value: Value, operation: str | None) -> None:
     """base[index] = value; with an operation, of arrays, base[index] op= value."""
+    if is_union(base):
+        for_each_case(context, base, lambda found: set_item(context, found, index, value, operation))
+        return
+    if is_union(index):
+        for_each_case(context, index, lambda found: set_item(context, base, found, value, operation))
+        return
+    if is_union(value) and isinstance(base, ArrayValue):
+        for_each_case(context, value, lambda found: set_item(context, base, index, found, operation))
+        return
     if isinstance(base, ArrayValue):
         if operation is not None and isinstance(index, Static) and index.object is Ellipsis:
             inplace(context, operation, base, value)
         else:
             set_array_item(context, base, index, value, operation)
+    elif isinstance(base, ListValue) and base.is_sequence:
+        sequences.set_item(context, base, index, value)
     elif isinstance(base, ListValue):
         _set_list_item(context, base, index, value)
     elif isinstance(base, DictValue):
@@ -152,6 +174,8 @@ def delete_item(context: Context, base: Value, index: Value) -> None:
     """del base[index]."""
     if isinstance(base, DictValue):
         dict_pop(context, base, [index])
+    elif isinstance(base, ListValue) and base.is_sequence:
+        sequences.delete_item(context, base, index)
     elif isinstance(base, ListValue):
         items = list(context.read(base))
         place = context.static(index, "the index of a list")
@@ -327,7 +351,10 @@ def call_method(context: Context, method: MethodValue, arguments: list[Value], k
     base, name = method.instance, method.name
     if isinstance(base, DictValue) and name == "update":
         return dict_update(context, base, arguments, keywords)
-    tables = {ListValue: LIST_METHODS, TupleValue: TUPLE_METHODS, DictValue: DICT_METHODS}
+    is_sequence = isinstance(base, ListValue) and base.is_sequence
+    if isinstance(base, ListValue) and name == "sort":
+        return sequences.sort(context, base, keywords)
+    tables = {ListValue: sequences.SEQUENCE_METHODS if is_sequence else LIST_METHODS, TupleValue: TUPLE_METHODS, DictValue: DICT_METHODS}
     found = tables[type(base)].get(name)  # type: ignore[index]
     if found is None:
         context.error(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from arignote.frontend import numbers
 from arignote.frontend.branches import choose
+from arignote.frontend.cases import is_union, split
 from arignote.frontend.names import read_name
 from arignote.frontend.operators import binary_values, compare_values, find_method, negate, short_circuit, static_call
 from arignote.frontend.scope import EVALUATORS, HOOKS
@@ -172,7 +173,14 @@ def _unary(context: Context, node: ast.UnaryOp) -> Value:
     context.at(node)
     if isinstance(node.op, ast.Not):
         return negate(context, value)
-    name, static, method = UNARY[type(node.op)]
+    return _unary_value(context, type(node.op), value)
+
+
+def _unary_value(context: Context, kind: type, value: Value) -> Value:
+    """-value, +value or ~value."""
+    name, static, method = UNARY[kind]
+    if is_union(value):
+        return split(context, value, lambda found: _unary_value(context, kind, found))
     if isinstance(value, Static):
         return static_call(context, static, value.object)
     if isinstance(value, ScalarValue) and value.python:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from arignote.frontend.branches import Pending
+from arignote.frontend.branches import Pending, choose
 from arignote.frontend.coercion import coerce
 from arignote.frontend.context import Context, Raised, WritesIntoArgument
 from arignote.frontend.join import is_unreadable, join, widen
@@ -34,6 +34,7 @@ from arignote.frontend.values import (
     Variable,
 )
 from arignote.ir.graph import Function, Node, Parameter
+from arignote.ir.structure import StaticOf
 from arignote.ir.types import TOKEN, Tuple
 
 if TYPE_CHECKING:
@@ -370,6 +371,9 @@ def _result(context: Context) -> Value:
     value = readable(context, frame.returned.state)
     if isinstance(value, Static) and value.object is None:
         return value
+    if not is_unreadable(join(flatten(context, value).spec, StaticOf(None))):
+        ended = context.emit("equal", context.node(flow), context.constant(NORMAL))
+        return choose(context, ended, lambda: Static(None), lambda: value)
     lines = sorted({line for _, line in frame.returned.places})
     context.error(
         f"{frame.definition.name} returns {context.show(value)} on line {', '.join(map(str, lines))}, and "

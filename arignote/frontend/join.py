@@ -143,6 +143,8 @@ def kind_of(spec: Spec) -> Hashable:
             return "number"
         case "array" | "tuple" | "list" | "dict":
             return spec[0]
+        case "sequence":
+            return "list"
         case "record":
             return "record", spec[1]
     return "function" if _is_function(spec) else None
@@ -154,8 +156,8 @@ def alternative_of(options: Sequence[Spec], spec: Spec) -> int:
 
 
 def _join_alternatives(a: Spec, b: Spec) -> Spec:
-    """A union, if the two are of different kinds. Numbers and arrays are not: a variable that holds the one or the other
-    would make two programs of each expression that it stands in."""
+    """A union, if the two are of different kinds. Numbers and arrays are of one: what is a number or an array would
+    make two programs of each expression that it stands in."""
     options: dict[Hashable, Spec] = {}
     if kind_of(a) == kind_of(b) is not None:
         return _conflict(a, b)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from arignote.frontend import analysis
 from arignote.frontend.assignment import assign
-from arignote.frontend.branches import branch, choose
+from arignote.frontend.branches import branch, choose, run_branch
+from arignote.frontend.cases import for_each_case, is_union, narrowed
 from arignote.frontend.context import StaticRequired
 from arignote.frontend.instances import BREAK, CONTINUE, NORMAL, RETURN
 from arignote.frontend.iterate import (
@@ -25,6 +26,7 @@ from arignote.frontend.iterate import (
     length,
 )
 from arignote.frontend.loops import CannotCarry, conditional_loop, counted_loop
+from arignote.frontend.narrowing import Facts, both, told_by
 from arignote.frontend.scope import executes
 from arignote.frontend.statements import execute_block, is_normal, nothing, ways_out
 from arignote.frontend.values import (
@@ -64,8 +66,15 @@ def _execute_body(context: Context, loop: ast.For | ast.While) -> None:
 
 @executes(ast.For)
 def _for(context: Context, node: ast.For) -> None:
-    iterable = context.evaluate(node.iter)
+    iterable = narrowed(context, context.evaluate(node.iter))
     context.at(node.iter)
+    if is_union(iterable):
+        for_each_case(context, iterable, lambda found: _for_over(context, node, found))
+    else:
+        _for_over(context, node, iterable)
+
+
+def _for_over(context: Context, node: ast.For, iterable: Value) -> None:
     unrolled = context.frame.memory.setdefault("unrolled", set())
     consume(context, iterable)
     if is_structural(iterable) or node in unrolled:
@@ -197,6 +206,7 @@ def _while(context: Context, node: ast.While) -> None:
         return context.scalar(context.emit("logical_and", normal, context.node(condition)), True)
 
     def body() -> None:
+        _assume_condition(context, node)
         _execute_body(context, node)
         if breaks:
             _after_iteration(context)
@@ -215,6 +225,20 @@ def _while(context: Context, node: ast.While) -> None:
         _after_endless_loop(context, node)
     else:
         _after_loop(context, node)
+
+
+def _assume_condition(context: Context, node: ast.While) -> None:
+    """What the condition tells of unions is known in the body. It is evaluated in a branch that is thrown away."""
+    told: list[Facts] = []
+
+    def attempt() -> None:
+        condition = _condition(context, node)
+        if isinstance(condition, ScalarValue):
+            told.append(told_by(context, context.node(condition), True))
+
+    run_branch(context, "trial", attempt)
+    if told:
+        context.facts = both(context.facts, told[0])
 
 
 def _condition(context: Context, node: ast.While) -> Value:

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from arignote.frontend.context import Context
 
 MOST_ATTEMPTS = 16
+NOTHING = StaticOf(None)
 LONGEST_STATIC_LIST = 64
 """A loop of so many iterations that lets a list grow is unrolled, so that the list's length stays known."""
 
@@ -130,9 +131,15 @@ class Loop:
 
     def interpret(self, body: Callable[[], None], index: Parameter | None) -> None:
         """Attempt the body until what it leaves fits what it assumes."""
-        for _ in range(MOST_ATTEMPTS):
-            changed = self._attempt(body, index)
-            if not changed:
+        for number in range(MOST_ATTEMPTS):
+            # The first time, a variable that is None before the loop is taken to be nothing else.
+            is_guess = number == 0 and any(slot.spec is NOTHING for slot in self.slots.values())
+            outer, self.context.is_first_guess = self.context.is_first_guess, is_guess
+            try:
+                changed = self._attempt(body, index)
+            finally:
+                self.context.is_first_guess = outer
+            if not (changed or is_guess):
                 break
         else:
             self.context.error("the types of the variables of this loop do not settle")
@@ -141,7 +148,7 @@ class Loop:
 
     def _attempt(self, body: Callable[[], None], index: Parameter | None) -> bool:
         context = self.context
-        outer, span = context.scope, context.span
+        outer, span, facts = context.scope, context.span, context.facts
         context.scope = self.scope = Scope("loop", outer)
         self.scope.emit.span = outer.emit.span
         start = context.journal.open()
@@ -155,7 +162,7 @@ class Loop:
             finals = {} if self.dead else self._finals(start)
         finally:
             context.journal.close()
-            context.scope, context.span = outer, span
+            context.scope, context.span, context.facts = outer, span, facts
         return self._learn(finals, start)
 
     def assume(self, scope: Scope) -> list[Parameter]:

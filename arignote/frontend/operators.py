@@ -6,14 +6,17 @@ import ast
 import operator
 from collections.abc import Callable
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from arignote.frontend import numbers
 from arignote.frontend.branches import choose, run_branch
+from arignote.frontend.cases import is_one_of, is_union, narrowed, split
+from arignote.frontend.narrowing import Facts, both, either, learn, possible, told_by
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.values import (
     ArrayValue,
     BoundMethod,
+    ChoiceValue,
     DictValue,
     FunctionValue,
     ListValue,
@@ -21,12 +24,14 @@ from arignote.frontend.values import (
     ScalarValue,
     Static,
     TupleValue,
+    UnionValue,
     Value,
     is_number,
     is_python_number,
     number_dtype,
 )
 from arignote.ir.errors import TypeInferenceError
+from arignote.ir.graph import Node
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -58,14 +63,41 @@ def short_circuit(context: Context, is_and: bool, left: Value, right: Callable[[
     condition = context.truth(left)
     if isinstance(condition, Static):
         return right() if bool(condition.object) == is_and else left
+    test = context.node(condition)
+    of_left = told_by(context, test, True), told_by(context, test, False)
+    of_right: list[tuple[Facts, Facts]] = [({}, {})]
+
+    def evaluate() -> Value:
+        found = right()
+        if isinstance(found, ScalarValue) and found.dtype == "bool":
+            node = context.node(found)
+            of_right.append((told_by(context, node, True), told_by(context, node, False)))
+        return found
+
+    result = _decided(context, is_and, left, test, evaluate, of_left[0 if is_and else 1])
+    if isinstance(result, ScalarValue) and result.dtype == "bool":
+        learn(context, context.node(result), *_told_together(is_and, of_left, of_right[-1]))
+    return result
+
+
+def _told_together(is_and: bool, left: tuple[Facts, Facts], right: tuple[Facts, Facts]) -> tuple[Facts, Facts]:
+    """What `left and right`, or `left or right`, tells where it holds, and where it does not."""
+    if is_and:
+        return both(left[0], right[0]), either(left[1], both(left[0], right[1]))
+    return either(left[0], both(left[1], right[0])), both(left[1], right[1])
+
+
+def _decided(
+    context: Context, is_and: bool, left: Value, test: Node, right: Callable[[], Value], facts: Facts
+) -> Value:
+    """The left value, or the right one, for which `facts` are known; `test` is the truth of the left."""
     if _is_bool(left):
-        found = _evaluate_at_once(context, right)
+        found = _evaluate_at_once(context, right, facts)
         if found is not None:
             name = "logical_and" if is_and else "logical_or"
             python = is_python_number(left) and is_python_number(found)
             if python or not (is_python_number(left) or is_python_number(found)):
-                return context.scalar(context.emit(name, context.node(left), context.node(found)), python)
-    test = context.node(condition)
+                return context.scalar(context.emit(name, test, context.node(found)), python)
     if is_and:
         return choose(context, test, right, lambda: left)
     return choose(context, test, lambda: left, right)
@@ -81,21 +113,25 @@ def _is_bool(value: Value) -> bool:
     )
 
 
-def _evaluate_at_once(context: Context, action: Callable[[], Value]) -> Value | None:
+def _evaluate_at_once(context: Context, action: Callable[[], Value], facts: Facts) -> Value | None:
     """The truth value that the action gives, evaluated here and now, if it cannot fail and changes nothing. To find out
     it is tried in a branch, whose nodes are thrown away."""
     found: list[Value] = []
-    side, start = run_branch(context, "trial", lambda: found.append(action()))
+    side, start = run_branch(context, "trial", lambda: found.append(action()), facts)
     changed = any(mutable.birth < start for mutable in side.changes)
     if side.ended is not None or changed or side.scope.has_effects or not _is_bool(found[0]):
         return None
-    return action()
+    known, context.facts = context.facts, both(context.facts, facts)
+    result = action()
+    context.facts = known
+    return result
 
 
 def compare_values(context: Context, op: ast.cmpop, left: Value, right: Value) -> Value:
     """One comparison."""
     if isinstance(op, ast.Is | ast.IsNot):
-        return Static(_is(context, left, right) is isinstance(op, ast.Is))
+        same = identical(context, left, right)
+        return same if isinstance(op, ast.Is) else negate(context, same)
     if isinstance(op, ast.In | ast.NotIn):
         found = contains(context, right, left)
         return found if isinstance(op, ast.In) else negate(context, found)
@@ -105,6 +141,10 @@ def compare_values(context: Context, op: ast.cmpop, left: Value, right: Value) -
 
 def compare_named(context: Context, name: str, method: str, left: Value, right: Value) -> Value:
     """One comparison by its operation."""
+    if is_union(left):
+        return _compare_cases(context, left, lambda value: compare_named(context, name, method, value, right))
+    if is_union(right):
+        return _compare_cases(context, right, lambda value: compare_named(context, name, method, left, value))
     if isinstance(left, Static) and isinstance(right, Static):
         return static_call(context, numbers.STATIC[name], left.object, right.object)
     if is_python_number(left) and is_python_number(right):
@@ -118,7 +158,32 @@ def compare_named(context: Context, name: str, method: str, left: Value, right: 
         return _compare_sequences(context, name, method, left, right)
     if name in ("equal", "not_equal") and not isinstance(left, ArrayValue) and not isinstance(right, ArrayValue):
         return Static(name == "not_equal")
-    context.error(f"cannot compare {context.show(left)} with {context.show(right)}")
+    _not_ordered(context, method, left, right)
+
+
+def _compare_cases(context: Context, value: UnionValue, compare: Callable[[Value], Value]) -> Value:
+    """A comparison of one of several constants needs no branches, and tells which one it is."""
+    places = possible(context, value)
+    if len(places) > 1 and all(isinstance(value.options[place], Static) for place in places):
+        results = {place: compare(value.options[place]) for place in places}
+        if all(isinstance(result, Static) and type(result.object) is bool for result in results.values()):
+            return is_one_of(context, value, [place for place, same in results.items() if same.object])  # type: ignore[attr-defined]
+    return split(context, value, compare)
+
+
+def _not_ordered(context: Context, method: str, left: Value, right: Value) -> NoReturn:
+    """Two values that cannot be compared."""
+    sign = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}.get(method)
+    raises = None
+    if sign is not None and (isinstance(left, Static) or isinstance(right, Static)):
+        names = f"'{_class_name(left)}' and '{_class_name(right)}'"
+        raises = TypeError, f"'{sign}' not supported between instances of {names}"
+    context.error(f"cannot compare {context.show(left)} with {context.show(right)}", raises=raises)
+
+
+def _class_name(value: Value) -> str:
+    """The name of a value's class, as Python's messages have it."""
+    return HOOKS["class_of"](value).__name__
 
 
 def _sequence(value: Value) -> type | None:
@@ -129,6 +194,8 @@ def _sequence(value: Value) -> type | None:
 
 def _compare_sequences(context: Context, name: str, method: str, left: Value, right: Value) -> Value:
     """Tuples, lists, dicts and records, item by item, as Python does."""
+    if any(isinstance(side, ListValue) and side.is_sequence for side in (left, right)):
+        return HOOKS["compare_sequences"](context, name, left, right)
     if name not in ("equal", "not_equal"):
         if isinstance(left, DictValue) or isinstance(left, RecordValue) and not left.is_tuple:
             ordered = isinstance(left, RecordValue) and f"__{method}__" in left.cls.__dict__
@@ -191,7 +258,21 @@ def negate(context: Context, value: Value) -> Value:
     value = context.truth(value)
     if isinstance(value, Static):
         return Static(not value.object)
-    return context.scalar(context.emit("logical_not", context.node(value)), True)
+    node = context.node(value)
+    opposite = context.emit("logical_not", node)
+    learn(context, opposite, told_by(context, node, False), told_by(context, node, True))
+    return context.scalar(opposite, True)
+
+
+def identical(context: Context, left: Value, right: Value) -> Value:
+    """`left is right`."""
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, UnionValue | ChoiceValue):
+            places = possible(context, one)
+            if not isinstance(other, Static | FunctionValue) and len(places) > 1:
+                context.error("`is` of data that is known at run time only is not kept", hint="compare with ==")
+            return is_one_of(context, one, [place for place in places if _is(context, one.options[place], other)])
+    return Static(_is(context, left, right))
 
 
 def _is(context: Context, left: Value, right: Value) -> bool:
@@ -207,6 +288,9 @@ def _is(context: Context, left: Value, right: Value) -> bool:
 
 def contains(context: Context, container: Value, item: Value) -> Value:
     """`item in container`."""
+    if is_union(container):
+        return split(context, container, lambda value: contains(context, value, item))
+    item = narrowed(context, item)
     if isinstance(container, DictValue):
         return Static(any(key == context.static(item) for key, _ in context.read(container)))
     if isinstance(container, Static) and isinstance(item, Static):
@@ -228,6 +312,10 @@ def _array_contains(array: Any, item: Any) -> Any:
 def binary_values(context: Context, op: type, left: Value, right: Value) -> Value:
     """A binary operator on two values."""
     name, sign, method = BINARY[op]
+    if is_union(left):
+        return split(context, left, lambda value: binary_values(context, op, value, right))
+    if is_union(right):
+        return split(context, right, lambda value: binary_values(context, op, left, value))
     if isinstance(left, Static) and isinstance(right, Static):
         return static_binary(context, name, left.object, right.object)
     if is_python_number(left) and is_python_number(right):
@@ -246,7 +334,11 @@ def binary_values(context: Context, op: type, left: Value, right: Value) -> Valu
         return joined
     if name == "add" and (text := HOOKS["joined_texts"](left, right)) is not None:
         return text
-    context.error(f"unsupported operands for {sign}: {context.show(left)} and {context.show(right)}")
+    raises = None
+    if isinstance(left, Static) or isinstance(right, Static):
+        names = f"'{_class_name(left)}' and '{_class_name(right)}'"
+        raises = TypeError, f"unsupported operand type(s) for {sign}: {names}"
+    context.error(f"unsupported operands for {sign}: {context.show(left)} and {context.show(right)}", raises=raises)
 
 
 def _refuse_square_of_bool(context: Context, exponent: Value) -> None:
@@ -266,6 +358,10 @@ def _is_numeric(value: Value) -> bool:
 
 def _sequence_operator(context: Context, name: str, left: Value, right: Value) -> Value | None:
     """Tuples and lists: + joins, * repeats, | merges dicts; a list beside an array becomes one."""
+    if name in ("add", "multiply") and isinstance(left, ListValue) | isinstance(right, ListValue):
+        found = HOOKS["sequence_operator"](context, name, left, right)
+        if found is not None:
+            return found
     if name == "add" and (kind := _sequence(left)) in (TupleValue, ListValue) and _sequence(right) is kind:
         items = (*_items(context, left), *_items(context, right))
         return TupleValue(items) if kind is TupleValue else ListValue(items)
@@ -341,7 +437,7 @@ def static_call(context: Context, function: Callable[..., Any], *arguments: Any)
     try:
         found = function(*arguments)
     except TypeError as error:
-        context.error(str(error), TypeInferenceError)
+        context.error(str(error), TypeInferenceError, raises=(TypeError, str(error)))
     except Exception as error:  # whatever the user's own operator raises, the program raises
         context.raise_now(type(error), *(str(a) for a in error.args[:1]))
     if type(found) is complex:

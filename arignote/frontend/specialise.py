@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from arignote.frontend import calls, fence, loop_statements, statements, tangents  # noqa: F401  they register themselves
+from arignote.frontend import calls, custom, fence, loop_statements, statements, tangents  # noqa: F401  they register themselves
 from arignote.frontend.context import Context, Raised, StaticRequired, WritesIntoArgument
 from arignote.frontend.instances import Program, inline
 from arignote.frontend.join import is_unreadable
@@ -29,6 +29,7 @@ from arignote.ir.structure import (
     StaticOf,
     Structure,
     TupleOf,
+    UnionOf,
 )
 from arignote.ir.types import dims_of, dtype_of
 
@@ -171,6 +172,9 @@ def _structure(context: Context, spec: Spec, nodes: Any, leaves: list[Node]) -> 
         case "tuple" | "list" | "dict" | "record":
             items = tuple([_structure(context, part, nodes, leaves) for part in spec[2]])
             return _container(context, spec, items)
+        case "union":
+            leaves.append(next(nodes))
+            return UnionOf(tuple([_structure(context, part, nodes, leaves) for part in spec[2]]))
     context.error(
         f"a compiled function cannot return {spec[0]}",
         hint="return numbers, arrays, or tuples, lists, dicts and dataclasses of them",

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.join import join
+from arignote.frontend.narrowing import Facts
 from arignote.frontend.spec import UNBOUND, Flat, Flattener, Rebuilder, Roots, Spec
 from arignote.frontend.values import (
     ArrayValue,
@@ -31,8 +32,13 @@ GROWING = "a list has one length on every path: write into an array, as in out =
 
 
 @contextmanager
-def applied(context: Context, scope: Scope, changes: Mapping[Mutable, Any]) -> Iterator[None]:
-    """Within, the world is as a branch left it: its scope, and the states that it changed."""
+def applied(
+    context: Context, scope: Scope, changes: Mapping[Mutable, Any], facts: Facts | None = None
+) -> Iterator[None]:
+    """Within, the world is as a branch left it: its scope, the states that it changed, and what is known there."""
+    known = context.facts
+    if facts is not None:
+        context.facts = facts
     saved = {mutable: mutable.state for mutable in changes}
     outer, context.scope = context.scope, scope
     if context.span is not None:
@@ -42,7 +48,7 @@ def applied(context: Context, scope: Scope, changes: Mapping[Mutable, Any]) -> I
     try:
         yield
     finally:
-        context.scope = outer
+        context.scope, context.facts = outer, known
         for mutable, state in saved.items():
             mutable.state = state
 

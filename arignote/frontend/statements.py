@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from arignote.frontend import analysis
 from arignote.frontend.branches import branch
 from arignote.frontend.instances import BREAK, CONTINUE, NORMAL, RETURN
+from arignote.frontend.narrowing import assume
 from arignote.frontend.scope import EXECUTORS, executes
 from arignote.frontend.values import (
     Static,
@@ -142,6 +143,7 @@ def _raises_at_once(context: Context, node: ast.If, condition: Value) -> bool:
     if context.scope.reset(mark):
         return False
     context.raise_if(context.node(condition), exception, *message)
+    assume(context, context.node(condition), False)
     return True
 
 
@@ -184,6 +186,13 @@ def _assert(context: Context, node: ast.Assert) -> None:
     condition = context.truth(context.evaluate(node.test))
     if isinstance(condition, Static) and condition.object:
         return
+    _check(context, node, condition)
+    if not isinstance(condition, Static):
+        assume(context, context.node(condition), True)
+
+
+def _check(context: Context, node: ast.Assert, condition: Value) -> None:
+    """Raise where the condition does not hold."""
     if node.msg is None:
         context.at(node)
         failed = context.emit("logical_not", context.node(condition))

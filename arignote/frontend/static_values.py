@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arignote.frontend import numbers
+from arignote.frontend.cases import is_one_of, is_union, known_to_be, split
 from arignote.frontend.iterate import length
+from arignote.frontend.narrowing import learn, possible
 from arignote.frontend.numpy_table import lookup, matmul_of
 from arignote.frontend.operators import (
     find_method,
     static_call,
 )
 from arignote.frontend.scope import HOOKS
+from arignote.frontend.sequences import truth_of as truth_of_sequence
 from arignote.frontend.text import TextValue
 from arignote.frontend.values import (
     ArrayValue,
@@ -25,6 +28,7 @@ from arignote.frontend.values import (
     ScalarValue,
     Static,
     TupleValue,
+    UnionValue,
     Value,
     is_python_number,
 )
@@ -48,7 +52,7 @@ def static(context: Context, value: Value) -> Any:
         case TupleValue():
             items = [static(context, item) for item in value.items]
             return HOOKS if any(item is HOOKS for item in items) else tuple(items)
-        case ListValue():
+        case ListValue() if not value.is_sequence:
             items = [static(context, item) for item in context.read(value)]
             return HOOKS if any(item is HOOKS for item in items) else items
         case DictValue():
@@ -66,6 +70,8 @@ def static(context: Context, value: Value) -> Any:
 
 def truth(context: Context, value: Value) -> Value:
     """bool(value)."""
+    if is_union(value):
+        return _truth_of_union(context, value)
     match value:
         case Static():
             return static_call(context, bool, value.object)
@@ -78,6 +84,8 @@ def truth(context: Context, value: Value) -> Value:
             return _truth_of_array(context, value)
         case TupleValue():
             return Static(bool(value.items))
+        case ListValue() if value.is_sequence:
+            return truth_of_sequence(context, value)
         case ListValue() | DictValue():
             return Static(bool(context.read(value)))
         case RecordValue():
@@ -90,6 +98,32 @@ def truth(context: Context, value: Value) -> Value:
         case TextValue():
             context.error("the truth of text that is known at run time only is not supported", UnsupportedSyntaxError)
     return Static(True)
+
+
+def _truth_of_union(context: Context, value: UnionValue) -> Value:
+    """It tells what the value may be where it holds, and where it does not."""
+    places = possible(context, value)
+    known = {place: _static_truth(context, value.options[place]) for place in places}
+    if None not in known.values():
+        return is_one_of(context, value, [place for place, holds in known.items() if holds])
+    result = split(context, value, lambda found: truth(context, found))
+    if isinstance(result, ScalarValue):
+        if_true = known_to_be(context, value, [place for place in places if known[place] is not False])
+        if_false = known_to_be(context, value, [place for place in places if known[place] is not True])
+        learn(context, context.node(result), if_true, if_false)
+    return result
+
+
+def _static_truth(context: Context, value: Value) -> bool | None:
+    """The truth of an alternative, where nothing must be looked at for it that is known at run time only."""
+    match value:
+        case Static():
+            return bool(value.object)
+        case TupleValue():
+            return bool(value.items)
+        case RecordValue() if not (find_method(context, value, "__bool__") or find_method(context, value, "__len__")):
+            return bool(value.names) or not value.is_tuple
+    return None
 
 
 def _truth_of_array(context: Context, value: ArrayValue) -> Value:

@@ -1,0 +1,217 @@
+"""Cases: what is done with a value that is one of several is done with each that it may be.
+
+A case in which Python would raise (`None.x`, `None + 1`) raises when the program runs. If every case fails, the program
+is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from arignote.frontend.branches import choose, run_branch
+from arignote.frontend.context import Raised, StaticRequired
+from arignote.frontend.narrowing import Facts, assume, home_of, learn, possible, tag_of
+from arignote.frontend.scope import HOOKS
+from arignote.frontend.values import ChoiceValue, ScalarValue, Static, TupleValue, UnionValue, Value
+from arignote.ir.errors import CompileError, TypeInferenceError
+from arignote.ir.graph import Node
+
+if TYPE_CHECKING:
+    from arignote.frontend.context import Context
+
+Action = Callable[[Value], Value]
+
+
+def is_union(value: Value) -> TypeGuard[UnionValue]:
+    """Whether the value is one of several."""
+    return isinstance(value, UnionValue)
+
+
+def option(context: Context, value: UnionValue | ChoiceValue, place: int) -> Value:
+    """The value as the alternative that it is known to be."""
+    return value.options[place]
+
+
+def narrowed(context: Context, value: Value) -> Value:
+    """The value itself, if it is known here which one of several it is."""
+    while isinstance(value, UnionValue):
+        places = possible(context, value)
+        if len(places) > 1:
+            break
+        value = option(context, value, places[0])
+    return value
+
+
+def known_to_be(context: Context, value: UnionValue | ChoiceValue, places: Iterable[int]) -> Facts:
+    tag = tag_of(value)
+    return {home_of(tag.node, tag.scope): frozenset(places)} if isinstance(tag, ScalarValue) else {}
+
+
+def is_one_of(context: Context, value: UnionValue | ChoiceValue, wanted: Iterable[int]) -> Value:
+    """Whether the value is one of these alternatives: a Python bool that tells so where it decides."""
+    now = possible(context, value)
+    inside, outside = set(wanted), set(range(len(value.options))) - set(wanted)
+    if not inside.intersection(now) or not outside.intersection(now):
+        return Static(not outside.intersection(now))
+    emit, tag = context.scope.emit, context.node(tag_of(value))
+    fewer = min(inside.intersection(now), outside.intersection(now), key=len)
+    sign, join = ("equal", "logical_or") if fewer <= inside else ("not_equal", "logical_and")
+    test: Node | None = None
+    for place in sorted(fewer):
+        here = emit.op(sign, tag, emit.integer(place))
+        test = here if test is None else emit.op(join, test, here)
+    assert test is not None
+    learn(context, test, known_to_be(context, value, inside), known_to_be(context, value, outside))
+    return context.scalar(test, True)
+
+
+# Cases
+
+
+def split(context: Context, value: UnionValue | ChoiceValue, action: Action) -> Value:
+    """The result of an action on whichever value it is."""
+    places = list(possible(context, value))
+    errors: list[CompileError] = []
+    if len(places) > 1:
+        places = _without_failing(context, value, places, action, errors)
+    if len(places) == 1:
+        return action(option(context, value, places[0]))
+
+    def case(place: int) -> Value:
+        try:
+            return action(option(context, value, place))
+        except CompileError as error:
+            failure = _python_raises(context, value.options[place], error)
+            if failure is None:
+                raise
+            errors.append(error)
+            context.raise_now(*failure)
+
+    def from_(number: int) -> Value:
+        if number + 1 == len(places):
+            return case(places[number])
+        here = context.node(is_one_of(context, value, (places[number],)))
+        return choose(context, here, lambda: case(places[number]), lambda: from_(number + 1))
+
+    try:
+        return from_(0)
+    except Raised:
+        if len(errors) == len(places):
+            raise errors[-1] from None
+        raise
+
+
+def for_each_case(context: Context, value: UnionValue | ChoiceValue, action: Callable[[Value], None]) -> None:
+    """Do something with whichever value it is."""
+
+    def case(found: Value) -> Value:
+        action(found)
+        return Static(None)
+
+    split(context, value, case)
+
+
+def _without_failing(
+    context: Context, value: UnionValue | ChoiceValue, places: list[int], action: Action, errors: list[CompileError]
+) -> list[int]:
+    """The cases that remain when those constants are sorted out at once for which Python would raise."""
+    failing: list[tuple[int, Any]] = []
+    for place in places:
+        constant = value.options[place]
+        if isinstance(constant, Static):
+            found = _failure(context, constant, action, errors)
+            if found is not None:
+                failing.append((place, found))
+    if len(failing) == len(places):
+        raise errors[-1]
+    for place, (exception, *message) in failing:
+        here = context.node(is_one_of(context, value, (place,)))
+        context.raise_if(here, exception, *message)
+        assume(context, here, False)
+    gone = {place for place, _ in failing}
+    return [place for place in places if place not in gone]
+
+
+def _failure(context: Context, constant: Static, action: Action, errors: list[CompileError]) -> Any:
+    """What Python raises if the action is done with this constant, found out in a branch that is thrown away."""
+    found: list[Any] = []
+
+    def attempt() -> None:
+        try:
+            action(constant)
+        except CompileError as error:
+            failure = _python_raises(context, constant, error)
+            if failure is None:
+                raise
+            errors.append(error)
+            found.append(failure)
+
+    run_branch(context, "trial", attempt)
+    return found[0] if found else None
+
+
+def _python_raises(context: Context, value: Value, error: CompileError) -> tuple[Any, ...] | None:
+    """The exception that Python raises where this use of the value is an error of the compiler's; None if it may be
+    none. Of what is done with None, every error of types is one of Python's."""
+    if list(error.calls) != context.known_calls():
+        return None
+    if error.raises is not None:
+        return error.raises
+    constant = isinstance(value, Static) and type(error) is TypeInferenceError
+    return (TypeError, error.message) if constant and not isinstance(error, StaticRequired) else None
+
+
+def only(context: Context, value: Value, fits: Callable[[Value], bool], exception: Any, message: str) -> Value:
+    """The one alternative that fits a use which cannot be split into cases; the others raise."""
+    while isinstance(value, UnionValue):
+        places = possible(context, value)
+        good = [place for place in places if fits(value.options[place])]
+        if len(good) != 1:
+            return value
+        if len(places) > 1:
+            here = is_one_of(context, value, good)
+            node = context.emit("logical_not", context.node(here))
+            context.raise_if(node, exception, message)
+            assume(context, context.node(here), True)
+        value = option(context, value, good[0])
+    return value
+
+
+# Several values
+
+
+def split_first(
+    context: Context, arguments: Sequence[Value], keywords: dict[str, Value], action: Callable[..., Value]
+) -> Value | None:
+    """action(arguments, keywords) for each case of the first argument that is one of several; None if none is."""
+    for place, argument in enumerate(arguments):
+        if is_union(argument):
+            with_value = partial(_replaced, arguments, place)
+            return split(context, argument, lambda value, given=with_value: action(given(value), keywords))
+    for name, argument in keywords.items():
+        if is_union(argument):
+            return split(context, argument, lambda value, name=name: action(arguments, {**keywords, name: value}))
+    return None
+
+
+def _replaced(arguments: Sequence[Value], place: int, value: Value) -> list[Value]:
+    return [*arguments[:place], value, *arguments[place + 1 :]]
+
+
+def split_inside(context: Context, value: Value, action: Action) -> Value | None:
+    """The action for each case of the first union inside a container; None if there is none."""
+    if is_union(value):
+        return split(context, value, action)
+    if not isinstance(value, TupleValue):
+        return None
+    for place, item in enumerate(value.items):
+        with_item = partial(_replaced, value.items, place)
+        found = split_inside(context, item, lambda new, given=with_item: action(TupleValue(tuple(given(new)))))
+        if found is not None:
+            return found
+    return None
+
+
+HOOKS["split"] = split
