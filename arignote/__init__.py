@@ -17,6 +17,7 @@ gc.disable()  # what is made here stays: looking through it, and through NumPy a
 try:
     from arignote.api.check_grads import check_grads
     from arignote.api.config import config, disable_jit
+    from arignote.api.custom import custom_jvp, custom_vjp
     from arignote.api.derivatives import hessian, hvp, jacfwd, jacrev
     from arignote.api.inspect import inspect
     from arignote.api.transforms import grad, jit, jvp, stop_gradient, value_and_grad, vjp
@@ -38,7 +39,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AliasingError", "CompileError", "DifferentiationError", "ShapeError", "TypeInferenceError", "UndefinedNameError",
-    "UnsupportedSyntaxError", "check_grads", "config", "disable_jit", "get_num_threads", "grad", "hessian", "hvp",
+    "UnsupportedSyntaxError", "check_grads", "config", "custom_jvp", "custom_vjp", "disable_jit", "get_num_threads", "grad", "hessian", "hvp",
     "inspect", "jacfwd", "jacrev", "jit", "jvp", "set_num_threads", "stop_gradient", "value_and_grad", "vjp",
 ]  # fmt: skip
 

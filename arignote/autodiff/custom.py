@@ -8,7 +8,7 @@ like any other, so they are differentiated again for higher orders.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from arignote.autodiff.adjoint import Adjoint, Place, Pullback, first_span
 from arignote.autodiff.cotangent import Cotangent, spread, whole
@@ -17,7 +17,6 @@ from arignote.autodiff.tangent import Pushforward, Tangent
 from arignote.autodiff.zeros import zero_tangent
 from arignote.ir.errors import DifferentiationError
 from arignote.ir.graph import Apply, Function, Node
-from arignote.ir.types import Tuple
 
 
 def vjp_in_reverse(adjoint: Adjoint, node: Apply) -> tuple[Node, Pullback]:
@@ -45,17 +44,16 @@ def jvp_in_reverse(adjoint: Adjoint, node: Apply) -> tuple[Node, Pullback]:
     wanted = [x in adjoint.demand for x in operands]
     tangents = [zero_tangent(emit, adjoint.forward[x]) for x in operands]
     flags = (False,) * len(values) + tuple(wanted)
-    pair, captures, backward = _transposable(emit, push, flags, [*values, *tangents])
-    result, tangent = emit.item(pair, 0), emit.item(pair, 1)
+    pair, transpose = _transposable(emit, push, flags, [*values, *tangents])
+    result = emit.item(pair, 0)
 
     def pullback(cotangent: Cotangent) -> None:
         seed = emit.tuple([zero_tangent(emit, result), whole(emit, cotangent, result)])
-        given = emit.op("call", emit.closure(backward, captures), seed)
+        given = transpose(seed)
         places = [operand for operand, want in zip(operands, wanted, strict=True) if want]
         for index, operand in enumerate(places):
             adjoint.add_at(Place(operand), spread(emit, emit.item(given, index)))
 
-    assert isinstance(tangent.type, Tuple)
     return result, pullback
 
 
@@ -76,8 +74,8 @@ def vjp_in_forward(push: Pushforward, node: Apply) -> tuple[Node, Tangent]:
     result, residual = emit.item(pair, 0), emit.item(pair, 1)
     backward = function_of(node.inputs[2])
     zero = zero_tangent(emit, result)
-    _, captures, transposed = _transposable(emit, backward, (False, True), [residual, zero])
-    given = emit.op("call", emit.closure(transposed, captures), emit.tuple(map(push.whole, operands)))
+    _, transpose = _transposable(emit, backward, (False, True), [residual, zero])
+    given = transpose(emit.tuple(map(push.whole, operands)))
     return result, spread(emit, emit.item(given, 0))
 
 
@@ -102,14 +100,13 @@ def _operands(node: Apply, first: int, function: Function, demand: Iterable[Node
 
 
 def _transposable(emit: AdjointEmit, function: Function, flags: tuple[bool, ...],
-                  operands: Sequence[Node]) -> tuple[Node, list[Node], Function]:  # fmt: skip
-    """A call of a function that is linear in the operands marked: its result, and its transpose as a closure's captures
-    and function."""
-    from arignote.autodiff.reverse import vjp
+                  operands: Sequence[Node]) -> tuple[Node, Callable[[Node], Node]]:  # fmt: skip
+    """A call of a function that is linear in the operands marked: its result, and its transpose."""
+    from arignote.autodiff.reverse import linearised
 
-    pair = emit.call(vjp(function, flags), *operands)
-    closure = emit.item(pair, 1)
-    return emit.item(pair, 0), emit.captures(closure), function_of(closure)
+    forward, backward = linearised(function, flags)
+    result, *kept = emit.items(emit.call(forward, *operands))
+    return result, lambda cotangent: emit.call(backward, *kept, cotangent)
 
 
 CUSTOM_ADJOINTS = {"custom_vjp_call": vjp_in_reverse, "custom_jvp_call": jvp_in_reverse}

@@ -14,7 +14,7 @@ from arignote.autodiff.activity import Flags, differentiable, full, meet, parame
 from arignote.autodiff.adjoint import AUGMENTED, STRUCTURAL, Adjoint, fresh, parameters_for
 from arignote.autodiff.cotangent import spread
 from arignote.autodiff.residuals import Policy
-from arignote.ir.graph import Function, Parameter, function_in, functions_below, nodes_of
+from arignote.ir.graph import Function, Node, Parameter, function_in, functions_below, nodes_of
 from arignote.ir.types import tangent_type
 from arignote.ops.emit import Emit
 
@@ -25,6 +25,7 @@ AUGMENTED.update({
 STRUCTURAL.update(reverse_data.PULLBACKS | custom.PULLBACKS)
 
 _made: WeakKeyDictionary[Function, dict[Flags, Function]] = WeakKeyDictionary()
+_linearised: WeakKeyDictionary[Function, dict[Flags, tuple[Function, Function]]] = WeakKeyDictionary()
 
 
 def vjp(function: Function, wrt: tuple[bool, ...]) -> Function:
@@ -38,6 +39,25 @@ def vjp(function: Function, wrt: tuple[bool, ...]) -> Function:
 
 
 def _make(function: Function, wrt: Flags) -> Function:
+    adjoint, kept, backward = _split(function, wrt)
+    result = adjoint.emit.tuple([adjoint.result, adjoint.emit.closure(backward, kept)])
+    return adjoint.finish(Function(f"{function.name}_vjp", ()), adjoint.parameters, result)
+
+
+def linearised(function: Function, wrt: Flags) -> tuple[Function, Function]:
+    """The same as two functions: parameters -> (result, *kept), and (*kept, cotangent) -> cotangents."""
+    known = _linearised.setdefault(function, {})
+    found = known.get(wrt)
+    if found is None:
+        adjoint, kept, backward = _split(function, wrt)
+        result = adjoint.emit.tuple([adjoint.result, *kept])
+        forward = adjoint.finish(Function(f"{function.name}_kept", ()), adjoint.parameters, result)
+        found = known[wrt] = forward, backward
+    return found
+
+
+def _split(function: Function, wrt: Flags) -> tuple[Adjoint, list[Node], Function]:
+    """The forward half, what it keeps, and the backward function of that and a cotangent."""
     flags = tuple(flag and differentiable(p.type) for p, flag in zip(function.parameters, wrt, strict=True))
     want = meet(full(function.result_type), result_activity(function, flags))
     demanded = parameter_demand(function, flags, want)
@@ -53,8 +73,7 @@ def _make(function: Function, wrt: Flags) -> Function:
     backward = adjoint.finish(
         Function(f"{function.name}_backpropagator", ()), [*parameters, cotangent], emit.tuple(results)
     )
-    result = emit.tuple([adjoint.result, emit.closure(backward, kept.nodes())])
-    return adjoint.finish(Function(f"{function.name}_vjp", ()), adjoint.parameters, result)
+    return adjoint, kept.nodes(), backward
 
 
 def _called(function: Function) -> Function:

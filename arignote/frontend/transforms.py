@@ -17,7 +17,7 @@ from arignote.frontend.coercion import coerce
 from arignote.frontend.instances import Instance, operands, result_roots, specialise_apply, take_result
 from arignote.frontend.join import widen
 from arignote.frontend.scope import HOOKS
-from arignote.frontend.spec import Flat, Rebuilder, Spec, flatten, leaf_types, rebuild
+from arignote.frontend.spec import Flat, Rebuilder, Spec, flatten, leaf_types, rebuild, show_spec
 from arignote.frontend.values import (
     ArrayValue,
     DictValue,
@@ -29,6 +29,7 @@ from arignote.frontend.values import (
     TransformValue,
     TupleValue,
     Value,
+    is_number,
 )
 from arignote.ir.errors import DifferentiationError, UnsupportedSyntaxError
 from arignote.ir.graph import Node
@@ -39,6 +40,9 @@ from arignote.ir.types import Array, Scalar, dims_of, dtype_of, fits, is_float
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
 
+CUSTOM = ("custom_vjp", "custom_jvp")
+"""Functions with derivative rules of their own."""
+
 NO_FLOAT = "there is no derivative with respect to "
 
 
@@ -46,7 +50,13 @@ def call_transformed(
     context: Context, transform: tuple[Any, ...], arguments: list[Value], keywords: dict[str, Value]
 ) -> Value:
     """Call an object that says of itself what it is: ("jit", f), ("grad", f, argnums, has_aux) ..."""
-    kind, function = transform[0], context.lift(transform[1])
+    kind = transform[0]
+    if kind in CUSTOM:
+        custom = transform[1]
+        value = TransformValue(kind, context.lift(custom.fun), (custom.nondiff_argnums,),
+                               tuple(map(context.lift, custom.rules)))  # fmt: skip
+        return HOOKS["custom"](context, value, arguments, keywords)
+    function = context.lift(transform[1])
     if kind in ("grad", "value_and_grad"):
         given = transform[2:]
         argnums, has_aux = (*given, *(0, False)[len(given) :])
@@ -64,6 +74,8 @@ def call_maker(context: Context, kind: str, arguments: list[Value], keywords: di
         return _vjp(context, arguments[0], arguments[1:])
     if kind == "jit":
         return arguments[0]
+    if kind in CUSTOM:
+        return _custom(context, kind, arguments, keywords)
     if kind == "jvp":
         given = dict(zip(("fun", "primals", "tangents"), arguments)) | keywords
         return HOOKS["jvp"](context, given["fun"], given["primals"], given["tangents"])
@@ -76,10 +88,31 @@ def call_maker(context: Context, kind: str, arguments: list[Value], keywords: di
     context.error(f"{kind} cannot be used inside compiled code", UnsupportedSyntaxError)
 
 
+def _custom(context: Context, kind: str, arguments: list[Value], keywords: dict[str, Value]) -> Value:
+    """ag.custom_vjp(f) or ag.custom_jvp(f) inside compiled code; the rules come later."""
+    given = dict(zip(("fun", "nondiff_argnums"), arguments)) | keywords
+    numbers = context.static(given.get("nondiff_argnums", Static(())), "nondiff_argnums")
+    return TransformValue(kind, given["fun"], ((numbers,) if isinstance(numbers, int) else tuple(numbers),))
+
+
+def give_rules(context: Context, value: TransformValue, rules: Sequence[Value]) -> Value:
+    """f.defvjp(fwd, bwd) or f.defjvp(rule) inside compiled code: the name f stands for the function with its rules."""
+    names = [variable for variable in context.frame.variables.values() if variable.state is value]
+    count = 2 if value.kind == "custom_vjp" else 1
+    if len(rules) != count or value.parts or not names:
+        wanted = "defvjp(fwd, bwd)" if count == 2 else "defjvp(rule)"
+        context.error(f"rules are given once, right after the definition, as in f.{wanted}", DifferentiationError)
+    for variable in names:
+        context.set(variable, TransformValue(value.kind, value.function, value.options, tuple(rules)))
+    return rules[0] if count == 1 else Static(None)
+
+
 def call_transform(
     context: Context, value: TransformValue, arguments: list[Value], keywords: dict[str, Value]
 ) -> Value:
     """Call a transformed function that was made inside compiled code."""
+    if value.kind in CUSTOM:
+        return HOOKS["custom"](context, value, arguments, keywords)
     if value.kind == "pullback":
         return _pull_back(context, value, arguments)
     if value.kind == "partial":
@@ -198,8 +231,6 @@ class _Forward:
         return chosen
 
     def _refuse(self, spec: Spec) -> None:
-        from arignote.frontend.spec import show_spec
-
         shown = show_spec(spec)
         hint = f"pass a float, such as {shown}.0" if shown.isdigit() else "pass a float, or an array of floats"
         self.context.error(f"{NO_FLOAT}{shown}: it holds no float", DifferentiationError, hint)
@@ -322,29 +353,33 @@ def fitted(
     return context.emit("broadcast_to", seed, *emit.sizes(leaf), dims=dims_of(leaf.type))
 
 
-def cotangent_leaves(context: Context, result: Spec, value: Value) -> list[Node | None]:
+def cotangent_leaves(context: Context, result: Spec, value: Value, what: str = "the cotangent") -> list[Node | None]:
     """The leaves of a cotangent, in the order of those of the result, in their dtypes."""
     if isinstance(result, StaticOf):
         return []
     if result[0] in ("scalar", "array"):
-        dtype = dtype_of(result[1]) if result[0] == "array" else result[1]
-        if not is_float(dtype):
-            return [None]
-        node = context.node(value, dtype)
-        wanted = result[1].dims if isinstance(result[1], Array) else ()
-        given = node.type.dims if isinstance(node.type, Array) else ()
-        if len(wanted) != len(given):
-            context.error(
-                f"the cotangent must have the structure of the value: expected "
-                f"{result[1]!r}, got {context.show(value)}",
-                DifferentiationError,
-            )
-        return [node]
+        return [_cotangent_leaf(context, result, value, what)]
     items = _parts_of_cotangent(context, result, value)
     if items is None or len(items) != len(result[2]):
-        context.error(f"the cotangent must have the structure of the value, got {context.show(value)}",
+        context.error(f"{what} must have the structure of the value, {show_spec(result)}, got {context.show(value)}",
                       DifferentiationError)  # fmt: skip
-    return [leaf for part, item in zip(result[2], items) for leaf in cotangent_leaves(context, part, item)]
+    return [leaf for part, item in zip(result[2], items) for leaf in cotangent_leaves(context, part, item, what)]
+
+
+def _cotangent_leaf(context: Context, result: Spec, value: Value, what: str) -> Node | None:
+    dtype = dtype_of(result[1]) if result[0] == "array" else result[1]
+    if not is_float(dtype):
+        return None
+    if not isinstance(value, ScalarValue | ArrayValue) and not is_number(value):
+        context.error(f"{what} must have the structure of the value: expected {show_spec(result)}, got "
+                      f"{context.show(value)}", DifferentiationError)  # fmt: skip
+    node = context.node(value, dtype)
+    wanted = result[1].dims if isinstance(result[1], Array) else ()
+    given = node.type.dims if isinstance(node.type, Array) else ()
+    if len(wanted) != len(given):
+        context.error(f"{what} must have the structure of the value: expected {show_spec(result)}, got "
+                      f"{context.show(value)}", DifferentiationError)  # fmt: skip
+    return node
 
 
 def _parts_of_cotangent(context: Context, wanted: Spec, value: Value) -> list[Value] | None:

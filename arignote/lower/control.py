@@ -14,12 +14,11 @@ from arignote.ir.graph import Apply, Function, Node
 from arignote.ir.sizes import sizes
 from arignote.ir.types import Array, Closure, Scalar, Tuple, Type, Union, dims_of
 from arignote.lower import fusion
-from arignote.lower.boxes import is_recursive
 from arignote.lower.context import MOST_ARGUMENTS, Context
 from arignote.lower.flatten import flatten, rebuild, settled, types_of
 from arignote.lower.frame import Frame, rule
 from arignote.lower.loop_ir import BUFFER, CHECK_SIGNALS, FLOATS, INT32, INT64, Const, Operand, Var, pointer_to
-from arignote.lower.values import UNIT, ZERO, AnyValue, BoxValue, ClosureValue, ListValue, Stored, TupleValue, UnionValue
+from arignote.lower.values import UNIT, ZERO, AnyValue, ClosureValue, ListValue, Stored, TupleValue, UnionValue
 
 
 def run_body(context: Context, function: Function, arguments: list[AnyValue]) -> AnyValue:
@@ -27,12 +26,8 @@ def run_body(context: Context, function: Function, arguments: list[AnyValue]) ->
     return Frame(context, function, arguments).run()
 
 
-def opened(context: Context, value: AnyValue) -> ClosureValue:
-    """The closure with its captures at hand."""
-    if isinstance(value, BoxValue):
-        from arignote.lower.records import read_box
-
-        return read_box(context, value)
+def _closure_of(frame: Frame, node: Node) -> ClosureValue:
+    value = frame.value(node)
     assert isinstance(value, ClosureValue), value
     return value
 
@@ -72,8 +67,6 @@ def undefined(context: Context, type_: Type) -> AnyValue:
         case Tuple():
             return TupleValue(tuple([undefined(context, item) for item in type_.items])) if type_.items else UNIT
         case Closure():
-            if is_recursive(type_):
-                return BoxValue(type_.function, type_.captured, build.let("null", dtype=BUFFER))
             return ClosureValue(type_.function, tuple([undefined(context, item) for item in type_.capture_types]))
         case Union():
             return UnionValue(type_, build.let("null", dtype=BUFFER))
@@ -87,7 +80,7 @@ def undefined(context: Context, type_: Type) -> AnyValue:
 @rule("call")
 def _call(frame: Frame, node: Apply) -> AnyValue:
     context = frame.context
-    callee = opened(context, frame.value(node.inputs[0]))
+    callee = _closure_of(frame, node.inputs[0])
     function = callee.function
     given = [*callee.captures, *[frame.value(x) for x in node.inputs[1:]]]
     args: list[Operand] = []
@@ -105,7 +98,7 @@ def _call(frame: Frame, node: Apply) -> AnyValue:
 def _cond(frame: Frame, node: Apply) -> AnyValue:
     context, build = frame.context, frame.context.build
     condition = frame.scalar(node.inputs[0])
-    sides = [opened(context, frame.value(x)) for x in node.inputs[1:]]
+    sides = [_closure_of(frame, x) for x in node.inputs[1:]]
     if isinstance(condition, Const):
         side = sides[0 if condition.value else 1]
         return run_body(context, side.function, list(side.captures))
@@ -171,7 +164,7 @@ def _check_signals(context: Context) -> None:
 
 
 def _settled_closure(frame: Frame, node: Node) -> ClosureValue:
-    value = settled(frame.context, opened(frame.context, frame.value(node)))
+    value = settled(frame.context, _closure_of(frame, node))
     assert isinstance(value, ClosureValue)
     return value
 
@@ -244,7 +237,7 @@ def _fixed_axes(function: Function, parameters: tuple[Any, ...]) -> list[set[int
 # Effects -------------------------------------------------------------------------------------------------------------
 
 
-@rule("token", "after")
+@rule("token", "after", "fork")
 def _token(frame: Frame, node: Apply) -> AnyValue:
     """Operands that can fail were checked when they were lowered, before this."""
     return UNIT

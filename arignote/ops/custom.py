@@ -48,4 +48,7 @@ ordered = Operation("ordered", _ordered_rule, lambda token, value: value, Struct
 """ordered(token, value): the value, once the effects before the token have happened: those of a backward rule, whose
 caller passes no token."""
 
-FAMILY = (custom_vjp_call, custom_jvp_call, ordered)
+fork = Operation("fork", lambda inputs: TOKEN, lambda *values: None, Structural())
+"""fork(*values): a token that starts a chain of effects of its own, when the values are known."""
+
+FAMILY = (custom_vjp_call, custom_jvp_call, fork, ordered)

@@ -101,7 +101,7 @@ def _after(rewriter: Rewriter, node: Apply) -> Node | None:
 
 
 def _ordered(rewriter: Rewriter, node: Apply) -> Node | None:
-    return node.inputs[1] if made_by(node.inputs[0], "token") else None
+    return node.inputs[1] if made_by(node.inputs[0], "fork") else None
 
 
 def _stop_gradient(rewriter: Rewriter, node: Apply) -> Node | None:

@@ -1,0 +1,476 @@
+"""Calls of functions with derivative rules of their own (`ag.custom_vjp`, `ag.custom_jvp`).
+
+The function and its rules are interpreted for the types of the call, each in a graph function of its own, and joined in
+one operation that the derivatives take apart. All of them have the same parameters: a token, what is captured, the
+arguments without derivative; then the leaves of the other arguments.
+
+A rule may call the function that it belongs to, with the same types: that call names the graph functions that are just
+being made. What they read beside their arguments is known only when they are finished; so where that changes, they are
+made again (`_settle`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from arignote.frontend.coercion import coerce
+from arignote.frontend.instances import Instance, bind, emit_call, result_roots, specialise_apply
+from arignote.frontend.join import is_unreadable, join, widen
+from arignote.frontend.names import captured
+from arignote.frontend.scope import HOOKS, Scope
+from arignote.frontend.spec import Flat, Rebuilder, Spec, cell_count, flatten, leaf_types, rebuild, show_spec
+from arignote.frontend.transforms import cotangent_leaves, gradients_of, is_differentiable
+from arignote.frontend.values import FunctionValue, Memory, Static, TransformValue, TupleValue, Value
+from arignote.ir.errors import DifferentiationError
+from arignote.ir.graph import Function, Node, Parameter, substitute
+from arignote.ir.types import TOKEN, Array, Tuple, Type, dims_of, dtype_of, fits, tangent_type
+
+if TYPE_CHECKING:
+    from arignote.frontend.context import Context
+
+MOST_ATTEMPTS = 8
+
+
+@dataclass(slots=True, eq=False)
+class Rules:
+    """A function with rules, for one signature.
+
+    spec:   of (function, rules, arguments without derivative, the others)
+    primal, first, second: the function; forward and backward, or the pushforward
+    hidden: what they read beside their arguments
+    effects: whether the function or its forward rule may print or raise
+    running, used: being made; and called by its own rules meanwhile
+    """
+
+    kind: str
+    name: str
+    spec: Spec
+    nondiff: tuple[int, ...]
+    target: Spec
+    hidden: list[tuple[Any, Any, str]] = field(default_factory=list)
+    effects: bool = False
+    running: bool = True
+    used: bool = False
+    primal: Function = None  # type: ignore[assignment]
+    first: Function = None  # type: ignore[assignment]
+    second: Function | None = None
+
+    @property
+    def given(self) -> int:
+        """How many leaves come before those that the rule is about."""
+        return sum(len(leaf_types(part)) for part in self.spec[2][:-1])
+
+    @property
+    def result_type(self) -> Tuple:
+        """What the function returns: a token, if it has effects, and the leaves of its value."""
+        return Tuple([*([TOKEN] if self.effects else []), *leaf_types(self.target)])
+
+    @property
+    def argument_specs(self) -> tuple[Spec, ...]:
+        """Of the arguments that the rule is about."""
+        return self.spec[2][-1][2]
+
+
+def call_custom(context: Context, value: TransformValue, arguments: list[Value], keywords: dict[str, Value]) -> Value:
+    """Call a function with rules of its own."""
+    name = _name(value.function)
+    if not value.parts:
+        rule = "defvjp(fwd, bwd)" if value.kind == "custom_vjp" else "defjvp(rule)"
+        context.error(f"{name} is a {value.kind} function without a rule", DifferentiationError, f"{name}.{rule}")
+    arguments = _positional(context, value.function, arguments, keywords)
+    instance, flat, whole = specialise_apply(context, value.function, arguments, {})
+    if instance is None:
+        context.error(f"{name} writes into its argument, so it cannot have a rule", DifferentiationError,
+                      "work on a copy: x = x.copy()")  # fmt: skip
+    if instance.dead:
+        return emit_call(context, instance, flat, whole)
+    rules, given = _rules_of(context, value, instance, arguments)
+    leaves = _emit(context, rules, given)
+    return rebuild(rules.target, leaves, context.scope, _roots(instance, rules, flat))
+
+
+def _roots(instance: Instance, rules: Rules, flat: Flat) -> list[Any]:
+    found = result_roots(instance, flat)
+    return found if len(found) == cell_count(rules.target) else [None] * cell_count(rules.target)
+
+
+def _name(function: Value) -> str:
+    if isinstance(function, FunctionValue):
+        return function.name
+    return getattr(function.object, "__name__", "the function") if isinstance(function, Static) else "the function"
+
+
+def _positional(context: Context, function: Value, arguments: list[Value], keywords: dict[str, Value]) -> list[Value]:
+    """All arguments by position, as rules take them; defaults filled in."""
+    if not isinstance(function, FunctionValue):
+        if keywords:
+            context.error("the arguments of this function with a rule of its own must be positional")
+        return arguments
+    spec = function.definition.arguments
+    bound = bind(context, function, arguments, keywords)
+    if spec.kwonlyargs or spec.kwarg is not None:
+        context.error(f"{function.name} has a rule of its own, so its parameters must be positional",
+                      DifferentiationError)  # fmt: skip
+    positional = [bound[a.arg] for a in (*spec.posonlyargs, *spec.args)]
+    return positional + (list(context.elements(bound[spec.vararg.arg])) if spec.vararg is not None else [])
+
+
+def _rules_of(context: Context, value: TransformValue, instance: Instance,
+              arguments: list[Value]) -> tuple[Rules, Flat]:  # fmt: skip
+    """The graph functions for a call of these types, and the call's operands taken apart."""
+    nondiff = _places(context, value, len(arguments))
+    without = TupleValue(tuple([arguments[place] for place in nondiff]))
+    others = TupleValue(tuple([a for place, a in enumerate(arguments) if place not in nondiff]))
+    whole = TupleValue((value.function, *value.parts, without, others))
+    flat = flatten(context, whole, across=True)
+    key = (value.kind, nondiff, flat.spec)
+    instances = context.program.instances
+    found = instances.get(key)
+    if found is None:
+        found = Rules(value.kind, _name(value.function), flat.spec, nondiff, widen(instance.result),
+                      effects=instance.effects)  # fmt: skip
+        instances[key] = found
+        try:
+            _settle(context, found)
+        except BaseException:
+            instances.pop(key, None)
+            raise
+    return found, flat
+
+
+def _places(context: Context, value: TransformValue, count: int) -> tuple[int, ...]:
+    numbers = value.options[0]
+    for number in numbers:
+        if not -count <= number < count:
+            context.error(f"nondiff_argnums names argument {number}, but there are {count}", DifferentiationError)
+    return tuple(sorted({number % count for number in numbers}))
+
+
+def _settle(context: Context, rules: Rules) -> None:
+    """Make the functions, again where what they read beside their arguments turns out to be more than was known."""
+    instances = context.program.instances
+    for _ in range(MOST_ATTEMPTS):
+        before = set(instances)
+        known = list(rules.hidden), rules.effects
+        rules.used = False
+        _make(context, rules)
+        if known[1] == rules.effects and (not rules.used or known[0] == rules.hidden):
+            rules.running = False
+            return
+        for key in set(instances) - before:
+            del instances[key]
+    context.error(f"the rules of {rules.name} do not settle")
+
+
+def _emit(context: Context, rules: Rules, flat: Flat) -> list[Node]:
+    """The call; the leaves of its result."""
+    scope = context.scope
+    emit = scope.emit
+    rules.used = rules.used or rules.running
+    functions = [f for f in (rules.primal, rules.first, rules.second) if f is not None]
+    token = [scope.token] if rules.effects else []
+    split = rules.given
+    operands = [*token, *flat.nodes[:split], *_hidden_nodes(context, rules), *flat.nodes[split:]]
+    call = emit.op(f"{rules.kind}_call", *map(emit.closure, functions), *operands,
+                   given=len(operands) - len(flat.nodes) + split, name=rules.name)  # fmt: skip
+    if rules.effects:
+        scope.token = emit.item(call, 0)
+    first = len(token)
+    return [emit.item(call, first + index) for index in range(len(leaf_types(rules.target)))]
+
+
+def _hidden_nodes(context: Context, rules: Rules) -> list[Node]:
+    nodes: list[Node] = []
+    root = context.scope
+    while root.parent is not None:
+        root = root.parent
+    for container, key, name in rules.hidden:
+        captured(context, container, key, name)
+        nodes += [context.scope.bring(node, root) for node in root.hidden[id(container), key][1]]
+    return nodes
+
+
+# The functions -------------------------------------------------------------------------------------------------------
+
+
+class _Body:
+    """One function under construction: its scope, and the parameters that stand for the leaves of `spec`."""
+
+    def __init__(self, context: Context, rules: Rules, name: str, spec: Spec) -> None:
+        self.context, self.rules = context, rules
+        self.scope = Scope(f"{rules.name}_{name}")
+        self.spec = spec
+        self.leaves = [Parameter(f"p{n}", type_) for n, type_ in enumerate(leaf_types(spec))]
+
+    @contextmanager
+    def interpreting(self) -> Iterator[TupleValue]:
+        """Within, what is interpreted goes into the function; gives the value of `spec`."""
+        context = self.context
+        memories = [Memory(f"an argument of {self.rules.name}") for _ in range(cell_count(self.spec))]
+        roots: list[Any] = [(frozenset((m,)), frozenset((m,))) for m in memories]
+        saved = context.scope, context.frame, context.span
+        context.scope = self.scope
+        context.journal.open()
+        context.calls.append((context.span, self.scope.name))  # type: ignore[arg-type]
+        try:
+            for container, key, name in self.rules.hidden:
+                captured(context, container, key, name)
+            yield Rebuilder(self.leaves, self.scope, roots).take(self.spec)  # type: ignore[misc]
+        finally:
+            context.calls.pop()
+            context.journal.close()
+            context.scope, context.frame, context.span = saved
+
+    def note_hidden(self) -> None:
+        """Add what was read beside the arguments to what all the functions get."""
+        known = {(id(container), key) for container, key, _ in self.rules.hidden}
+        for identity, found in self.scope.hidden.items():
+            if identity not in known:
+                self.rules.hidden.append(found[2])
+
+    def hidden_parameters(self) -> list[Parameter]:
+        """One for each leaf of what any of the functions reads beside its arguments, in their common order."""
+        saved, self.context.scope = self.context.scope, self.scope
+        try:
+            return [node for node in _hidden_nodes(self.context, self.rules) if isinstance(node, Parameter)]
+        finally:
+            self.context.scope = saved
+
+
+def _make(context: Context, rules: Rules) -> None:
+    """Interpret the function and its rules once."""
+    rules.primal, rules.first = Function(rules.name, ()), Function(f"{rules.name}_rule", ())
+    rules.second = Function(f"{rules.name}_backward", ()) if rules.kind == "custom_vjp" else None
+    rules.primal.declare(rules.result_type)
+    _declare_parameters(context, rules)
+    primal = _Body(context, rules, "primal", rules.spec)
+    with primal.interpreting() as whole:
+        value = context.call(whole.items[0], _call_arguments(rules, whole))
+        nodes = _fitted(context, rules, "", value)
+    finish = _finish_vjp if rules.kind == "custom_vjp" else _finish_jvp
+    others = finish(context, rules)
+    for body in (primal, *others):
+        body.note_hidden()
+    _define(rules.primal, primal, _parameters(primal), _result(primal, nodes))
+    with_token = [body for body in (primal, *others) if body.spec is rules.spec]
+    rules.effects = rules.effects or any(body.scope.has_effects for body in with_token)
+    for define in others.values():
+        define()
+
+
+def _declare_parameters(context: Context, rules: Rules) -> None:
+    """The parameters, as far as they are known: the functions may be called while they are made."""
+    body = _Body(context, rules, "types", rules.spec)
+    with body.interpreting():
+        pass
+    parameters = tuple(_parameters(body))
+    rules.primal.parameters = parameters
+    tangents = [Parameter("d", tangent_type(leaf.type)) for leaf in body.leaves[rules.given :]]
+    rules.first.parameters = parameters if rules.second is not None else (*parameters, *tangents)
+
+
+def _parameters(body: _Body) -> list[Parameter]:
+    split = body.rules.given
+    entry = body.scope.entry
+    assert isinstance(entry, Parameter)
+    token = [entry] if body.rules.effects else []
+    return [*token, *body.leaves[:split], *body.hidden_parameters(), *body.leaves[split:]]
+
+
+def _define(function: Function, body: _Body, parameters: Sequence[Parameter], result: Node) -> None:
+    filled = body.scope.emit.function(function.name, parameters, result)
+    function.parameters, function.spans = filled.parameters, filled.spans
+    function.define(result)
+
+
+def _result(body: _Body, nodes: Sequence[Node]) -> Node:
+    token = [body.scope.token] if body.rules.effects else []
+    return body.scope.emit.tuple([*token, *nodes])
+
+
+def _call_arguments(rules: Rules, whole: TupleValue) -> list[Value]:
+    """The arguments of the function, in their order."""
+    without, others = whole.items[-2:]
+    assert isinstance(without, TupleValue) and isinstance(others, TupleValue)
+    given, rest = iter(without.items), iter(others.items)
+    count = len(without.items) + len(others.items)
+    return [next(given if place in rules.nondiff else rest) for place in range(count)]
+
+
+def _finish_vjp(context: Context, rules: Rules) -> dict[_Body, Callable[[], None]]:
+    """Interpret the forward and the backward rule."""
+    forward = _Body(context, rules, "forward", rules.spec)
+    with forward.interpreting() as whole:
+        value = context.call(whole.items[1], _call_arguments(rules, whole))
+        out, kept = _pair(context, rules, "forward rule", "(value, residual)", value)
+        nodes = _fitted(context, rules, "forward rule", out)
+        residual = flatten(context, kept, across=True)
+        if is_unreadable(residual.spec):
+            context.error(f"the residual of {rules.name} differs in type from path to path", DifferentiationError)
+        sizes = [size for leaf in forward.leaves[rules.given :] for size in context.scope.emit.sizes(leaf)]
+    spec = ("tuple", None, rules.spec[2][:-1])
+    backward = _Body(context, rules, "backward", spec)
+    kept_leaves = [Parameter(f"r{n}", type_) for n, type_ in enumerate(leaf_types(residual.spec))]
+    shapes = [Parameter("size", size.type) for size in sizes]
+    seed = Parameter("cotangent", tangent_type(rules.result_type))
+    with backward.interpreting() as whole:
+        parts = context.scope.emit.items(seed)[int(rules.effects) :]
+        cotangent = _moving(context, [rules.target], parts)[0]
+        without, saved = whole.items[3], rebuild(residual.spec, kept_leaves, context.scope)
+        assert isinstance(without, TupleValue)
+        value = context.call(whole.items[2], [*without.items, saved, cotangent])
+        found = _cotangents(context, rules, value, iter(shapes))
+    assert rules.second is not None
+    second = rules.second
+
+    def define_forward() -> None:
+        parameters = _parameters(forward)
+        outside = forward.leaves[: rules.given]
+        emit = forward.scope.emit
+        saved = [*outside, *residual.nodes, *forward.hidden_parameters(), *sizes]
+        _define(rules.first, forward, parameters, emit.tuple([_result(forward, nodes), emit.tuple(saved)]))
+
+    def define_backward() -> None:
+        emit = backward.scope.emit
+        parts = [*backward.leaves, *kept_leaves, *backward.hidden_parameters(), *shapes]
+        saved = Parameter("residual", Tuple([part.type for part in parts]))
+        # The body was written in terms of separate parameters; they are components of one.
+        mapping: dict[Node, Node] = {part: emit.item(saved, index) for index, part in enumerate(parts)}
+        token = backward.scope.token
+        if backward.scope.has_effects:
+            mapping[backward.scope.entry] = emit.op("fork", saved, seed)
+            found_ = emit.op("ordered", token, emit.tuple(found))
+        else:
+            found_ = emit.tuple(found)
+
+        def note(old: Node, new: Node) -> None:
+            if new is not old and old in emit.spans:
+                emit.note(new, emit.spans[old])
+
+        result = substitute([found_], mapping, note)[0]
+        _define(second, backward, [saved, seed], result)
+
+    return {forward: define_forward, backward: define_backward}
+
+
+def _finish_jvp(context: Context, rules: Rules) -> dict[_Body, Callable[[], None]]:
+    """Interpret the pushforward."""
+    push = _Body(context, rules, "pushforward", rules.spec)
+    tangents = [Parameter("d", tangent_type(leaf.type)) for leaf in push.leaves[rules.given :]]
+    with push.interpreting() as whole:
+        _, rule, without, others = whole.items
+        assert isinstance(without, TupleValue)
+        directions = TupleValue(tuple(_moving(context, rules.argument_specs, tangents)))
+        value = context.call(rule, [*without.items, others, directions])
+        out, tangent = _pair(context, rules, "rule", "(value, tangent)", value)
+        nodes = _fitted(context, rules, "rule", out)
+        found = _tangents(context, rules, tangent, nodes)
+
+    def define() -> None:
+        emit = push.scope.emit
+        unit = [emit.tuple(())] if rules.effects else []
+        result = emit.tuple([_result(push, nodes), emit.tuple([*unit, *found])])
+        _define(rules.first, push, [*_parameters(push), *tangents], result)
+
+    return {push: define}
+
+
+# What rules return ---------------------------------------------------------------------------------------------------
+
+
+def _moving(context: Context, specs: Sequence[Spec], nodes: Sequence[Node]) -> list[Value]:
+    """Tangents or cotangents with the structures of these specs; the nodes of what carries none are units."""
+    types = [type_ for spec in specs for type_ in leaf_types(spec)]
+    return gradients_of(context, specs, [n for n, type_ in zip(nodes, types, strict=True) if is_differentiable(type_)])
+
+
+def _pair(context: Context, rules: Rules, what: str, wanted: str, value: Value) -> tuple[Value, Value]:
+    if not isinstance(value, TupleValue) or len(value.items) != 2:
+        context.error(f"the {what} of {rules.name} must return a pair {wanted}, got {context.show(value)}",
+                      DifferentiationError)  # fmt: skip
+    return value.items[0], value.items[1]
+
+
+def _fitted(context: Context, rules: Rules, what: str, value: Value) -> list[Node]:
+    """The leaves of a value with the types of the function's own result."""
+    flat = flatten(context, value)
+    target = rules.target
+    if _loose(flat.spec) == _loose(target):
+        return [_conformed(context, node, type_) for node, type_ in zip(flat.nodes, leaf_types(target), strict=True)]
+    if join(target, flat.spec) != target:
+        context.error(f"the {what} of {rules.name} gives {show_spec(flat.spec)}, where {rules.name} gives "
+                      f"{show_spec(target)}", DifferentiationError)  # fmt: skip
+    return coerce(context, flat, target).nodes
+
+
+def _loose(spec: Spec) -> Any:
+    """The spec without what is known of sizes."""
+    if not isinstance(spec, tuple):
+        return spec
+    if spec and spec[0] == "array":
+        return "array", dtype_of(spec[1]), len(dims_of(spec[1]))
+    return tuple([_loose(part) for part in spec])
+
+
+def _conformed(context: Context, node: Node, type_: Type) -> Node:
+    if fits(node.type, type_):
+        return node
+    assert isinstance(type_, Array)
+    return context.emit("broadcast_to", node, *context.scope.emit.sizes(node), dims=type_.dims)
+
+
+def _cotangents(context: Context, rules: Rules, value: Value, sizes: Iterator[Parameter]) -> list[Node]:
+    """What a backward rule returned, as one node for each leaf of the arguments that it is about."""
+    specs = rules.argument_specs
+    count = len(specs)
+    items = list(value.items) if isinstance(value, TupleValue) else None
+    if items is None or len(items) != count:
+        named = "one cotangent" if count == 1 else f"{count} cotangents, one for each argument"
+        context.error(f"the backward rule of {rules.name} must return a tuple of {named}, got {context.show(value)}",
+                      DifferentiationError, "return (cotangent,)" if count == 1 else "None stands for zero")  # fmt: skip
+    nodes: list[Node] = []
+    for position, (spec, item) in enumerate(zip(specs, items, strict=True)):
+        what = f"the cotangent of argument {position} that the backward rule of {rules.name} returns"
+        for type_, node in zip(leaf_types(spec), _leaves(context, spec, item, what), strict=True):
+            given = [next(sizes) for _ in dims_of(type_)]
+            known = zip(given, dims_of(type_), strict=True)
+            shape = [size if dim < 0 else context.scope.emit.integer(dim) for size, dim in known]
+            nodes.append(_shaped(context, node, type_, shape, what))
+    return nodes
+
+
+def _tangents(context: Context, rules: Rules, value: Value, like: Sequence[Node]) -> list[Node]:
+    """What a pushforward returned as the tangent, as one node for each leaf of the result."""
+    what = f"the tangent that the rule of {rules.name} returns"
+    leaves = _leaves(context, rules.target, value, what)
+    emit = context.scope.emit
+    return [_shaped(context, node, leaf.type, emit.sizes(leaf), what) for node, leaf in zip(leaves, like, strict=True)]
+
+
+def _leaves(context: Context, spec: Spec, value: Value, what: str) -> list[Node | None]:
+    if isinstance(value, Static) and value.object is None:
+        return [None] * len(leaf_types(spec))
+    return cotangent_leaves(context, spec, value, what)
+
+
+def _shaped(context: Context, node: Node | None, type_: Type, shape: Sequence[Node], what: str) -> Node:
+    """A tangent or cotangent of a leaf of this type: zeros for None; another shape is an error."""
+    emit = context.scope.emit
+    if not is_differentiable(type_):
+        return emit.tuple(())
+    if node is None:
+        zero = emit.constant(0, dtype_of(type_))
+        return emit.op("broadcast_to", zero, *shape, dims=dims_of(type_)) if dims_of(type_) else zero
+    given = emit.sizes(node)
+    for axis, (one, wanted) in enumerate(zip(given, shape, strict=True)):
+        if one is not wanted:
+            wrong = context.emit("not_equal", one, wanted)
+            context.raise_if(wrong, ValueError, f"{what} has size ", ("int64", True, one), f" along axis {axis}, "
+                             "expected ", ("int64", True, wanted))  # fmt: skip
+    return _conformed(context, node, type_)
+
+
+HOOKS["custom"] = call_custom
