@@ -255,8 +255,9 @@ def coerced_roots(context: Context, flat: Flat, target: Spec) -> list[Roots | No
         context.scope = outer
 
 
-def roots_together(groups: Sequence[Sequence[Roots | None]]) -> list[Roots | None]:
-    """The memory that the elements of a list have together. Where two may be one and the same, it says so."""
+def roots_together(groups: Sequence[Sequence[Roots | None]], once: bool = False) -> list[Roots | None]:
+    """The memory that the elements of a list have together. Where two may be one and the same (unless it is known that
+    each is there `once`), it says so."""
     seen: set[Memory] = set()
     repeated = False
     for group in groups:
@@ -264,6 +265,6 @@ def roots_together(groups: Sequence[Sequence[Roots | None]]) -> list[Roots | Non
         repeated = repeated or not seen.isdisjoint(own)
         seen |= own
     found = [union(pairs) for pairs in zip(*groups)]
-    if repeated:
+    if repeated and not once:
         found = [pair and (pair[0], pair[1] | {REPEATED}) for pair in found]
     return found

@@ -38,7 +38,9 @@ LONGEST_UNROLLED = 10_000
 def is_structural(value: Value) -> bool:
     """Whether it has elements known one by one."""
     match value:
-        case TupleValue() | ListValue() | DictValue() | RecordValue() | Static() | GeneratorValue() | ViewValue():
+        case ListValue():
+            return not value.is_sequence
+        case TupleValue() | DictValue() | RecordValue() | Static() | GeneratorValue() | ViewValue():
             return True
         case ZipValue() | MapValue():
             return any(map(is_structural, value.items))
@@ -203,6 +205,8 @@ def length(context: Context, value: Value) -> Value:
             return _range_length(context, value)
         case ArrayValue() if value.rank > 0:
             return context.size(value, 0)
+        case ListValue() if value.is_sequence:
+            return HOOKS["sequence_length"](context, value)
         case ZipValue() | MapValue():
             sizes = [length(context, item) for item in value.items]
             if isinstance(value, ZipValue) and value.strict:
@@ -274,7 +278,7 @@ def item_at(context: Context, value: Value, index: Value) -> Value:
     match value:
         case RangeValue():
             return _range_item(context, value, index)
-        case ArrayValue():
+        case ArrayValue() | ListValue():
             return HOOKS["getitem"](context, value, index)
         case ZipValue():
             return TupleValue(tuple([item_at(context, item, index) for item in value.items]))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from arignote.frontend import numpy_size as s
+from arignote.frontend.scope import HOOKS
 from arignote.frontend.values import (
     ArrayValue,
     ListValue,
@@ -56,7 +57,7 @@ def sequence_items(value: Value) -> tuple[Value, ...] | None:
     if isinstance(value, TupleValue):
         return value.items
     if isinstance(value, ListValue):
-        return value.state
+        return None if value.is_sequence else value.state
     if isinstance(value, RecordValue) and value.is_tuple:
         return value.state
     if isinstance(value, Static) and isinstance(value.object, tuple | list):
@@ -76,7 +77,7 @@ def items_of(c: Context, value: Value, what: str) -> list[Value]:
 
 
 def is_array_like(value: Value) -> bool:
-    return is_number(value) or isinstance(value, ArrayValue) or sequence_items(value) is not None
+    return is_number(value) or isinstance(value, ArrayValue | ListValue) or sequence_items(value) is not None
 
 
 def as_node(c: Context, value: Value, dtype: str | None = None) -> Node:
@@ -84,6 +85,8 @@ def as_node(c: Context, value: Value, dtype: str | None = None) -> Node:
     items = sequence_items(value)
     if items is not None:
         return nested_array(c, value, dtype)
+    if isinstance(value, ListValue):
+        return c.node(HOOKS["sequence_array"](c, value, dtype))
     if isinstance(value, RangeValue):
         return nested_array(c, TupleValue(tuple(c.elements(value))), dtype)
     if is_number(value) or isinstance(value, ArrayValue):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import types
 
+from arignote.frontend.spec import show_spec
 from arignote.frontend.values import (
     ArrayValue,
     BoundMethod,
     ChoiceValue,
     DictValue,
+    Elements,
     FunctionValue,
     ListValue,
     MethodValue,
@@ -40,6 +42,8 @@ def show_value(value: Value) -> str:
         case TupleValue():
             inner = ", ".join(map(show_value, value.items))
             return f"({inner},)" if len(value.items) == 1 else f"({inner})"
+        case ListValue() if isinstance(value.state, Elements):
+            return f"list[{show_spec(value.state.element)}]"
         case ListValue():
             return f"[{', '.join(map(show_value, value.state))}]"
         case DictValue():

@@ -1,0 +1,462 @@
+"""Lists whose length is known at run time only: a list becomes one where control flow needs it.
+
+An element is read, pushed and stored in constant time, by operations of the graph, in place. Everything else is written
+in the language itself (`prelude_lists`) and becomes loops.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from arignote.frontend import prelude_lists
+from arignote.frontend.coercion import coerce, packed, roots_together, unpacked
+from arignote.frontend.instances import inline
+from arignote.frontend.join import is_unreadable, join, widen
+from arignote.frontend.numpy_slice import slice_of
+from arignote.frontend.scope import HOOKS, Scope
+from arignote.frontend.spec import Flat, Spec, flatten, leaf_types, list_type, rebuild, show_spec
+from arignote.frontend.values import (
+    Elements,
+    FunctionValue,
+    ListValue,
+    ScalarValue,
+    SliceValue,
+    Static,
+    Unreadable,
+    Value,
+    is_number,
+    is_python_number,
+    number_dtype,
+)
+from arignote.ir.errors import UnsupportedSyntaxError
+from arignote.ir.graph import Node, Parameter
+from arignote.ir.types import dims_of, dtype_of
+
+if TYPE_CHECKING:
+    from arignote.frontend.context import Context
+
+Method = Callable[..., Value]
+SEQUENCE_METHODS: dict[str, Method] = {}
+NONE = Static(None)
+
+
+def is_sequence(value: Value) -> bool:
+    """Whether this is a list whose length is known at run time only."""
+    return isinstance(value, ListValue) and value.is_sequence
+
+
+# Elements
+
+
+def elements_of(context: Context, cell: ListValue) -> Elements:
+    """What the list holds now."""
+    context.check_fresh(cell)
+    state = cell.state
+    if isinstance(state, Unreadable):
+        context.error(state.message, hint=state.hint)
+    assert isinstance(state, Elements)
+    return state
+
+
+def list_node(context: Context, cell: ListValue) -> Node:
+    """The list of the graph, in the current scope."""
+    state = elements_of(context, cell)
+    return context.scope.bring(state.node, state.scope)
+
+
+def length_of(context: Context, cell: ListValue) -> ScalarValue:
+    """len(cell)"""
+    return context.scalar(context.scope.emit.op("list_length", list_node(context, cell)), True, 0, 2**60)
+
+
+def place_of(context: Context, index: Value) -> Node:
+    """An index as a node."""
+    if is_number(index) and number_dtype(index) in ("int64", "int32", "bool"):
+        return context.node(index, "int64")
+    context.error(f"list indices must be integers or slices, not {context.show(index)}")
+
+
+def get(context: Context, cell: ListValue, index: Value) -> Value:
+    """cell[index] for an integer."""
+    state = elements_of(context, cell)
+    got = context.emit("list_get", list_node(context, cell), place_of(context, index))
+    leaves = unpacked(context.scope.emit, state.element, got)
+    return rebuild(state.element, leaves, context.scope, state.roots)
+
+
+def _ready(context: Context, cell: ListValue, value: Value) -> tuple[Flat, Flat]:
+    """The contents of the list and a value for it, both of the spec that fits both."""
+    state = elements_of(context, cell)
+    flat = flatten(context, value)
+    wanted = join(state.element, widen(flat.spec))
+    if is_unreadable(wanted):
+        context.error(
+            f"a list of run-time length has elements of one type: it holds {show_spec(state.element)}, and this is "
+            f"{context.show(value)}"
+        )
+    contents = Flat(("elements", state.element), [list_node(context, cell)], list(state.roots))
+    return coerce(context, contents, ("elements", wanted)), coerce(context, flat, wanted)
+
+
+def _store(context: Context, cell: ListValue, node: Node, old: Flat, flat: Flat, once: bool) -> None:
+    """Give the list its new contents, which now have an element `flat`; `once`: that is known to be in it once."""
+    roots = roots_together([old.roots, flat.roots], once)
+    context.write(cell, Elements(node, context.scope, flat.spec, tuple(roots)))
+
+
+def append(context: Context, cell: ListValue, value: Value, once: bool = False) -> None:
+    """cell.append(value)"""
+    old, flat = _ready(context, cell, value)
+    node = context.emit("list_push", old.nodes[0], packed(context.scope.emit, flat.nodes))
+    _store(context, cell, node, old, flat, once)
+
+
+def put(context: Context, cell: ListValue, index: Value, value: Value, once: bool = False) -> None:
+    """cell[index] = value"""
+    old, flat = _ready(context, cell, value)
+    place = place_of(context, index)
+    node = context.emit("list_set", old.nodes[0], place, packed(context.scope.emit, flat.nodes))
+    _store(context, cell, node, old, flat, once)
+
+
+def pop(context: Context, cell: ListValue) -> Value:
+    """cell.pop()"""
+    state = elements_of(context, cell)
+    both = context.emit("list_pop", list_node(context, cell))
+    emit = context.scope.emit
+    leaves = unpacked(emit, state.element, emit.item(both, 1))
+    found = rebuild(state.element, leaves, context.scope, state.roots)
+    context.write(cell, Elements(emit.item(both, 0), context.scope, state.element, state.roots))
+    return found
+
+
+def empty_like(context: Context, cell: ListValue) -> ListValue:
+    """A list without elements, of what another one holds."""
+    state = elements_of(context, cell)
+    emit = context.scope.emit
+    node = emit.op("list_new", emit.integer(0), element=list_type(state.element).element)
+    return ListValue(Elements(node, context.scope, state.element, state.roots))
+
+
+def copied(context: Context, cell: ListValue) -> ListValue:
+    """cell.copy(): a list of its own, with the same elements."""
+    state = elements_of(context, cell)
+    return ListValue(Elements(state.node, state.scope, state.element, state.roots))
+
+
+def as_sequence(context: Context, cell: ListValue) -> ListValue | None:
+    """A list of known length as one of run-time length, if its items are of one type; None if it has none."""
+    items = context.read(cell)
+    if not items:
+        return None
+    empty = ListValue(items[:1])
+    flat = flatten(context, empty)
+    element = widen(flat.spec[2][0])
+    found = coerce(context, flat, ("sequence", element))
+    result = rebuild(found.spec, found.nodes, context.scope, found.roots)
+    assert isinstance(result, ListValue)
+    for item in items[1:]:
+        append(context, result, item)
+    return result
+
+
+# The language's own functions
+
+
+def run(context: Context, function: Any, *arguments: Value) -> Value:
+    """Call a function of the prelude."""
+    return context.call(context.lift(function), list(arguments))
+
+
+def run_in_place(context: Context, function: Any, *arguments: Value) -> Value:
+    """Interpret a function of the prelude that changes its arguments."""
+    target = context.lift(function)
+    assert isinstance(target, FunctionValue)
+    return inline(context, target, arguments, {})
+
+
+def push_from(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
+    """`prelude_lists.push_of`"""
+    target, source, place = arguments
+    assert isinstance(target, ListValue) and isinstance(source, ListValue)
+    item = get(context, source, place) if source.is_sequence else HOOKS["getitem"](context, source, place)
+    append(context, target, item, once=True)
+    return NONE
+
+
+def move(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
+    """`prelude_lists.move_of`"""
+    cell, to, place = arguments
+    assert isinstance(cell, ListValue)
+    put(context, cell, to, get(context, cell, place), once=True)
+    return NONE
+
+
+def from_other(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
+    """`prelude_lists.from_other_of`"""
+    cell, to, source, place = arguments
+    assert isinstance(cell, ListValue) and isinstance(source, ListValue)
+    put(context, cell, to, get(context, source, place), once=True)
+    return NONE
+
+
+def _empty(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
+    cell = arguments[0]
+    assert isinstance(cell, ListValue)
+    return empty_like(context, cell) if cell.is_sequence else ListValue(())
+
+
+PRELUDE_HANDLERS = {
+    prelude_lists.push_of: push_from,
+    prelude_lists.move_of: move,
+    prelude_lists.from_other_of: from_other,
+    prelude_lists.empty_like: _empty,
+}
+
+
+# Items and slices
+
+
+def get_item(context: Context, cell: ListValue, index: Value) -> Value:
+    """cell[index], also for slices."""
+    bounds = _slice_of(context, cell, index)
+    if bounds is None:
+        return get(context, cell, index)
+    return run(context, prelude_lists.sliced, cell, *bounds)
+
+
+def _slice_of(context: Context, cell: ListValue, index: Value) -> tuple[Value, Value, Value] | None:
+    """(start, count, step) of a slice."""
+    if isinstance(index, Static) and isinstance(index.object, slice):
+        given = index.object
+        index = SliceValue(Static(given.start), Static(given.stop), Static(given.step))
+    if not isinstance(index, SliceValue):
+        return None
+    emit = context.scope.emit
+    size = emit.op("list_length", list_node(context, cell))
+    found = slice_of(context, index, size)
+    if found is None:
+        return Static(0), context.scalar(size, True, 0, 2**60), Static(1)
+    values = [context.scalar(node, True) for node in (found.start, found.count, found.step)]
+    count = context.scalar(found.count, True, 0, 2**60)
+    return values[0], count, values[2]
+
+
+def set_item(context: Context, cell: ListValue, index: Value, value: Value) -> None:
+    """cell[index] = value, also for slices."""
+    bounds = _slice_of(context, cell, index)
+    if bounds is None:
+        put(context, cell, index, value)
+        return
+    start, count, step = bounds
+    if not (isinstance(step, Static) or isinstance(_step_of(index), Static)) or _step(index) not in (None, 1):
+        context.error("a slice with a step cannot be assigned in a list of run-time length", UnsupportedSyntaxError)
+    items = value if isinstance(value, ListValue) else HOOKS["call"](context, Static(list), [value], {})
+    new = run(context, prelude_lists.slice_replaced, cell, start, count, items)
+    assert isinstance(new, ListValue)
+    context.write(cell, new.state)
+
+
+def _step_of(index: Value) -> Value:
+    if isinstance(index, SliceValue):
+        return index.step
+    assert isinstance(index, Static)
+    return Static(index.object.step)
+
+
+def _step(index: Value) -> Any:
+    step = _step_of(index)
+    return step.object if isinstance(step, Static) else HOOKS
+
+
+def delete_item(context: Context, cell: ListValue, index: Value) -> None:
+    """del cell[index]"""
+    bounds = _slice_of(context, cell, index)
+    if bounds is None:
+        get(context, cell, index)
+        run_in_place(context, prelude_lists.pop_at, cell, index)
+        return
+    new = run(context, prelude_lists.without, cell, *bounds)
+    assert isinstance(new, ListValue)
+    context.write(cell, new.state)
+
+
+# Methods
+
+
+def _method(name: str) -> Callable[[Method], Method]:
+    def register(function: Method) -> Method:
+        SEQUENCE_METHODS[name] = function
+        return function
+
+    return register
+
+
+@_method("append")
+def _append(context: Context, cell: ListValue, arguments: list[Value]) -> Value:
+    append(context, cell, arguments[0])
+    return NONE
+
+
+@_method("pop")
+def _pop(context: Context, cell: ListValue, arguments: list[Value]) -> Value:
+    if not arguments or isinstance(arguments[0], Static) and arguments[0].object == -1:
+        return pop(context, cell)
+    return run_in_place(context, prelude_lists.pop_at, cell, arguments[0])
+
+
+@_method("extend")
+def extend(context: Context, cell: ListValue, arguments: list[Value]) -> Value:
+    """cell.extend(items)"""
+    by_list = is_sequence(arguments[0])
+    function = prelude_lists.extend_by_list if by_list else prelude_lists.extend
+    run_in_place(context, function, cell, arguments[0])
+    return NONE
+
+
+@_method("insert")
+def _insert(context: Context, cell: ListValue, arguments: list[Value]) -> Value:
+    run_in_place(context, prelude_lists.insert_at, cell, *arguments)
+    return NONE
+
+
+@_method("clear")
+def _clear(context: Context, cell: ListValue, arguments: list[Value]) -> Value:
+    context.write(cell, empty_like(context, cell).state)
+    return NONE
+
+
+@_method("copy")
+def _copy(context: Context, cell: ListValue, arguments: list[Value]) -> Value:
+    return copied(context, cell)
+
+
+@_method("reverse")
+def _reverse(context: Context, cell: ListValue, arguments: list[Value]) -> Value:
+    run_in_place(context, prelude_lists.reverse, cell)
+    return NONE
+
+
+@_method("index")
+def _index(context: Context, cell: ListValue, arguments: list[Value]) -> Value:
+    return run(context, prelude_lists.index_of, cell, *arguments)
+
+
+@_method("count")
+def _count(context: Context, cell: ListValue, arguments: list[Value]) -> Value:
+    return run(context, prelude_lists.count_of, cell, *arguments)
+
+
+@_method("remove")
+def _remove(context: Context, cell: ListValue, arguments: list[Value]) -> Value:
+    run_in_place(context, prelude_lists.remove, cell, *arguments)
+    return NONE
+
+
+def sorted_list(context: Context, cell: ListValue, keywords: dict[str, Value]) -> ListValue:
+    """sorted(cell, key=..., reverse=...)"""
+    key = keywords.get("key", NONE)
+    ranks = cell
+    if not (isinstance(key, Static) and key.object is None):
+        found = run(context, prelude_lists.ranks_of, cell, key)
+        assert isinstance(found, ListValue)
+        ranks = found
+    backwards = context.truth(keywords.get("reverse", Static(False)))
+    result = run(context, prelude_lists.sorted_by, cell, ranks, backwards)
+    assert isinstance(result, ListValue)
+    return result
+
+
+def sort(context: Context, cell: ListValue, keywords: dict[str, Value]) -> Value:
+    """cell.sort(key=..., reverse=...)"""
+    context.write(cell, sorted_list(context, cell, keywords).state)
+    return NONE
+
+
+# Operators
+
+
+def add(context: Context, left: ListValue, right: ListValue) -> Value:
+    """left + right, one of which is of run-time length."""
+    if not left.is_sequence:
+        found = as_sequence(context, left)
+        if found is None:
+            return copied(context, right)
+        left = found
+    return run(context, prelude_lists.joined, left, right)
+
+
+def repeat(context: Context, items: ListValue, times: Value) -> Value:
+    """items * times"""
+    if not items.is_sequence and not context.read(items):
+        return ListValue(())
+    return run(context, prelude_lists.repeated, items, times)
+
+
+def operator(context: Context, name: str, left: Value, right: Value) -> Value | None:
+    """+ and * where the result is of run-time length; None where it is not, or is no list."""
+    if name == "add":
+        if isinstance(left, ListValue) and isinstance(right, ListValue) and (left.is_sequence or right.is_sequence):
+            return add(context, left, right)
+        return None
+    items, times = (left, right) if isinstance(left, ListValue) else (right, left)
+    assert isinstance(items, ListValue)
+    if not is_python_number(times) or number_dtype(times) == "float64":
+        return None
+    if not items.is_sequence and (context.is_static(times) or getattr(times, "origin", None) is not None):
+        return None
+    return repeat(context, items, times)
+
+
+def compare(context: Context, name: str, left: Value, right: Value) -> Value:
+    """A comparison of lists, one of which is of run-time length."""
+    if name in ("equal", "not_equal"):
+        same = run(context, prelude_lists.equal, left, right)
+        return same if name == "equal" else HOOKS["negate"](context, same)
+    if name in ("greater", "greater_equal"):
+        left, right = right, left
+    return run(context, prelude_lists.less, left, right, Static(name.endswith("equal")))
+
+
+def truth_of(context: Context, cell: ListValue) -> Value:
+    """bool(cell)"""
+    size = context.node(length_of(context, cell))
+    return context.scalar(context.emit("greater", size, context.constant(0)), True)
+
+
+# As arrays
+
+
+def as_array(context: Context, cell: ListValue, dtype: str | None = None) -> Value:
+    """np.array(cell)"""
+    found, is_array = _entry_type(context, elements_of(context, cell).element)
+    if dtype is None and found != "float64" and not is_array:
+        empty = context.emit("equal", context.node(length_of(context, cell)), context.constant(0))
+        context.raise_if(empty, ValueError, f"compiled code cannot make an array of an empty list that would hold {found}: "
+                         "in Python its dtype would be float64")  # fmt: skip
+    function = prelude_lists.array_of_arrays if is_array else prelude_lists.array_of_numbers
+    return run(context, function, cell, Static(_numpy_type(dtype or found)))
+
+
+def _numpy_type(dtype: str) -> Any:
+    return np.dtype(dtype).type
+
+
+def _entry_type(context: Context, element: Spec) -> tuple[str, bool]:
+    """The dtype that NumPy gives an array of such elements, and whether they have dimensions themselves."""
+    outer, context.scope = context.scope, Scope("nothing", context.scope)
+    try:
+        nodes = [Parameter("x", type_) for type_ in leaf_types(element)]
+        node = context.node(HOOKS["asarray"](context, rebuild(element, nodes, context.scope)))
+        return dtype_of(node.type), bool(dims_of(node.type))
+    finally:
+        context.scope = outer
+
+
+HOOKS["sequence_length"] = length_of
+HOOKS["sequence_array"] = as_array
+HOOKS["compare_sequences"] = compare
+HOOKS["sequence_operator"] = operator
