@@ -16,7 +16,7 @@ from arignote.autodiff.reverse import vjp
 from arignote.ir.check import check
 from arignote.ir.evaluate import evaluate
 from arignote.ir.graph import Function, Parameter
-from arignote.ir.types import Array, List, Scalar, Tuple, Type, is_differentiable, tangent_type
+from arignote.ir.types import Array, List, Scalar, Tuple, Type, Union, is_differentiable, tangent_type
 from arignote.ops.emit import Emit
 
 
@@ -49,23 +49,46 @@ def tangent_like(value: Any, type_: Type, generator: np.random.Generator) -> Any
         return tuple(tangent_like(x, t, generator) for x, t in zip(value, type_.items, strict=True))
     if isinstance(type_, List):
         return [tangent_like(x, type_.element, generator) for x in value]
+    if isinstance(type_, Union):
+        tag, payload = value
+        return _tangent_union(type_, tag, tangent_like(payload, type_.alternatives[tag], generator))
     assert isinstance(type_, Scalar | Array)
     return generator.standard_normal(np.shape(value)).astype(type_.dtype)[()]
 
 
-def moved(value: Any, tangent: Any, step: float) -> Any:
+def _tangent_union(type_: Union, tag: int, tangent: Any) -> Any:
+    """The tangent of a union that holds this alternative."""
+    tag = type_.definition.tangent_alternative(tag)
+    return (tag, tangent) if is_differentiable(type_.definition.tangent.alternatives[tag]) else (0, ())
+
+
+def moved(value: Any, tangent: Any, step: float, type_: Type) -> Any:
     """value + step * tangent, part by part."""
-    if isinstance(value, tuple | list):
-        parts = [moved(x, t, step) for x, t in zip(value, tangent, strict=True)] if tangent else list(value)
-        return type(value)(parts)
-    return value if isinstance(tangent, tuple) else value + step * tangent
+    if not is_differentiable(type_):
+        return value
+    if isinstance(type_, Union):
+        tag, payload = value
+        return value if tangent[0] == 0 else (tag, moved(payload, tangent[1], step, type_.alternatives[tag]))
+    if isinstance(type_, Tuple):
+        return tuple(moved(x, t, step, item) for x, t, item in zip(value, tangent, type_.items, strict=True))
+    if isinstance(type_, List):
+        return [moved(x, t, step, type_.element) for x, t in zip(value, tangent, strict=True)]
+    return value + step * tangent
 
 
-def inner(a: Any, b: Any) -> float:
-    """The inner product of two tangents."""
-    if isinstance(a, tuple | list):
+def inner(a: Any, b: Any, type_: Type) -> float:
+    """The inner product of two tangents, whose type this is."""
+    if isinstance(type_, Union):
+        if a[0] == 0 or b[0] == 0:
+            return 0.0
+        assert a[0] == b[0], (a, b)
+        return inner(a[1], b[1], type_.alternatives[a[0]])
+    if isinstance(type_, Tuple):
         assert len(a) == len(b), (a, b)
-        return sum((inner(x, y) for x, y in zip(a, b, strict=True)), 0.0)
+        return sum((inner(x, y, t) for x, y, t in zip(a, b, type_.items, strict=True)), 0.0)
+    if isinstance(type_, List):
+        assert len(a) == len(b), (a, b)
+        return sum((inner(x, y, type_.element) for x, y in zip(a, b, strict=True)), 0.0)
     assert np.shape(a) == np.shape(b), (np.shape(a), np.shape(b))
     return float(np.sum(np.asarray(a, np.float64) * np.asarray(b, np.float64)))
 
@@ -78,6 +101,9 @@ def difference(a: Any, b: Any, type_: Type, scale: float) -> Any:
         return ()
     if isinstance(type_, List):
         return [difference(x, y, type_.element, scale) for x, y in zip(a, b, strict=True)]
+    if isinstance(type_, Union):
+        (tag, x), (_, y) = a, b
+        return _tangent_union(type_, tag, difference(x, y, type_.alternatives[tag], scale))
     return (a - b) * scale
 
 
@@ -91,7 +117,8 @@ def numeric_vjp_check(function: Function, args: Sequence[Any], order: int = 1, m
                 for x, p, flag in zip(args, function.parameters, flags, strict=True)]  # fmt: skip
     expected, slope = _by_differences(function, args, tangents, step)
     cotangent = tangent_like(expected, function.result_type, generator)
-    wanted = inner(cotangent, slope)
+    result_type = tangent_type(function.result_type)
+    wanted = inner(cotangent, slope, result_type)
     scale = 1.0 + abs(wanted)
     for mode in modes:
         made = vjp(function, flags) if mode == "rev" else jvp(function, flags)
@@ -99,10 +126,10 @@ def numeric_vjp_check(function: Function, args: Sequence[Any], order: int = 1, m
         given = [t for t, flag in zip(tangents, flags, strict=True) if flag]
         if mode == "rev":
             derived, extra = pulled(function, flags), [cotangent]
-            found = inner(evaluate(derived, *args, cotangent), tuple(given))
+            found = inner(evaluate(derived, *args, cotangent), tuple(given), derived.result_type)
         else:
             derived, extra = pushed(function, flags), given
-            found = inner(evaluate(derived, *args, *given), cotangent)
+            found = inner(evaluate(derived, *args, *given), cotangent, result_type)
         assert abs(found - wanted) <= tolerance * scale, f"{function.name}, {mode}: {found} is not {wanted}"
         if order > 1:
             again = flags + tuple(is_differentiable(p.type) for p in derived.parameters[len(flags) :])
@@ -111,7 +138,10 @@ def numeric_vjp_check(function: Function, args: Sequence[Any], order: int = 1, m
 
 def _by_differences(function: Function, args: Sequence[Any], tangents: Sequence[Any], step: float) -> tuple[Any, Any]:
     """The result, and its derivative along the tangents."""
-    ahead, behind = ([moved(x, t, sign * step) for x, t in zip(args, tangents, strict=True)] for sign in (1, -1))
+    ahead, behind = (
+        [moved(x, t, sign * step, p.type) for x, t, p in zip(args, tangents, function.parameters, strict=True)]
+        for sign in (1, -1)
+    )
     result = evaluate(function, *args)
     slope = difference(evaluate(function, *ahead), evaluate(function, *behind), function.result_type, 0.5 / step)
     return result, slope

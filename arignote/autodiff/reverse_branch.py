@@ -16,7 +16,7 @@ from arignote.autodiff.emit import function_of
 from arignote.autodiff.residuals import Kept, Policy
 from arignote.autodiff.reverse_call import supply
 from arignote.autodiff.zeros import leaves_of, zero_tangent
-from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, substitute
+from arignote.ir.graph import Apply, Function, Node, Parameter, substitute
 from arignote.ir.types import Array, List, tangent_type
 
 

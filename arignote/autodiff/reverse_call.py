@@ -15,7 +15,7 @@ from arignote.autodiff.activity import Flags, Mask, call_demand, meet, result_ac
 from arignote.autodiff.adjoint import Adjoint, Place, Pullback, fresh, parameters_for, spread_all
 from arignote.autodiff.cotangent import Cotangent, gather, pruned_type, spread
 from arignote.autodiff.emit import AdjointEmit, function_of
-from arignote.autodiff.residuals import Kept, Policy
+from arignote.autodiff.residuals import Policy
 from arignote.ir.graph import Apply, Function, Node, Parameter, substitute
 from arignote.ir.types import Closure, Tuple, Type, Union, UnionDefinition, tangent_type
 

@@ -66,8 +66,8 @@ def _updates_of_zero(node: Node) -> list[Apply]:
 
 
 def add_unions(emit: AdjointEmit, a: Node, b: Node) -> Node:
-    """Sum of two tangents of a union: zero is neutral, otherwise both belong to one alternative. What only one of the two
-    reaches is shared and not walked through, so the sum costs what they have in common."""
+    """Sum of two tangents of a union: zero is neutral, otherwise both belong to one alternative. What only one of
+    the two reaches is shared and not walked through, so the sum costs what they have in common."""
     if is_zero(a) or is_zero(b):
         return b if is_zero(a) else a
     assert isinstance(a.type, Union)
