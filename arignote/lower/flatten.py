@@ -5,7 +5,6 @@ array               buffer, pointer, and the sizes that its type does not know
 tuple, closure      those of the parts
 list                length, capacity, one buffer per operand that an element is flattened to
 union               one buffer (see `union_rules.py`)
-recursive closure   one buffer (see `boxes.py`)
 token, unit         nothing
 """
 
@@ -17,10 +16,9 @@ from typing import TYPE_CHECKING
 from arignote.ir.structure import MANY
 from arignote.ir.types import Array, Closure, List, Scalar, Tuple, Type, Union
 from arignote.lower import fusion
-from arignote.lower.boxes import box, is_recursive
 from arignote.lower.lazy import Lazy, Splat
 from arignote.lower.loop_ir import BUFFER, INT64, Const, Operand, Var, pointer_to
-from arignote.lower.values import UNIT, AnyValue, BoxValue, ClosureValue, ListValue, Stored, TupleValue, UnionValue
+from arignote.lower.values import UNIT, AnyValue, ClosureValue, ListValue, Stored, TupleValue, UnionValue
 
 if TYPE_CHECKING:
     from arignote.lower.context import Context
@@ -36,8 +34,6 @@ def types_of(type_: Type, all_sizes: bool = False) -> list[str]:
         case Tuple():
             return [t for item in type_.items for t in types_of(item, all_sizes)]
         case Closure():
-            if is_recursive(type_):
-                return [BUFFER]
             return [t for item in type_.capture_types for t in types_of(item, all_sizes)]
         case List():
             return [INT64, INT64, *[BUFFER for _ in types_of(type_.element)]]
@@ -59,8 +55,6 @@ def flatten(context: Context, value: AnyValue, type_: Type, all_sizes: bool = Fa
             parts = _items(value, len(type_.items))
             return [x for part, item in zip(parts, type_.items) for x in flatten(context, part, item, all_sizes)]
         case Closure():
-            if is_recursive(type_):
-                return [box(context, value, type_).buffer]
             assert isinstance(value, ClosureValue)
             pairs = zip(value.captures, type_.capture_types)
             return [x for part, item in pairs for x in flatten(context, part, item, all_sizes)]
@@ -92,8 +86,6 @@ def rebuild(context: Context, type_: Type, operands: Iterator[Operand], all_size
                 return UNIT
             return TupleValue(tuple([rebuild(context, item, operands, all_sizes) for item in type_.items]))
         case Closure():
-            if is_recursive(type_):
-                return BoxValue(type_.function, type_.captured, next(operands))  # type: ignore[arg-type]
             captures = [rebuild(context, item, operands, all_sizes) for item in type_.capture_types]
             return ClosureValue(type_.function, tuple(captures))
         case List():

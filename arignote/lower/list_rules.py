@@ -11,9 +11,8 @@ from arignote.ir.types import Type
 from arignote.lower.context import Context
 from arignote.lower.flatten import flatten, rebuild, types_of
 from arignote.lower.frame import Frame, rule
-from arignote.lower.loop_ir import BUFFER, Const, Operand, Var
+from arignote.lower.loop_ir import BUFFER, Const, Operand, Var, pointer_to
 from arignote.lower.memory import Take
-from arignote.lower.records import data_of, read_words, write_words
 from arignote.lower.values import ONE, ZERO, AnyValue, ListValue, TupleValue
 
 SMALLEST = 8
@@ -27,7 +26,22 @@ def _list(frame: Frame, node: Apply) -> ListValue:
 
 
 def _pointers(context: Context, value: ListValue) -> list[Var]:
-    return [data_of(context, buffer, slot) for buffer, slot in zip(value.buffers, types_of(value.element))]
+    slots = types_of(value.element)
+    return [context.build.let("buffer_data", b, dtype=pointer_to(slot)) for b, slot in zip(value.buffers, slots)]
+
+
+def _write(context: Context, pointers: list[Var], position: Operand, words: list[Operand]) -> None:
+    """Put operands at a position of their buffers; references that were there are given back."""
+    build = context.build
+    for pointer, word in zip(pointers, words, strict=True):
+        if word.type == BUFFER:
+            build.release(build.load(pointer, position))
+        build.store(pointer, position, word)
+
+
+def _read(context: Context, pointers: list[Var], position: Operand) -> list[Operand]:
+    """The operands at a position."""
+    return [context.build.load(pointer, position) for pointer in pointers]
 
 
 def _taken(context: Context, value: ListValue) -> tuple[ListValue, list[Var]]:
@@ -118,7 +132,7 @@ def _push(frame: Frame, node: Apply) -> AnyValue:
     value = _list(frame, node)
     words = flatten(context, frame.value(node.inputs[1]), value.element)
     own, pointers = _changeable(context, value, grows=True)
-    write_words(context, pointers, own.length, words, overwrite=True)
+    _write(context, pointers, own.length, words)
     return ListValue(own.element, context.build.index_add(own.length, ONE), own.capacity, own.buffers)
 
 
@@ -127,7 +141,7 @@ def _get(frame: Frame, node: Apply) -> AnyValue:
     context = frame.context
     value = _list(frame, node)
     position = _checked(frame, frame.scalar(node.inputs[1]), value.length, "list index out of range")
-    return rebuild(context, value.element, iter(read_words(context, _pointers(context, value), position)))
+    return rebuild(context, value.element, iter(_read(context, _pointers(context, value), position)))
 
 
 @rule("list_set")
@@ -137,7 +151,7 @@ def _set(frame: Frame, node: Apply) -> AnyValue:
     position = _checked(frame, frame.scalar(node.inputs[1]), value.length, "list assignment index out of range")
     words = flatten(context, frame.value(node.inputs[2]), value.element)
     own, pointers = _changeable(context, value, grows=False)
-    write_words(context, pointers, position, words, overwrite=True)
+    _write(context, pointers, position, words)
     return own
 
 
@@ -147,7 +161,7 @@ def _pop(frame: Frame, node: Apply) -> AnyValue:
     value = _list(frame, node)
     context.raise_if(build.let("less_equal", value.length, ZERO), IndexError, ("pop from empty list",))
     last = build.let("subtract", value.length, ONE)
-    words = read_words(context, _pointers(context, value), last)
+    words = _read(context, _pointers(context, value), last)
     shorter = ListValue(value.element, last, value.capacity, value.buffers)
     if any(word.type == BUFFER for word in words):
         shorter = _emptied(context, shorter, words, last)

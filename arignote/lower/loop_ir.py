@@ -26,9 +26,9 @@ Imperative, structured, in single-assignment form. Grammar:
               | RaiseIf condition, site, operands         leaves the procedure with that error site and run-time values
               | Kernel reads, writes, body, yields -> results
 
-Statements that can leave the procedure (RaiseIf, Call, Alloc, Box, a failing Extern, a Kernel with a RaiseIf in it) name the
-buffers that are `live` there: they are released on that path, so that an error leaks nothing. A buffer stands there as
-often as it has references to give back.
+Statements that can leave the procedure (RaiseIf, Call, Alloc, Box, a failing Extern, a Kernel with a RaiseIf in it)
+name the buffers that are `live` there: they are released on that path, so that an error leaks nothing. A buffer stands
+there as often as it has references to give back.
 
 A box is never written again, so what it holds stays alive as long as it does. `box_words` tells where in its data the
 operands are: the references first, as whoever frees it needs them, then all others.
@@ -285,7 +285,8 @@ class Kernel:
 
 
 Statement = (
-    Let | Load | Store | Alloc | Box | Tag | Unbox | Retain | Release | Unique | For | While | If | Call | Extern | RaiseIf | Kernel
+    Let | Load | Store | Alloc | Box | Tag | Unbox | Retain | Release | Unique
+    | For | While | If | Call | Extern | RaiseIf | Kernel
 )  # fmt: skip
 
 

@@ -5,9 +5,9 @@ the counts precise, in the manner of Perceus (Reinking, Xie, de Moura, Leijen, 2
 
 - A buffer variable that a statement defines owns one reference. Parameters are borrowed, and so are buffers that are
   read from a box, which keeps them alive as long as it is alive: using them is using the box.
-- Values yielded by a region, initial values of a loop, results, buffers stored into memory or a box, and `Take` consume a
-  reference: it is handed over where it was the last use, otherwise `Retain` comes before. Everything else borrows, and
-  is followed by `Release` where it was the last use.
+- Values yielded by a region, initial values of a loop, results, buffers stored into memory or a box, and `Take` consume
+  a reference: it is handed over where it was the last use, otherwise `Retain` comes before. Everything else borrows,
+  and is followed by `Release` where it was the last use.
 - A buffer that dies in only one side of a branch is released at the beginning of the other.
 - Inside a loop, what comes from outside is borrowed.
 - A statement that can leave the procedure names the buffers that are alive there.

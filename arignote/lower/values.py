@@ -2,7 +2,7 @@
 
     value = operand                     a scalar: a loop-IR variable or constant
           | UNIT                        the empty tuple, or a token: nothing at run time
-          | TupleValue(items) | ClosureValue(function, captures) | ListValue | UnionValue | BoxValue
+          | TupleValue(items) | ClosureValue(function, captures) | ListValue | UnionValue
           | Stored(buffer, pointer, sizes, strides)      an array in memory, possibly a strided view
           | Lazy                        an array or scalar not computed yet (`lazy.py`)
 
@@ -81,15 +81,6 @@ class UnionValue(Value):
     """A union: a box, or null for an alternative without payload."""
 
     type: Union
-    buffer: Var
-
-
-@dataclass(slots=True, eq=False)
-class BoxValue(Value):
-    """A closure of a recursive type, on the heap: its captures are read when it is opened."""
-
-    function: Function
-    captured: int
     buffer: Var
 
 

@@ -82,7 +82,7 @@ def tree_type() -> Union:
 
 
 def tree_sum() -> Function:
-    """def tree_sum(t): return 0.0 if t is None else tree_sum(t.left) + t.weight * np.sum(t.value) + tree_sum(t.right)"""
+    """def total(t): return 0.0 if t is None else total(t.left) + t.weight * np.sum(t.value) + total(t.right)"""
     emit = Emit()
     tree = tree_type()
     t, u, v = Parameter("t", tree), Parameter("u", tree), Parameter("v", tree)

@@ -1,15 +1,14 @@
-"""Lists and recursive closures: values, errors, no copies, no leaks."""
+"""Lists: values, errors, no copies, no leaks."""
 
 import numpy as np
 
-from arignote.ir.graph import Function
-from arignote.ir.types import UNIT, Closure, List, Tuple
+from arignote.ir.types import UNIT, List, Tuple
 from arignote.lower.loop_ir_evaluate import Evaluation, call
 from arignote.lower.lower import lower
 from tests.lower.harness import Array, Emit, Parameter, Scalar, agree, flat_arguments, main
 
 N = -1
-F, I, B = Scalar("float64"), Scalar("int64"), Scalar("bool")
+F, I = Scalar("float64"), Scalar("int64")
 V = Array("float64", (N,))
 rng = np.random.default_rng(0)
 
@@ -97,41 +96,3 @@ def test_lists_of_lists_and_units():
         main(e, [x], e.op("list_get", last, e.integer(1)), e.op("list_length", last), e.op("list_length", units)),
         rng.normal(size=3),
     )
-
-
-def test_recursive_closures_are_boxes():
-    """A chain of backpropagators as long as the recursion is deep."""
-    e = Emit()
-    depth, x = Parameter("depth", I), Parameter("x", V)
-    back = Function("back", [])
-    inner, kept, scale, more = (
-        Parameter("inner", Closure(back, 4)),
-        Parameter("kept", V),
-        Parameter("scale", F),
-        Parameter("more", B),
-    )
-    cotangent = Parameter("cotangent", V)
-    back.parameters = (inner, kept, scale, more, cotangent)
-    back.declare(V)
-    product = e.op("multiply", e.op("multiply", cotangent, kept), scale)
-    ci, cp, op_ = Parameter("ci", Closure(back, 4)), Parameter("cp", V), Parameter("op", V)
-    then = e.function("then", [ci, cp], e.op("call", ci, cp))
-    other = e.function("other", [op_], op_)
-    back.define(e.op("cond", more, e.closure(then, [inner, product]), e.closure(other, [product])))
-
-    forward = Function("forward", [depth, x])
-    forward.declare(Closure(back, 4))
-    d, v = Parameter("d", I), Parameter("v", V)
-    deeper = e.call(forward, e.op("subtract", d, e.integer(1)), e.op("sin", v))
-    yes = e.function(
-        "yes", [d, v], e.closure(back, [deeper, v, e.cast(d, "float64"), e.op("greater", d, e.integer(0))])
-    )
-    w = Parameter("w", V)
-    undefined = e.op("undefined", type=Closure(back, 4))
-    no = e.function(
-        "no", [w], e.closure(back, [undefined, w, e.constant(2.0, "float64"), e.op("less", e.size(w, 0), e.integer(0))])
-    )
-    forward.define(e.op("cond", e.op("greater", depth, e.integer(0)), e.closure(yes, [depth, x]), e.closure(no, [x])))
-    n, y = Parameter("n", I), Parameter("y", V)
-    for levels in (0, 1, 5):
-        agree(main(e, [n, y], e.op("call", e.call(forward, n, y), y)), levels, rng.normal(size=3))

@@ -243,7 +243,8 @@ def test_errors_release_what_is_held():
     def step(function, u, wrong, list_):
         item, following = e.items(e.op("project", u, alternative=1))
         array, number = e.items(item)
-        value = e.op("index", array, e.op("select", e.op("equal", number, wrong), e.integer(9), e.integer(0)), axes=(0,))
+        place = e.op("select", e.op("equal", number, wrong), e.integer(9), e.integer(0))
+        value = e.op("index", array, place, axes=(0,))
         longer = e.op("list_push", list_, inject(e, chain, 1, item, u))
         return e.op("add", value, e.call(function, following, wrong, longer))
 
