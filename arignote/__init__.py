@@ -21,6 +21,7 @@ try:
     from arignote.api.derivatives import hessian, hvp, jacfwd, jacrev
     from arignote.api.inspect import inspect
     from arignote.api.transforms import grad, jit, jvp, stop_gradient, value_and_grad, vjp
+    from arignote.api.vmap import vmap
     from arignote.ir.errors import (
         AliasingError,
         CompileError,
@@ -40,7 +41,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AliasingError", "CompileError", "DifferentiationError", "ShapeError", "TypeInferenceError", "UndefinedNameError",
     "UnsupportedSyntaxError", "check_grads", "config", "custom_jvp", "custom_vjp", "disable_jit", "get_num_threads", "grad", "hessian", "hvp",
-    "inspect", "jacfwd", "jacrev", "jit", "jvp", "set_num_threads", "stop_gradient", "value_and_grad", "vjp",
+    "inspect", "jacfwd", "jacrev", "jit", "jvp", "set_num_threads", "stop_gradient", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 
 for _error in (AliasingError, CompileError, DifferentiationError, ShapeError, TypeInferenceError, UndefinedNameError,

@@ -7,6 +7,7 @@ says why it is there and what must have run before it; the order is checked when
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -70,6 +71,23 @@ class Transforms:
         from arignote.autodiff.reverse import vjp
 
         return vjp(function, wrt)
+
+    @functools.cached_property
+    def _batcher(self) -> Any:
+        from arignote.batching.transform import Batcher
+
+        return Batcher()
+
+    def batch(self, function: Function, mapped: tuple[bool, ...], dim: int) -> Any:
+        from arignote.batching.batch import batch
+
+        return batch(self._batcher, function, mapped, dim)
+
+    @staticmethod
+    def tail_calls(function: Function) -> None:
+        from arignote.opt.tail_calls import make_loops
+
+        make_loops(function)
 
 
 def _passes() -> tuple[Pass, ...]:

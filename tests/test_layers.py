@@ -17,14 +17,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "ops": {"ir"},
     "frontend": {"ir", "ops"},
     "autodiff": {"ir", "ops"},
+    "batching": {"ir", "ops"},
     "opt": {"ir", "ops"},
     "lower": {"ir", "ops"},
-    "pipeline": {"ir", "ops", "frontend", "autodiff", "opt", "lower", "backends"},
+    "pipeline": {"ir", "ops", "frontend", "autodiff", "batching", "opt", "lower", "backends"},
     "backends": {"ir", "ops", "lower"},
-    "runtime": {"ir", "ops", "frontend", "autodiff", "opt", "lower", "pipeline", "backends"},
-    "api": {"ir", "ops", "frontend", "autodiff", "opt", "lower", "pipeline", "backends", "runtime", "tools"},
+    "runtime": {"ir", "ops", "frontend", "autodiff", "batching", "opt", "lower", "pipeline", "backends"},
+    "api": {"ir", "ops", "frontend", "autodiff", "batching", "opt", "lower", "pipeline", "backends", "runtime", "tools"},
     "theano": {"ir", "ops", "api"},
-    "tools": {"ir", "ops", "frontend", "autodiff", "opt", "lower", "pipeline", "backends", "runtime", "api"},
+    "tools": {"ir", "ops", "frontend", "autodiff", "batching", "opt", "lower", "pipeline", "backends", "runtime", "api"},
 }
 # `ag.inspect` and the command line show every stage, so these two import each other (inside functions).
 BOTH_WAYS = {("api", "tools"), ("tools", "api")}

@@ -53,7 +53,7 @@ def jit(fun: Any = None, *, static_argnums: int | Sequence[int] = (), static_arg
     if fun is None:
         return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames,
                                  donate_argnums=donate_argnums, debug_nans=debug_nans, cache=cache)  # fmt: skip
-    _require_callable(fun, "jit")
+    require_callable(fun, "jit")
     fun = as_written(fun)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     compiled = make_compiled(fun, fun, ("jit", fun), True, _numbers(static_argnums), names)
@@ -79,10 +79,10 @@ def value_and_grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0,
 
 
 def _derivative(kind: str, fun: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool) -> Callable[..., Any]:
-    _require_callable(fun, kind)
+    require_callable(fun, kind)
     fun = as_written(fun)
     transform = (kind, fun, _argnums(argnums), bool(has_aux))
-    return make_compiled(_Target(transform), fun, transform, plain=False)
+    return make_compiled(Target(transform), fun, transform, plain=False)
 
 
 def _argnums(given: int | Sequence[int]) -> int | tuple[int, ...]:
@@ -92,7 +92,7 @@ def _argnums(given: int | Sequence[int]) -> int | tuple[int, ...]:
         raise TypeError(f"argnums must be an integer or a sequence of integers, not {given!r}") from None
 
 
-class _Target:
+class Target:
     """A transformed function, as the front end recognises it."""
 
     def __init__(self, transform: tuple[Any, ...]) -> None:
@@ -105,7 +105,7 @@ def vjp(fun: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tu
 
     Called from Python, the pullback runs the function again: its residuals do not leave compiled code.
     """
-    _require_callable(fun, "vjp")
+    require_callable(fun, "vjp")
     value = _jitted(fun)(*primals)
     pull = _pullback_of(fun)
     return value, lambda cotangent: pull(cotangent, *primals)
@@ -130,7 +130,7 @@ def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
 
     primals, tangents: tuples or lists of equal length, each tangent of the structure and shapes of its primal
     """
-    _require_callable(fun, "jvp")
+    require_callable(fun, "jvp")
     return _jvp_of(fun)(tuple(primals), tuple(tangents))
 
 
@@ -163,7 +163,7 @@ def as_written(fun: Callable[..., Any]) -> Callable[..., Any]:
 LIBRARY_FUNCTIONS = (np.ufunc, type(np.sum), types.BuiltinFunctionType)
 
 
-def _require_callable(fun: Any, name: str) -> None:
+def require_callable(fun: Any, name: str) -> None:
     if not callable(fun):
         raise TypeError(f"{name} expects a function, got {type(fun).__name__}")
 

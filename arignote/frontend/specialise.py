@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from arignote.frontend import calls, custom, fence, loop_statements, statements, tangents  # noqa: F401  they register themselves
+from arignote.frontend import calls, custom, fence, loop_statements, mapping, statements, tangents  # noqa: F401  they register themselves
 from arignote.frontend.context import Context, Raised, StaticRequired, WritesIntoArgument
 from arignote.frontend.instances import Program, inline
 from arignote.frontend.join import is_unreadable
 from arignote.frontend.names import Captured, value_of
 from arignote.frontend.scope import Scope
-from arignote.frontend.spec import Spec, flatten
+from arignote.frontend.spec import Spec, flatten, leaf_types
 from arignote.frontend.values import FunctionValue, Static, Value
 from arignote.ir.describe import is_named_tuple_class
 from arignote.ir.errors import CompileError, TypeInferenceError
@@ -26,6 +26,7 @@ from arignote.ir.structure import (
     NamedTupleOf,
     NumpyScalarOf,
     PythonScalarOf,
+    SequenceOf,
     StaticOf,
     Structure,
     TupleOf,
@@ -48,6 +49,15 @@ class Transforms(Protocol):
 
     def vjp(self, function: Function, wrt: tuple[bool, ...]) -> Function:
         """forward(*parameters) -> (result, closure from a cotangent to those of the parameters with wrt True)."""
+        ...
+
+    def batch(self, function: Function, mapped: tuple[bool, ...], dim: int) -> Any:
+        """The function over the first axes of those parameters that are mapped: an object with `function`, the `mask`
+        of what is mapped in its result, and `token`: whether a token comes before the parameters and the result."""
+        ...
+
+    def tail_calls(self, function: Function) -> None:
+        """Redefine a recursive function just defined, and others with it, whose calls are the last thing they do."""
         ...
 
 
@@ -169,6 +179,9 @@ def _structure(context: Context, spec: Spec, nodes: Any, leaves: list[Node]) -> 
         case "array":
             leaves.append(next(nodes))
             return ArrayOf(dtype_of(spec[1]), dims_of(spec[1]))
+        case "sequence":
+            leaves.append(next(nodes))
+            return SequenceOf(_structure(context, spec[1], iter(leaf_types(spec[1])), []))
         case "tuple" | "list" | "dict" | "record":
             items = tuple([_structure(context, part, nodes, leaves) for part in spec[2]])
             return _container(context, spec, items)

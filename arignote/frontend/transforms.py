@@ -63,6 +63,8 @@ def call_transformed(
         return _gradient(context, kind, function, argnums, has_aux, arguments, keywords)
     if kind == "vjp":
         return _vjp(context, function, arguments)
+    if kind == "vmap":
+        return HOOKS["vmap"](context, function, transform[2:], arguments, keywords)
     return context.call(function, arguments, keywords)
 
 
@@ -76,6 +78,8 @@ def call_maker(context: Context, kind: str, arguments: list[Value], keywords: di
         return arguments[0]
     if kind in CUSTOM:
         return _custom(context, kind, arguments, keywords)
+    if kind == "vmap":
+        return HOOKS["make_vmap"](context, arguments, keywords)
     if kind == "jvp":
         given = dict(zip(("fun", "primals", "tangents"), arguments)) | keywords
         return HOOKS["jvp"](context, given["fun"], given["primals"], given["tangents"])
@@ -115,6 +119,8 @@ def call_transform(
         return HOOKS["custom"](context, value, arguments, keywords)
     if value.kind == "pullback":
         return _pull_back(context, value, arguments)
+    if value.kind == "vmap":
+        return HOOKS["vmap"](context, value.function, value.options, arguments, keywords)
     if value.kind == "partial":
         first = len(value.parts) - len(value.options)
         named = dict(zip(value.options, value.parts[first:]))
