@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from arignote.ir.graph import Apply, Function, Node, Parameter, nodes_of
+from arignote.ir.types import TOKEN
 from arignote.opt.demand import LOOPS
 from arignote.opt.program import NOWHERE
 from arignote.opt.rewrite import Rewriter, Rule
@@ -40,7 +41,12 @@ class _Part:
         self.index = parameters[count : count + self.skip]
 
     def invariants(self) -> list[Parameter]:
-        return [*self.captured, *(self.carried[i] for i in sorted(self.fixed))]
+        return [*self.captured, *(self.carried[i] for i in self.supplied)]
+
+    @property
+    def supplied(self) -> list[int]:
+        """What stays the same and becomes a capture. Nothing but the result reads a token that stays the same."""
+        return [i for i in sorted(self.fixed) if self.carried[i].type is not TOKEN]
 
 
 def _move_out(rewriter: Rewriter, node: Apply) -> Node | None:
@@ -106,7 +112,7 @@ def _below_views(frontier: list[Node], heavy: set[Node]) -> list[Apply]:
 
 def _renewed(rewriter: Rewriter, part: _Part, init: tuple[Node, ...]) -> Node:
     """The closure with the fixed carried values and the hoisted expressions as further captures."""
-    function, fixed = part.function, sorted(part.fixed)
+    function, fixed = part.function, part.supplied
     inside: dict[Node, Node] = {p: Parameter(p.name, p.type) for p in function.parameters}
     values = [init[i] for i in fixed]
     outside: dict[Node, Node] = dict(zip(part.invariants(), [*part.closure.inputs, *values]))
