@@ -7,13 +7,15 @@ import numpy as np
 from arignote.ir.evaluate import evaluate as evaluate_graph
 from arignote.ir.graph import Function, Node, Parameter
 from arignote.ir.structure import Structure
-from arignote.ir.types import TOKEN, Array, Scalar, Tuple, Type
+from arignote.ir.types import Array, Scalar, Tuple, Type
+from arignote.lower.flatten import types_of
 from arignote.lower.loop_ir import Alloc, Extern, Kernel, Program, Statement, walk
 from arignote.lower.loop_ir_check import check
-from arignote.lower.loop_ir_evaluate import Evaluation, Pointer, SiteRaised, call
+from arignote.lower.loop_ir_evaluate import Evaluation, SiteRaised, call, release
 from arignote.lower.lower import Lowered, lower
 from arignote.ops.emit import Emit
 from tests.lower.native import run_native
+from tests.lower.values import InterpretedMemory, buffers_of, value_of, words_of
 
 SYMBOLS: dict[str, Any] = {}
 
@@ -33,55 +35,50 @@ SYMBOLS["ag_gemm_f64"] = SYMBOLS["ag_gemm_f32"] = gemm
 
 def flat_arguments(values: list[Any], types: list[Type]) -> list[Any]:
     """Arguments in the native convention; arrays are NumPy's memory."""
-    flat: list[Any] = []
-    for value, type_ in zip(values, types):
-        if isinstance(type_, Array):
-            data = np.ascontiguousarray(value)
-            flat += [None, Pointer(data.reshape(-1).copy()), *data.shape]
-        else:
-            flat.append(value)
-    return flat
-
-
-def read_results(type_: Type, flat: list[Any], buffers: list[Any]) -> Any:
-    """The results as the graph interpreter gives them; the buffers that they own are noted."""
-    if isinstance(type_, Tuple):
-        return tuple(read_results(item, flat, buffers) for item in type_.items)
-    if isinstance(type_, Scalar):
-        return flat.pop(0)
-    if isinstance(type_, Array):
-        buffer, pointer = flat.pop(0), flat.pop(0)
-        shape = [int(flat.pop(0)) for _ in type_.dims]
-        count = int(np.prod(shape))
-        buffers.append(buffer)
-        return pointer.data[pointer.offset : pointer.offset + count].reshape(shape)
-    assert type_ is TOKEN, type_
-    return None
+    memory = InterpretedMemory([])
+    return [word for value, type_ in zip(values, types) for word in words_of(memory, value, type_, all_sizes=True)]
 
 
 def run(lowered: Lowered, function: Function, *arguments: Any) -> Any:
     """Run and check that nothing leaks, whether it succeeds or raises."""
     check(lowered.program)
     evaluation = Evaluation(lowered.program, SYMBOLS | {"ag_print": lambda *args: ()})
+    memory = InterpretedMemory(evaluation.buffers)
     types = [parameter.type for parameter in function.parameters]
+    words = [w for value, type_ in zip(arguments, types) for w in words_of(memory, value, type_, all_sizes=True)]
+    given = buffers_of([w for type_ in types for w in types_of(type_, True)], words)
     try:
-        results = call(evaluation, lowered.program.entry, flat_arguments(list(arguments), types))
+        results = call(evaluation, lowered.program.entry, words)
     except SiteRaised as raised:
+        for buffer in given:
+            release(buffer)
         assert evaluation.live_buffers() == 0, "leak on the way of an error"
         site = lowered.sites[raised.site]
         args = iter(raised.args_at_site)
         text = "".join(piece if isinstance(piece, str) else str(next(args)) for piece in site.message)
         raise site.exception(text) from None
-    buffers: list[Any] = []
-    value = read_results(function.result_type, list(results), buffers)
-    assert all(buffer is not None and buffer.references == 1 for buffer in buffers), "results must own their memory"
-    assert evaluation.live_buffers() == len(buffers), "leak"
+    value = value_of(memory, function.result_type, iter(results), all_sizes=True)
+    _check_arrays_are_owned(function.result_type, list(results))
+    for buffer in (*given, *buffers_of(types_of(function.result_type, True), list(results))):
+        release(buffer)
+    assert evaluation.live_buffers() == 0, "leak"
     return value
+
+
+def _check_arrays_are_owned(type_: Type, results: list[Any]) -> None:
+    """Arrays that are results have memory that nothing else refers to."""
+    if isinstance(type_, Tuple):
+        for item in type_.items:
+            width = len(types_of(item, True))
+            _check_arrays_are_owned(item, results[:width])
+            results = results[width:]
+    elif isinstance(type_, Array):
+        assert results[0] is not None and results[0].references == 1, "results must own their memory"
 
 
 def same(left: Any, right: Any, tolerance: float) -> None:
     """Compare two trees of leaves."""
-    if isinstance(left, tuple):
+    if isinstance(left, tuple | list):
         assert len(left) == len(right)
         for a, b in zip(left, right):
             same(a, b, tolerance)

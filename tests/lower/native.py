@@ -6,41 +6,12 @@ from typing import Any
 import numpy as np
 
 from arignote.ir.graph import Function
-from arignote.ir.types import TOKEN, Array, Scalar, Tuple, Type
+from arignote.lower.flatten import types_of
 from arignote.lower.lower import Lowered
+from tests.lower.values import NativeMemory, buffers_of, value_of, words_of
 
 C_TYPES = {"bool": ctypes.c_int8, "int32": ctypes.c_int32, "int64": ctypes.c_int64,
            "float32": ctypes.c_float, "float64": ctypes.c_double}  # fmt: skip
-
-
-def flat_arguments(values: list[Any], types: list[Type], keep: list[Any]) -> list[Any]:
-    flat: list[Any] = []
-    for value, type_ in zip(values, types):
-        if isinstance(type_, Array):
-            data = np.require(value, requirements=["C", "A"])
-            keep.append(data)
-            flat += [ctypes.c_void_p(None), ctypes.c_void_p(data.ctypes.data), *map(ctypes.c_int64, data.shape)]
-        elif isinstance(type_, Scalar):
-            flat.append(C_TYPES[type_.dtype](value))
-    return flat
-
-
-def read(type_: Type, slots: np.ndarray, place: list[int], release: Any) -> Any:
-    if isinstance(type_, Tuple):
-        return tuple(read(item, slots, place, release) for item in type_.items)
-    if type_ is TOKEN:
-        return None
-    at = place[0]
-    if isinstance(type_, Scalar):
-        place[0] += 1
-        return slots[at : at + 1].view(type_.dtype)[0]
-    assert isinstance(type_, Array)
-    place[0] += 2 + type_.rank
-    shape = tuple(int(n) for n in slots[at + 2 : place[0]])
-    count = int(np.prod(shape)) * np.dtype(type_.dtype).itemsize
-    data = np.frombuffer(ctypes.string_at(int(slots[at + 1]), count), type_.dtype).reshape(shape)
-    release(ctypes.c_void_p(int(slots[at])))
-    return data
 
 
 def run_native(lowered: Lowered, function: Function, *arguments: Any, repeat: int = 0) -> Any:
@@ -57,24 +28,47 @@ def run_native(lowered: Lowered, function: Function, *arguments: Any, repeat: in
         print_site(template)
     module = compile_program(lowered.program, symbols())
     before = live_buffers()
-    keep: list[Any] = []
-    flat = flat_arguments(list(arguments), [p.type for p in function.parameters], keep)
+    memory = NativeMemory()
+    types = [parameter.type for parameter in function.parameters]
+    words = [w for value, type_ in zip(arguments, types) for w in words_of(memory, value, type_, all_sizes=True)]
+    slots_given = [slot for type_ in types for slot in types_of(type_, True)]
+    flat = [_argument(slot, word) for slot, word in zip(slots_given, words)]
+    results = types_of(function.result_type, True)
     context, slots = np.zeros(32, np.int64), np.zeros(256, np.int64)
     marker = ctypes.c_int64(0)
     context[9] = ctypes.addressof(marker) - (1 << 40)  # no limit to the stack
     entry = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p, *map(type, flat), ctypes.c_void_p])(module.address())
     release = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(native.address("ag_release"))
     times = []
-    for _ in range(repeat + 1):
+
+    def end(buffers: list[Any], why: str) -> None:
+        for buffer in buffers:
+            release(buffer)
+        assert live_buffers() == before, why
+
+    for turn in range(repeat + 1):
+        last = turn == repeat
         started = time.perf_counter()
         status = entry(context.ctypes.data, *flat, slots.ctypes.data)
         times.append(time.perf_counter() - started)
         if status:
-            assert live_buffers() == before, "leak on the way of an error"
+            end(buffers_of(slots_given, words), "leak on the way of an error")
             site = lowered.sites[int(context[0])]
             args = iter(int(word) for word in context[1:9])
             text = "".join(piece if isinstance(piece, str) else str(next(args)) for piece in site.message)
             raise site.exception(text)
-        value = read(function.result_type, slots, [0], release)
-        assert live_buffers() == before, "leak"
+        found = [_word(slot, slots[place : place + 1]) for place, slot in enumerate(results)]
+        value = value_of(memory, function.result_type, iter(found), all_sizes=True)
+        for buffer in buffers_of(results, found):
+            release(buffer)
+        if last:
+            end(buffers_of(slots_given, words), "leak")
     return (value, min(times)) if repeat else value
+
+
+def _word(slot: str, place: np.ndarray) -> Any:
+    return place.view(slot)[0] if slot in C_TYPES else int(place[0])
+
+
+def _argument(slot: str, word: Any) -> Any:
+    return C_TYPES.get(slot, ctypes.c_void_p)(word.item() if isinstance(word, np.generic) else word)

@@ -298,3 +298,28 @@ def test_a_walk_over_a_borrowed_tree_counts_nothing():
 
     program = lower(fold(e, "total", tree, [], lambda f, u: e.constant(0.0, "float64"), step)).program
     assert statements(program, Retain) == statements(program, Release) == 0
+
+
+def tree_value(depth, seed):
+    """A random tree as the interpreters hold it."""
+    here = np.random.default_rng(seed)
+    if depth == 0 or here.random() < 0.2:
+        return 0, ()
+    below = [tree_value(depth - 1, 2 * seed + k) for k in (1, 2)]
+    return 1, (below[0], here.normal(size=here.choice([0, 2, 3])), here.normal(), below[1])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_trees_come_and_go(seed):
+    """A tree is taken, summed, and given back with other values."""
+    e = Emit()
+    summed = programs.tree_sum()
+    tree = summed.parameters[0].type
+
+    def step(function, u):
+        left, value, weight, right = e.items(e.op("project", u, alternative=1))
+        return inject(e, tree, 1, e.call(function, right), e.op("exp", value), weight, e.call(function, left))
+
+    mirror = fold(e, "mirror", tree, [], lambda f, u: u, step)
+    t = Parameter("t", tree)
+    agree(main(e, [t], e.call(summed, t), e.call(mirror, t), t), tree_value(4, seed))
