@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +60,8 @@ def _loop(fun: Callable[..., Any], in_axes: Axes, out_axes: Axes) -> Callable[..
         # Without elements, an element of zeros tells what there would be none of.
         return _stack([call(index) for index in range(count)] or [call(None)], out_axes, count, "the result")
 
+    # Arguments that are not given keep their defaults, which are not mapped, and keywords are told from positions.
+    mapped.__signature__ = inspect.signature(lambda *args, **kwargs: None)  # type: ignore[attr-defined]
     return mapped
 
 
