@@ -27,6 +27,7 @@ from arignote.frontend.operators import (
     find_method,
 )
 from arignote.frontend.scope import HOOKS, executes
+from arignote.frontend.sequences import extend_list
 from arignote.frontend.values import (
     ArrayValue,
     DictValue,
@@ -216,6 +217,10 @@ def _augment(context: Context, op: ast.operator, current: Value, right: Value, s
         store(current)
         return
     if isinstance(current, ListValue) and isinstance(op, ast.Add):
+        if current.is_sequence or not _has_known_length(context, right):
+            extend_list(context, current, right)
+            store(current)
+            return
         context.write(current, (*context.read(current), *elements(context, right)))
         store(current)
         return
@@ -225,6 +230,13 @@ def _augment(context: Context, op: ast.operator, current: Value, right: Value, s
         return
     method = find_method(context, current, f"__i{BINARY[type(op)][2]}__")
     store(context.call(method, [right]) if method is not None else binary_values(context, type(op), current, right))
+
+
+def _has_known_length(context: Context, value: Value) -> bool:
+    """Whether it has items that are known one by one."""
+    if is_structural(value):
+        return True
+    return isinstance(length(context, value), Static)
 
 
 @executes(ast.Delete)

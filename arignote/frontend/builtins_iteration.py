@@ -7,11 +7,12 @@ import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from arignote.frontend import numbers, prelude
+from arignote.frontend import numbers, prelude, prelude_lists, sequences
 from arignote.frontend.branches import choose
 from arignote.frontend.builtins_table import BUILTINS, Handler, builtin, only_keywords
+from arignote.frontend.comprehensions import has_known_items, quantified
 from arignote.frontend.containers import to_pairs
-from arignote.frontend.iterate import elements, is_structural, length
+from arignote.frontend.iterate import consume, count_now, elements, is_structural, item_now, length
 from arignote.frontend.join import join
 from arignote.frontend.operators import (
     binary_values,
@@ -22,6 +23,7 @@ from arignote.frontend.spec import flatten
 from arignote.frontend.values import (
     DictValue,
     EnumerateValue,
+    LazyValue,
     ListValue,
     MapValue,
     RangeValue,
@@ -50,7 +52,10 @@ def _extreme(name: str, sign: str) -> Handler:
         only_keywords(context, keywords, "key", "default")
         items = arguments
         if len(arguments) == 1:
-            if not is_structural(arguments[0]) and "key" not in keywords:
+            short = isinstance(arguments[0], LazyValue) and _is_short(context, arguments[0])
+            if not is_structural(arguments[0]) and not short and (
+                "key" not in keywords or not isinstance(length(context, arguments[0]), Static)
+            ):
                 return _extreme_at_run_time(context, name, arguments[0], keywords)
             items = elements(context, arguments[0])
         if not items:
@@ -103,9 +108,19 @@ def _extreme_at_run_time(context: Context, name: str, value: Value, keywords: di
     size = length(context, value)
     empty = context.emit("equal", context.node(size), context.constant(0))
     if "default" in keywords:
-        context.error(f"{name}(default=...) is not supported over an array", UnsupportedSyntaxError)
+        rest = {key: item for key, item in keywords.items() if key != "default"}
+        return choose(
+            context,
+            empty,
+            lambda: keywords["default"],
+            lambda: _extreme_at_run_time(context, name, value, rest),
+        )
+    if "key" in keywords:
+        items = context.call(Static(list), [value])
+        context.raise_if(empty, ValueError, f"{name}() iterable argument is empty")
+        return sequences.run(context, prelude_lists.best_by, items, keywords["key"], Static(name == "max"))
     context.raise_if(empty, ValueError, f"{name}() iterable argument is empty")
-    return context.call(context.lift(getattr(prelude, f"{name}_of")), [value])
+    return sequences.run(context, getattr(prelude, f"{name}_of"), value)
 
 
 BUILTINS[max] = _extreme("max", "greater")
@@ -114,26 +129,38 @@ BUILTINS[max] = _extreme("max", "greater")
 BUILTINS[min] = _extreme("min", "less")
 
 
+def _is_short(context: Context, lazy: LazyValue) -> bool:
+    """Whether the items of a generator expression are known one by one, without computing any."""
+    return lazy.source is not None and has_known_items(context, lazy.source)
+
+
 @builtin(sum, least=1, most=2)
 def _sum(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
     import ast
 
     only_keywords(context, keywords, "start")
     total = arguments[1] if len(arguments) > 1 else keywords.get("start", Static(0))
-    if not is_structural(arguments[0]):
-        return context.call(context.lift(prelude.sum_of), [arguments[0], total])
-    for item in elements(context, arguments[0]):
-        total = binary_values(context, ast.Add, total, item)
+    if not is_structural(arguments[0]) and not (
+        isinstance(arguments[0], LazyValue) and _is_short(context, arguments[0])
+    ):
+        return sequences.run(context, prelude.sum_of, arguments[0], total)
+    consume(context, arguments[0])
+    for place in range(count_now(context, arguments[0])):
+        total = binary_values(context, ast.Add, total, item_now(context, arguments[0], place))
     return total
 
 
 def _quantifier(is_all: bool) -> Handler:
     def handler(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
+        if isinstance(arguments[0], LazyValue) and not _is_short(context, arguments[0]):
+            return quantified(context, arguments[0], is_all)
         if not is_structural(arguments[0]):
-            return context.call(context.lift(prelude.all_of if is_all else prelude.any_of), arguments)
+            return sequences.run(context, prelude.all_of if is_all else prelude.any_of, *arguments)
         result: Value = Static(is_all)
-        for item in elements(context, arguments[0]):
-            result = short_circuit(context, is_all, result, lambda item=item: context.truth(item))
+        consume(context, arguments[0])
+        for place in range(count_now(context, arguments[0])):
+            step = lambda place=place: context.truth(item_now(context, arguments[0], place))  # noqa: E731
+            result = short_circuit(context, is_all, result, step)
         return result
 
     return handler
@@ -201,6 +228,8 @@ def _map(context: Context, arguments: list[Value], keywords: dict[str, Value]) -
 @builtin(filter, least=2, most=2)
 def _filter(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
     function, kept = arguments[0], []
+    if not is_structural(arguments[1]) and not isinstance(length(context, arguments[1]), Static):
+        return sequences.run(context, prelude_lists.filtered, *arguments)
     for item in elements(context, arguments[1]):
         none = isinstance(function, Static) and function.object is None
         keep = context.truth(item if none else context.call(function, [item]))
@@ -227,6 +256,10 @@ def _ranks(context: Context, values: Sequence[Value]) -> list[Any]:
 @builtin(sorted, least=1, most=1)
 def _sorted(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
     only_keywords(context, keywords, "key", "reverse")
+    if not is_structural(arguments[0]) and not isinstance(length(context, arguments[0]), Static):
+        items = context.call(Static(list), arguments)
+        assert isinstance(items, ListValue)
+        return sequences.sorted_list(context, items, keywords)
     items = elements(context, arguments[0])
     key = keywords.get("key")
     ranks = _ranks(context, [item if key is None else context.call(key, [item]) for item in items])
@@ -242,7 +275,16 @@ def _tuple(context: Context, arguments: list[Value], keywords: dict[str, Value])
 
 @builtin(list, least=0, most=1)
 def _list(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
-    return ListValue(tuple(elements(context, arguments[0])) if arguments else ())
+    if not arguments:
+        return ListValue(())
+    if sequences.is_sequence(arguments[0]):
+        return sequences.copied(context, arguments[0])  # type: ignore[arg-type]
+    if not is_structural(arguments[0]):
+        size = length(context, arguments[0])
+        if not isinstance(size, Static) and getattr(size, "origin", None) is None:
+            consume(context, arguments[0])
+            return sequences.run(context, prelude_lists.list_of, arguments[0])
+    return ListValue(tuple(elements(context, arguments[0])))
 
 
 @builtin(dict, collections.OrderedDict, least=0, most=1)
@@ -269,3 +311,6 @@ def _reduce(context: Context, arguments: list[Value], keywords: dict[str, Value]
 @builtin(functools.partial, least=1)
 def _partial(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
     return TransformValue("partial", arguments[0], tuple(keywords), (*arguments[1:], *keywords.values()))
+
+
+BUILTINS.update(sequences.PRELUDE_HANDLERS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from arignote.frontend.cases import for_each_case, is_union, split
 from arignote.frontend import sequences
 from arignote.frontend.context import StaticRequired
-from arignote.frontend.iterate import elements
+from arignote.frontend.iterate import elements, is_structural, length
 from arignote.frontend.numpy_table import getitem as get_array_item
 from arignote.frontend.numpy_table import inplace
 from arignote.frontend.numpy_table import setitem as set_array_item
@@ -213,7 +213,10 @@ def list_append(context: Context, base: ListValue, arguments: list[Value]) -> Va
 
 @_methods(LIST_METHODS, "extend")
 def list_extend(context: Context, base: ListValue, arguments: list[Value]) -> Value:
-    context.write(base, (*context.read(base), *elements(context, arguments[0])))
+    if is_structural(arguments[0]) or isinstance(length(context, arguments[0]), Static):
+        context.write(base, (*context.read(base), *elements(context, arguments[0])))
+    else:
+        sequences.extend_list(context, base, arguments[0])
     return Static(None)
 
 

@@ -18,7 +18,7 @@ from arignote.frontend.values import (
     ArrayValue,
     DictValue,
     FunctionValue,
-    GeneratorValue,
+    LazyValue,
     ListValue,
     ScalarValue,
     SliceValue,
@@ -255,52 +255,23 @@ def _call(context: Context, node: ast.Call) -> Value:
             context.at(keyword.value)
             context.error(f"** needs a dict, got {context.show(value)}")
     context.at(node)
+    if not (isinstance(function, Static) and function.object in QUANTIFIERS):
+        collect_items(context, arguments)
     result = context.call(function, arguments, keywords)
     context.at(node)
     return result
 
 
+QUANTIFIERS: tuple[Any, ...] = (any, all)
+
+
+def collect_items(context: Context, arguments: list[Value]) -> None:
+    """Compute the items of generator expressions whose number is not known before; any() and all() may need few."""
+    for value in arguments:
+        if isinstance(value, LazyValue) and value.source is None:
+            HOOKS["collected"](context, value)
+
+
 @evaluates(ast.JoinedStr)
 def _joined(context: Context, node: ast.JoinedStr) -> Value:
     return HOOKS["joined"](context, node)
-
-
-@evaluates(ast.ListComp, ast.GeneratorExp)
-def _list_comprehension(context: Context, node: ast.ListComp | ast.GeneratorExp) -> Value:
-    items: list[Value] = []
-    _comprehend(context, node.generators, 0, lambda: items.append(context.evaluate(node.elt)))
-    return ListValue(tuple(items)) if isinstance(node, ast.ListComp) else GeneratorValue(tuple(items))
-
-
-@evaluates(ast.DictComp)
-def _dict_comprehension(context: Context, node: ast.DictComp) -> Value:
-    pairs: dict[Any, Value] = {}
-
-    def add() -> None:
-        key = context.evaluate(node.key)
-        pairs[context.static(key, "the key of a dict")] = context.evaluate(node.value)
-
-    _comprehend(context, node.generators, 0, add)
-    return DictValue(pairs.items())
-
-
-def _comprehend(context: Context, generators: list[ast.comprehension], index: int, action: Callable[[], None]) -> None:
-    """Run the action for each round of a comprehension, whose variables are its own."""
-    if index == len(generators):
-        action()
-        return
-    generator = generators[index]
-    iterable = context.evaluate(generator.iter)
-    context.at(generator.iter)
-    items = context.elements(iterable)
-    with HOOKS["own_variables"](context, generator.target):
-        for item in items:
-            HOOKS["assign"](context, generator.target, item)
-            if all(_holds(context, condition) for condition in generator.ifs):
-                _comprehend(context, generators, index + 1, action)
-
-
-def _holds(context: Context, node: ast.expr) -> bool:
-    value = context.truth(context.evaluate(node))
-    context.at(node)
-    return bool(context.static(value, "the condition of a comprehension"))

@@ -15,7 +15,7 @@ from arignote.frontend.values import (
     ArrayValue,
     DictValue,
     EnumerateValue,
-    GeneratorValue,
+    LazyValue,
     ListValue,
     MapValue,
     RangeValue,
@@ -40,8 +40,10 @@ def is_structural(value: Value) -> bool:
     match value:
         case ListValue():
             return not value.is_sequence
-        case TupleValue() | DictValue() | RecordValue() | Static() | GeneratorValue() | ViewValue():
+        case TupleValue() | DictValue() | RecordValue() | Static() | ViewValue():
             return True
+        case LazyValue():
+            return value.source is not None and is_structural(value.source)
         case ZipValue() | MapValue():
             return any(map(is_structural, value.items))
         case EnumerateValue() | ReversedValue():
@@ -57,6 +59,8 @@ def consume(context: Context, value: Value) -> None:
         context.error("this iterator was gone through before; in Python it would be empty now",
                       hint="make it anew, or keep its items in a tuple: tuple(...)")  # fmt: skip
     value.used = True
+    if isinstance(value, LazyValue) and value.source is None:
+        HOOKS["collected"](context, value)
     for part in parts_of(value):
         consume(context, part)
 
@@ -65,7 +69,7 @@ def parts_of(value: Value) -> tuple[Value, ...]:
     """What an iterator goes through itself."""
     if isinstance(value, ZipValue | MapValue):
         return value.items
-    return (value.iterable,) if isinstance(value, EnumerateValue | ReversedValue) else ()
+    return (value.iterable,) if isinstance(value, EnumerateValue | ReversedValue | LazyValue) else ()
 
 
 def elements(context: Context, value: Value) -> list[Value]:
@@ -77,8 +81,12 @@ def elements(context: Context, value: Value) -> list[Value]:
 def items_now(context: Context, value: Value) -> list[Value]:
     """The items as they are now."""
     match value:
-        case TupleValue() | GeneratorValue():
+        case TupleValue():
             return list(value.items)
+        case LazyValue():
+            if value.items is not None:
+                return items_now(context, value.items)
+            return [HOOKS["lazy_item"](context, value, item) for item in items_now(context, value.iterable)]
         case ListValue():
             return list(context.read(value))
         case DictValue():
@@ -122,7 +130,7 @@ def _view_items(context: Context, view: ViewValue) -> list[Value]:
 
 def is_live(value: Value) -> bool:
     """Whether the items may depend on what happens while they are gone through: a list may change, a map calls."""
-    return isinstance(value, ListValue | DictValue | ViewValue | MapValue) or any(map(is_live, parts_of(value)))
+    return isinstance(value, ListValue | DictValue | ViewValue | MapValue | LazyValue) or any(map(is_live, parts_of(value)))
 
 
 def count_now(context: Context, value: Value) -> int:
@@ -136,6 +144,8 @@ def count_now(context: Context, value: Value) -> int:
             return min(count_now(context, item) for item in value.items)
         case EnumerateValue() | ReversedValue():
             return count_now(context, value.iterable)
+        case LazyValue() if value.source is not None:
+            return count_now(context, value.source)
     if is_structural(value):
         return len(items_now(context, value))
     size = length(context, value)
@@ -151,6 +161,10 @@ def item_now(context: Context, value: Value, place: int) -> Value:
             return TupleValue(tuple([item_now(context, item, place) for item in value.items]))
         case MapValue():
             return context.call(value.function, [item_now(context, item, place) for item in value.items])
+        case LazyValue() if value.items is not None:
+            return item_now(context, value.items, place)
+        case LazyValue():
+            return HOOKS["lazy_item"](context, value, item_now(context, value.iterable, place))
         case EnumerateValue():
             number = _plus(context, value.start, Static(place))
             return TupleValue((number, item_now(context, value.iterable, place)))
@@ -219,6 +233,8 @@ def length(context: Context, value: Value) -> Value:
             return result
         case EnumerateValue() | ReversedValue():
             return length(context, value.iterable)
+        case LazyValue():
+            return length(context, value.source or HOOKS["collected"](context, value))
     if is_structural(value):
         return Static(len(items_now(context, value)))
     context.error(f"object of type {context.show(value)} has no len()")
@@ -284,6 +300,10 @@ def item_at(context: Context, value: Value, index: Value) -> Value:
             return TupleValue(tuple([item_at(context, item, index) for item in value.items]))
         case MapValue():
             return context.call(value.function, [item_at(context, item, index) for item in value.items])
+        case LazyValue() if value.items is not None:
+            return item_at(context, value.items, index)
+        case LazyValue():
+            return HOOKS["lazy_item"](context, value, item_at(context, value.iterable, index))
         case EnumerateValue():
             number = _plus(context, value.start, index)
             return TupleValue((number, item_at(context, value.iterable, index)))

@@ -20,11 +20,13 @@ import numpy as np
 
 from arignote.frontend.scope import HOOKS, Scope
 from arignote.frontend.source import definition_of
+from arignote.frontend.spec import flatten, list_type
 from arignote.frontend.values import (
     ArrayValue,
     BoundMethod,
     Cell,
     DictValue,
+    Elements,
     FunctionValue,
     ListValue,
     Memory,
@@ -49,6 +51,7 @@ from arignote.ir.structure import (
     NamedTupleOf,
     NumpyScalarOf,
     PythonScalarOf,
+    SequenceOf,
     StaticOf,
     Structure,
     TupleOf,
@@ -187,6 +190,8 @@ def value_of(
                 return ScalarValue(leaf(Scalar(part.dtype)), scope, True, origin=None if inner else origin)
             case StaticOf():
                 return context.lift(part.value)
+            case SequenceOf():
+                return ListValue(_elements(context, part, leaf, scope, owner), roots())
         items = [make(child) for child in part.children()]
         match part:
             case TupleOf():
@@ -200,6 +205,17 @@ def value_of(
         raise AssertionError(part)
 
     return make(structure, inner=False)
+
+
+def _elements(
+    context: Context, structure: SequenceOf, leaf: Callable[[Any], Node], scope: Scope, owner: str | None
+) -> Elements:
+    """The contents of a list of run-time length."""
+    if structure.kind is not list:
+        context.error("a tuple whose length is known at run time only is not supported", hint="use a list")
+    example = value_of(context, structure.element, lambda type_: Parameter("x", type_), context.scope, owner)
+    flat = flatten(context, example)
+    return Elements(leaf(list_type(flat.spec)), scope, flat.spec, tuple(flat.roots))
 
 
 def lift(context: Context, thing: Any) -> Value:

@@ -297,6 +297,8 @@ def contains(context: Context, container: Value, item: Value) -> Value:
         return static_call(context, operator.contains, container.object, item.object)
     if isinstance(container, ArrayValue):
         return context.call(context.lift(_array_contains), [container, item])
+    if isinstance(container, ListValue) and container.is_sequence:
+        return HOOKS["sequence_contains"](context, container, item)
     result: Value = Static(False)
     for element in context.elements(container):
         step = lambda element=element: context.truth(compare_named(context, "equal", "eq", element, item))  # noqa: E731

@@ -16,11 +16,13 @@ from arignote.frontend.coercion import coerce, packed, roots_together, unpacked
 from arignote.frontend.instances import inline
 from arignote.frontend.join import is_unreadable, join, widen
 from arignote.frontend.numpy_slice import slice_of
+from arignote.frontend.operators import negate
 from arignote.frontend.scope import HOOKS, Scope
 from arignote.frontend.spec import Flat, Spec, flatten, leaf_types, list_type, rebuild, show_spec
 from arignote.frontend.values import (
     Elements,
     FunctionValue,
+    LazyValue,
     ListValue,
     ScalarValue,
     SliceValue,
@@ -168,6 +170,8 @@ def as_sequence(context: Context, cell: ListValue) -> ListValue | None:
 
 def run(context: Context, function: Any, *arguments: Value) -> Value:
     """Call a function of the prelude."""
+    if any(isinstance(argument, LazyValue) for argument in arguments):
+        return run_in_place(context, function, *arguments)
     return context.call(context.lift(function), list(arguments))
 
 
@@ -309,12 +313,15 @@ def _pop(context: Context, cell: ListValue, arguments: list[Value]) -> Value:
 
 
 @_method("extend")
-def extend(context: Context, cell: ListValue, arguments: list[Value]) -> Value:
-    """cell.extend(items)"""
-    by_list = is_sequence(arguments[0])
-    function = prelude_lists.extend_by_list if by_list else prelude_lists.extend
-    run_in_place(context, function, cell, arguments[0])
+def _extend(context: Context, cell: ListValue, arguments: list[Value]) -> Value:
+    extend_list(context, cell, arguments[0])
     return NONE
+
+
+def extend_list(context: Context, cell: ListValue, items: Value) -> None:
+    """cell.extend(items)"""
+    function = prelude_lists.extend_by_list if is_sequence(items) else prelude_lists.extend
+    run_in_place(context, function, cell, items)
 
 
 @_method("insert")
@@ -415,10 +422,15 @@ def compare(context: Context, name: str, left: Value, right: Value) -> Value:
     """A comparison of lists, one of which is of run-time length."""
     if name in ("equal", "not_equal"):
         same = run(context, prelude_lists.equal, left, right)
-        return same if name == "equal" else HOOKS["negate"](context, same)
+        return same if name == "equal" else negate(context, same)
     if name in ("greater", "greater_equal"):
         left, right = right, left
     return run(context, prelude_lists.less, left, right, Static(name.endswith("equal")))
+
+
+def contains(context: Context, cell: ListValue, item: Value) -> Value:
+    """item in cell"""
+    return run(context, prelude_lists.contains, cell, item)
 
 
 def truth_of(context: Context, cell: ListValue) -> Value:
@@ -460,3 +472,4 @@ HOOKS["sequence_length"] = length_of
 HOOKS["sequence_array"] = as_array
 HOOKS["compare_sequences"] = compare
 HOOKS["sequence_operator"] = operator
+HOOKS["sequence_contains"] = contains

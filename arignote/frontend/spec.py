@@ -8,6 +8,7 @@
          | ("partial", spec)                      one node (is it defined?), then those of the spec
          | ("choice", None, (spec, ...))          one node (which one?), then those of the functions
          | ("union", None, (spec, ...))           one node (which one?), then those of all alternatives
+         | ("recursive", definition)              a tree, linked list ...: one node, a cell; see `recursive`
          | ("sequence", spec)                     a list of run-time length: one node, a cell, the cells of one element
          | ("elements", spec)                     its contents, where the cell is not part of it
          | (tag, key, (spec, ...))                a container: the nodes of its parts; a cell if it can change in place
@@ -22,7 +23,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from arignote.frontend.narrowing import possible
+from arignote.frontend.narrowing import is_nothing, possible
 from arignote.frontend.values import (
     ArrayValue,
     BoundMethod,
@@ -32,7 +33,7 @@ from arignote.frontend.values import (
     Elements,
     EnumerateValue,
     FunctionValue,
-    GeneratorValue,
+    LazyValue,
     ListValue,
     MapValue,
     Memory,
@@ -41,6 +42,7 @@ from arignote.frontend.values import (
     PartialValue,
     RangeValue,
     RecordValue,
+    RecursiveValue,
     ReversedValue,
     ScalarValue,
     SliceValue,
@@ -55,6 +57,7 @@ from arignote.frontend.values import (
     ViewValue,
     ZipValue,
 )
+from arignote.frontend.scope import HOOKS
 from arignote.ir.errors import UnsupportedSyntaxError
 from arignote.ir.graph import Node
 from arignote.ir.structure import StaticOf
@@ -102,8 +105,8 @@ def parts(context: Context, value: Value) -> tuple[str, Any, Sequence[Value]]:
             return "enumerate", None, (value.iterable, value.start)
         case ReversedValue():
             return "reversed", None, (value.iterable,)
-        case GeneratorValue():
-            return "generator", None, value.items
+        case LazyValue():
+            return "generator", None, (HOOKS["collected"](context, value),)
         case ViewValue():
             return "view", value.kind, (value.base,)
         case MapValue():
@@ -146,7 +149,7 @@ def assemble(tag: str, key: Any, items: list[Value], roots: Roots | None) -> Val
         case "map":
             return MapValue(items[0], tuple(items[1:]))
         case "generator":
-            return GeneratorValue(tuple(items))
+            return LazyValue(None, None, items[0], {}, items[0])  # type: ignore[arg-type]
         case "view":
             return ViewValue(key, items[0])  # type: ignore[arg-type]
         case "bound":
@@ -212,7 +215,12 @@ class Flattener:
         stale = self.stale(cell)
         if stale is not None:
             return stale
+        if isinstance(cell, RecursiveValue) and is_nothing(self.context, cell):
+            return StaticOf(None)
         self.roots.append((cell.roots, cell.touched))
+        if isinstance(cell, RecursiveValue):
+            self.nodes.append(self.context.scope.bring(*cell.state))
+            return "recursive", cell.definition
         if isinstance(cell, ArrayValue):
             self.nodes.append(self.context.scope.bring(*cell.state))
             return "array", cell.type
@@ -271,6 +279,8 @@ def _leaf_types(spec: Spec, found: list[Type]) -> None:
             found.append(Scalar(spec[1]))
         case "array" | "node" | "contents":
             found.append(spec[1])
+        case "recursive":
+            found.append(spec[1].type)
         case "sequence" | "elements":
             found.append(list_type(spec[1]))
         case "partial":
@@ -304,7 +314,7 @@ def cell_count(spec: Spec) -> int:
     match spec[0]:
         case "scalar" | "node" | "contents" | "unbound" | "unreadable":
             return 0
-        case "array":
+        case "array" | "recursive":
             return 1
         case "partial" | "elements":
             return cell_count(spec[1])
@@ -344,6 +354,8 @@ class Rebuilder:
                 return ScalarValue(next(self.nodes), self.scope, spec[2])
             case "array":
                 return ArrayValue((next(self.nodes), self.scope), *(next(self.roots) or ()))
+            case "recursive":
+                return RecursiveValue(spec[1], (next(self.nodes), self.scope), *(next(self.roots) or ()))
             case "node":
                 return NodeValue(next(self.nodes), self.scope)
             case "unbound":
@@ -415,6 +427,10 @@ def show_spec(spec: Spec) -> str:
             return "function"
         case "contents":
             return repr(spec[1])
+        case "recursive":
+            return " or ".join("None" if isinstance(part, StaticOf) else part[1][0].__name__ for part in spec[1].alternatives)
+        case "self":
+            return "a node"
         case "choice" | "union":
             return " or ".join(map(show_spec, spec[2]))
         case "items":
@@ -425,7 +441,7 @@ def show_spec(spec: Spec) -> str:
             return "an opaque value"
     from arignote.frontend.show import show_value
 
-    return show_value(_example(spec))
+    return show_value(example(spec))
 
 
 def _show_static(thing: object) -> str:
@@ -434,7 +450,7 @@ def _show_static(thing: object) -> str:
     return show_static(thing)
 
 
-def _example(spec: Spec) -> Value:
+def example(spec: Spec) -> Value:
     """A value of this spec, with nodes of the right types that stand for nothing."""
     from arignote.frontend.scope import Scope
     from arignote.ir.graph import Parameter

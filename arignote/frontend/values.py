@@ -5,9 +5,10 @@
     scalar ArrayValue                   run-time array, with identity: a cell that holds the current node
     TupleValue ListValue DictValue RecordValue      containers of known structure (a record: named tuple or dataclass)
     ListValue with `Elements`            a list of run-time length
-    RangeValue SliceValue ViewValue; ZipValue EnumerateValue ReversedValue MapValue GeneratorValue
+    RangeValue SliceValue ViewValue; ZipValue EnumerateValue ReversedValue MapValue LazyValue
     FunctionValue BoundMethod MethodValue TransformValue ChoiceValue
     UnionValue                                      one of several values, by a run-time tag
+    RecursiveValue                                  a tree, linked list ...: one of several, which may contain itself
     Unbound Unreadable PartialValue                 a variable that has no value, no usable value, perhaps no value
 
 Values that Python can change in place are `Cell`s. They are compared by identity, hold what changes in `state`, and
@@ -26,6 +27,7 @@ from arignote.ir.graph import Node, Span
 from arignote.ir.types import Type, dims_of, dtype_of
 
 if TYPE_CHECKING:
+    from arignote.frontend.recursive import Definition
     from arignote.frontend.scope import Scope
     from arignote.frontend.source import Definition
 
@@ -234,6 +236,21 @@ class RecordValue(Cell):
         return issubclass(self.cls, tuple)
 
 
+class RecursiveValue(Cell):
+    """A node of recursive data. The state is (node, scope); the memory is that of all that hangs on it."""
+
+    __slots__ = ("definition",)
+
+    def __init__(self, definition: Definition, state: Any, roots: Any = None, touched: Any = None) -> None:
+        super().__init__(state, roots, touched)
+        self.definition = definition
+
+    @property
+    def options(self) -> tuple[Value, ...]:
+        """What it may be: values to be asked for their classes only."""
+        return self.definition.samples
+
+
 @dataclass(slots=True, eq=False)
 class TupleValue(Value):
     items: tuple[Value, ...]
@@ -283,14 +300,30 @@ class MapValue(Value):
 
 
 @dataclass(slots=True, eq=False)
-class GeneratorValue(Value):
-    """A generator expression; its items are computed where it is written."""
+class LazyValue(Value):
+    """A generator expression. Its items are computed when they are asked for, in the frame where it stands: one for
+    each of `iterable`, or, where it has conditions or several loops, all at once, which gives `items`.
 
-    items: tuple[Value, ...]
+    seen: what the variables that it reads held when it was made, and the states of those
+    """
+
+    node: Any
+    frame: Any
+    iterable: Value
+    seen: dict[str, tuple[Value, Any]]
+    items: ListValue | None = None
     used: bool = False
 
+    @property
+    def source(self) -> Value | None:
+        """What decides how many items there are; None where that is not known before they are computed."""
+        if self.items is not None:
+            return self.items
+        generators = self.node.generators
+        return self.iterable if len(generators) == 1 and not generators[0].ifs else None
 
-ITERATORS = (ZipValue, EnumerateValue, ReversedValue, MapValue, GeneratorValue)
+
+ITERATORS = (ZipValue, EnumerateValue, ReversedValue, MapValue, LazyValue)
 """What can be gone through only once; `used` tells that it was."""
 
 
@@ -413,6 +446,12 @@ class Journal:
         """Start a level. What is born later than the time returned belongs to it."""
         self.levels.append({})
         return now()
+
+    def keep(self) -> None:
+        """End the innermost level; its changes stay."""
+        changed = self.levels.pop()
+        for mutable, state in changed.items():
+            self.levels[-1].setdefault(mutable, state)
 
     def close(self) -> dict[Mutable, Any]:
         """Undo the innermost level; the new states of all that it changed, in the order of their first change."""
