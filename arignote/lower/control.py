@@ -37,6 +37,11 @@ def _closure(frame: Frame, node: Apply) -> AnyValue:
     return ClosureValue(node["function"], tuple([frame.value(x) for x in node.inputs]))
 
 
+@rule("captured")
+def _captured(frame: Frame, node: Apply) -> AnyValue:
+    return _closure_of(frame, node.inputs[0]).captures[node["index"]]
+
+
 @rule("tuple")
 def _tuple(frame: Frame, node: Apply) -> AnyValue:
     return TupleValue(tuple([frame.value(x) for x in node.inputs])) if node.inputs else UNIT

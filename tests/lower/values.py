@@ -81,8 +81,12 @@ class NativeMemory:
         return self._made(data.tobytes(), len(words) if slot == BUFFER else 0, int(slot == BUFFER), 0)
 
     def read_column(self, buffer: int, slot: str, count: int) -> list[Any]:
-        dtype = np.dtype(np.int64 if slot == BUFFER or is_pointer(slot) else slot)
-        return list(np.frombuffer(ctypes.string_at(buffer + DATA, count * dtype.itemsize), dtype)) if count else []
+        if not count:
+            return []
+        is_address = slot == BUFFER or is_pointer(slot)
+        dtype = np.dtype(np.int64 if is_address else slot)
+        data = np.frombuffer(ctypes.string_at(buffer + DATA, count * dtype.itemsize), dtype)
+        return [int(word) for word in data] if is_address else list(data)
 
     def box(self, tag: int, types: list[str], words: list[Any]) -> int:
         data = np.zeros(len(words), np.int64)
