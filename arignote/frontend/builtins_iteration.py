@@ -7,7 +7,7 @@ import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from arignote.frontend import numbers, prelude, prelude_lists, sequences
+from arignote.frontend import numbers, numpy_lists, prelude, prelude_lists, sequences  # noqa: F401
 from arignote.frontend.branches import choose
 from arignote.frontend.builtins_table import BUILTINS, Handler, builtin, only_keywords
 from arignote.frontend.comprehensions import has_known_items, quantified

@@ -284,14 +284,14 @@ def concatenated(items: list[Any], axis: int, dtype: Any) -> np.ndarray[Any, Any
     """np.concatenate(items, axis), of arrays whose axis was moved to the front."""
     if len(items) == 0:
         raise ValueError("need at least one array to concatenate")
-    first = np.moveaxis(items[0], axis, 0)
+    first = np.moveaxis(np.asarray(items[0]), axis, 0)
     count = 0
     for item in items:
-        count += item.shape[axis]
+        count += np.asarray(item).shape[axis]
     found = np.zeros((count, *first.shape[1:]), dtype)
     start = 0
     for item in items:
-        part = np.moveaxis(item, axis, 0)
+        part = np.moveaxis(np.asarray(item), axis, 0)
         if part.shape[1:] != first.shape[1:]:
             raise ValueError(
                 "all the input array dimensions except for the concatenation axis must match exactly"

@@ -18,7 +18,7 @@ from arignote.frontend.join import is_unreadable, join, widen
 from arignote.frontend.numpy_slice import slice_of
 from arignote.frontend.operators import negate
 from arignote.frontend.scope import HOOKS, Scope
-from arignote.frontend.spec import Flat, Spec, flatten, leaf_types, list_type, rebuild, show_spec
+from arignote.frontend.spec import Flat, flatten, leaf_types, list_type, rebuild, show_spec
 from arignote.frontend.values import (
     Elements,
     FunctionValue,
@@ -444,7 +444,8 @@ def truth_of(context: Context, cell: ListValue) -> Value:
 
 def as_array(context: Context, cell: ListValue, dtype: str | None = None) -> Value:
     """np.array(cell)"""
-    found, is_array = _entry_type(context, elements_of(context, cell).element)
+    found, dims = entry_type(context, cell)
+    is_array = bool(dims)
     if dtype is None and found != "float64" and not is_array:
         empty = context.emit("equal", context.node(length_of(context, cell)), context.constant(0))
         context.raise_if(empty, ValueError, f"compiled code cannot make an array of an empty list that would hold {found}: "
@@ -457,13 +458,14 @@ def _numpy_type(dtype: str) -> Any:
     return np.dtype(dtype).type
 
 
-def _entry_type(context: Context, element: Spec) -> tuple[str, bool]:
-    """The dtype that NumPy gives an array of such elements, and whether they have dimensions themselves."""
+def entry_type(context: Context, cell: ListValue) -> tuple[str, tuple[int, ...]]:
+    """The dtype that NumPy gives an array of such elements, and the dimensions that they have themselves."""
+    element = elements_of(context, cell).element
     outer, context.scope = context.scope, Scope("nothing", context.scope)
     try:
         nodes = [Parameter("x", type_) for type_ in leaf_types(element)]
         node = context.node(HOOKS["asarray"](context, rebuild(element, nodes, context.scope)))
-        return dtype_of(node.type), bool(dims_of(node.type))
+        return dtype_of(node.type), dims_of(node.type)
     finally:
         context.scope = outer
 
