@@ -8,6 +8,7 @@ like any other, so they are differentiated again for higher orders.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 
 from arignote.autodiff.adjoint import Adjoint, Place, Pullback, first_span
@@ -28,11 +29,19 @@ def vjp_in_reverse(adjoint: Adjoint, node: Apply) -> tuple[Node, Pullback]:
     result, residual = emit.item(pair, 0), emit.item(pair, 1)
 
     def pullback(cotangent: Cotangent) -> None:
-        given = emit.op("call", backward, residual, whole(emit, cotangent, result))
+        given = emit.op("call", backward, residual, whole(emit, cotangent, result), site(emit))
         for index, operand in enumerate(operands):
             adjoint.add_at(Place(operand), spread(emit, emit.item(given, index)))
 
     return result, pullback
+
+
+_sites = itertools.count()
+
+
+def site(emit: AdjointEmit) -> Node:
+    """A number for one call of a backward rule: two calls with equal operands that print are two calls."""
+    return emit.integer(next(_sites))
 
 
 def jvp_in_reverse(adjoint: Adjoint, node: Apply) -> tuple[Node, Pullback]:
@@ -74,7 +83,7 @@ def vjp_in_forward(push: Pushforward, node: Apply) -> tuple[Node, Tangent]:
     result, residual = emit.item(pair, 0), emit.item(pair, 1)
     backward = function_of(node.inputs[2])
     zero = zero_tangent(emit, result)
-    _, transpose = _transposable(emit, backward, (False, True), [residual, zero])
+    _, transpose = _transposable(emit, backward, (False, True, False), [residual, zero, site(emit)])
     given = transpose(emit.tuple(map(push.whole, operands)))
     return result, spread(emit, emit.item(given, 0))
 

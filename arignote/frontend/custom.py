@@ -22,11 +22,11 @@ from arignote.frontend.join import is_unreadable, join, widen
 from arignote.frontend.names import captured
 from arignote.frontend.scope import HOOKS, Scope
 from arignote.frontend.spec import Flat, Rebuilder, Spec, cell_count, flatten, leaf_types, rebuild, show_spec
-from arignote.frontend.transforms import cotangent_leaves, gradients_of, is_differentiable
+from arignote.frontend.transforms import at_run_time, cotangent_leaves, gradients_of, is_differentiable
 from arignote.frontend.values import FunctionValue, Memory, Static, TransformValue, TupleValue, Value
 from arignote.ir.errors import DifferentiationError
 from arignote.ir.graph import Function, Node, Parameter, substitute
-from arignote.ir.types import TOKEN, Array, Tuple, Type, dims_of, dtype_of, fits, tangent_type
+from arignote.ir.types import INT64, TOKEN, Array, Tuple, Type, dims_of, dtype_of, fits, tangent_type
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -81,6 +81,8 @@ def call_custom(context: Context, value: TransformValue, arguments: list[Value],
         rule = "defvjp(fwd, bwd)" if value.kind == "custom_vjp" else "defjvp(rule)"
         context.error(f"{name} is a {value.kind} function without a rule", DifferentiationError, f"{name}.{rule}")
     arguments = _positional(context, value.function, arguments, keywords)
+    if _mark(value) in context.program.running:
+        arguments = [at_run_time(context, argument) for argument in arguments]
     instance, flat, whole = specialise_apply(context, value.function, arguments, {})
     if instance is None:
         context.error(f"{name} writes into its argument, so it cannot have a rule", DifferentiationError,
@@ -101,6 +103,13 @@ def _name(function: Value) -> str:
     if isinstance(function, FunctionValue):
         return function.name
     return getattr(function.object, "__name__", "the function") if isinstance(function, Static) else "the function"
+
+
+def _mark(value: TransformValue) -> Any:
+    """What stands among what is running while the rules of a function are made. A rule that calls its function with
+    other numbers known at compile time would lead from one to the next without end: they become run-time ones."""
+    function = value.function
+    return Rules, function.definition if isinstance(function, FunctionValue) else id(value)
 
 
 def _positional(context: Context, function: Value, arguments: list[Value], keywords: dict[str, Value]) -> list[Value]:
@@ -133,11 +142,14 @@ def _rules_of(context: Context, value: TransformValue, instance: Instance,
         found = Rules(value.kind, _name(value.function), flat.spec, nondiff, widen(instance.result),
                       effects=instance.effects)  # fmt: skip
         instances[key] = found
+        context.program.running.append(_mark(value))
         try:
             _settle(context, found)
         except BaseException:
             instances.pop(key, None)
             raise
+        finally:
+            context.program.running.pop()
     return found, flat
 
 
@@ -336,12 +348,13 @@ def _finish_vjp(context: Context, rules: Rules) -> dict[_Body, Callable[[], None
     def define_backward() -> None:
         emit = backward.scope.emit
         parts = [*backward.leaves, *kept_leaves, *backward.hidden_parameters(), *shapes]
+        site = Parameter("site", INT64)
         saved = Parameter("residual", Tuple([part.type for part in parts]))
         # The body was written in terms of separate parameters; they are components of one.
         mapping: dict[Node, Node] = {part: emit.item(saved, index) for index, part in enumerate(parts)}
         token = backward.scope.token
         if backward.scope.has_effects:
-            mapping[backward.scope.entry] = emit.op("fork", saved, seed)
+            mapping[backward.scope.entry] = emit.op("fork", saved, seed, site)
             found_ = emit.op("ordered", token, emit.tuple(found))
         else:
             found_ = emit.tuple(found)
@@ -351,7 +364,7 @@ def _finish_vjp(context: Context, rules: Rules) -> dict[_Body, Callable[[], None
                 emit.note(new, emit.spans[old])
 
         result = substitute([found_], mapping, note)[0]
-        _define(second, backward, [saved, seed], result)
+        _define(second, backward, [saved, seed, site], result)
 
     return {forward: define_forward, backward: define_backward}
 
