@@ -1,8 +1,8 @@
 """Which values carry derivatives: from the inputs (activity), and on to the result (demand).
 
 A `Mask` says it part by part: a bool for a scalar, array, list or union; a tuple of masks for a tuple (one per item)
-and for a closure (one per capture). Both analyses follow the same edges, `differentiable_operands`, so a value that is active and demanded lies on a path of derivatives from an input to the
-result; only such values get cotangents.
+and for a closure (one per capture). Both analyses follow the same edges, `differentiable_operands`, so a value that is
+active and demanded lies on a path of derivatives from an input to the result; only such values get cotangents.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from arignote.autodiff.activity import Flags, Mask, activity, demand, differentiable_operands
 from arignote.autodiff.cotangent import Cotangent, accumulate, spread, whole
 from arignote.autodiff.emit import AdjointEmit
-from arignote.autodiff.residuals import Kept, Policy, choose
+from arignote.autodiff.residuals import LOOPS, Kept, Policy, choose, is_pure
 from arignote.ir.errors import DifferentiationError
 from arignote.ir.graph import (
     Apply,
@@ -33,8 +33,10 @@ from arignote.ops.term import Term
 
 Pullback = Callable[[Cotangent], None]
 
-# What gives an array that is written into, where it got one: in a loop, the same memory.
-_PASS_ON = frozenset("update_index update_slice scatter closure cond for_loop while_loop tuple item".split())
+# What gives an array or list that is written into, where it got one: in a loop, the same memory.
+_PASS_ON = frozenset(
+    "update_index update_slice scatter list_push list_set list_pop closure cond for_loop while_loop tuple item".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +57,16 @@ class Adjoint:
     wrt:    which parameters get cotangents;  want: which parts of the result have them
     seeded: those of the function's parameters whose cotangents are added to something there is already
     written: those of the function's parameters that the loop around writes into from one iteration to the next
+    steady: those of the function's parameters that cost nothing to keep, where saving costs memory in each iteration
     """
 
     def __init__(self, function: Function, wrt: Flags, want: Mask,
                  parameters: tuple[Parameter, ...] | None = None, seeded: Iterable[Node] = (),
-                 written: Iterable[Node] = ()) -> None:  # fmt: skip
+                 written: Iterable[Node] = (), steady: Iterable[Node] = ()) -> None:  # fmt: skip
         self.function = function
         self.seeded = frozenset(seeded)
         self.volatile: set[Node] = set(written)
+        self.steady: set[Node] = set(steady) - self.volatile
         self.emit = AdjointEmit()
         self.active = activity(function, wrt)
         self.demand = demand(function, wrt, want)
@@ -83,12 +87,25 @@ class Adjoint:
         elif isinstance(node, Apply):
             if node.op.name in _PASS_ON and not self.volatile.isdisjoint(node.inputs):
                 self.volatile.add(node)
+            if self.steady and self._is_steady(node):
+                self.steady.add(node)
             self.emit.at(self.function.spans.get(node))
             augment = AUGMENTED.get(node.op.name) if node in self.demand else None
             if augment is None:
                 self.forward[node] = self.copy(node)
             else:
                 self.forward[node], self.pullbacks[node] = augment(self, node)
+
+    def _is_steady(self, node: Apply) -> bool:
+        return (all(x in self.steady or isinstance(x, Constant) for x in node.inputs) and bool(node.inputs)
+                and is_pure(node) and node.op.name not in LOOPS and node not in self.volatile)  # fmt: skip
+
+    def is_steady(self, place: Place) -> bool:
+        """Whether the backward can compute the value at a place from what it has anyway."""
+        return place.capture is None and (place.node in self.steady or isinstance(place.node, Constant))
+
+    def forwarded(self, nodes: Iterable[Node]) -> frozenset[Node]:
+        return frozenset(self.forward[x] for x in nodes)
 
     def copy(self, node: Apply) -> Node:
         """The same operation on the forward operands."""

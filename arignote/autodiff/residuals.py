@@ -26,8 +26,11 @@ _VIEWS = frozenset(
 )
 CHEAP = _ARITHMETIC | _VIEWS
 
-# Give a part of an array: kept themselves where the array is volatile.
-_READS = frozenset(("index", "slice", "gather"))
+# What depends on the iteration of a loop and is a loop itself is saved all the same.
+LOOPS = frozenset(("for_loop", "while_loop"))
+
+# Give a part of an array or list: kept themselves where that is volatile.
+_READS = frozenset(("index", "slice", "gather", "list_get", "list_length"))
 
 # Never kept themselves: their operands are.
 _TRANSPARENT = frozenset(("tuple", "closure"))
@@ -35,10 +38,12 @@ _TRANSPARENT = frozenset(("tuple", "closure"))
 
 @dataclass(slots=True)
 class Kept:
-    """The cut. `supplied` are expressions over free parameters; `saved` are results of the forward function."""
+    """The cut. `supplied` are expressions over free parameters; `saved` are results of the forward function; `known`
+    are those of the policy's that the backward reads."""
 
     supplied: list[Node] = field(default_factory=list)
     saved: list[Node] = field(default_factory=list)
+    known: list[Node] = field(default_factory=list)
 
     def nodes(self) -> list[Node]:
         return self.supplied + self.saved
@@ -49,14 +54,17 @@ class Policy:
     """Where the backward runs, seen from the forward function.
 
     free:    parameters whose values the caller still has when the backward runs
-    index:   the loop index, which the backward loop has anyway
-    in_loop: saving costs memory per iteration, so whatever depends on free parameters alone is never saved
+    known:   the loop index and what follows from it, which the backward loop has anyway
+    steady:  free parameters that saving would cost memory for in each iteration of a loop: whatever depends on them and
+             on what is known alone is computed again
+    in_loop: this is the body of a loop: what is the same in all iterations is lifted out of the backward loop
     volatile: free parameters that an enclosing loop writes into: keeping one would make every write copy the whole
              array, so what is read from it is kept instead
     """
 
     free: frozenset[Node] = frozenset()
-    index: Node | None = None
+    known: frozenset[Node] = frozenset()
+    steady: frozenset[Node] = frozenset()
     in_loop: bool = False
     volatile: frozenset[Node] = frozenset()
 
@@ -110,6 +118,7 @@ class _Cut:
         self.kept = Kept()
         self.available: set[Node] = set()  # kept, or can be computed from what is kept
         self.free: set[Node] = set()  # depends on nothing but free parameters
+        self.steady: set[Node] = set()  # depends on nothing but steady parameters and what is known
 
     def run(self) -> Kept:
         order = topological(self.needed)
@@ -124,21 +133,21 @@ class _Cut:
         policy = self.policy
         if isinstance(node, Constant):
             self.free.add(node)
-            self.available.add(node)
+            self.steady.add(node)
         elif isinstance(node, Parameter):
             if node in policy.free:
                 self.free.add(node)
-                if policy.in_loop:
-                    self.available.add(node)
-            if node is policy.index:
-                self.available.add(node)
-        elif isinstance(node, Apply) and _is_pure(node) and not self._reads_volatile(node):
+            if node in policy.steady or node in policy.known:
+                self.steady.add(node)
+        elif isinstance(node, Apply) and is_pure(node) and not self._reads_volatile(node):
             if all(x in self.free for x in node.inputs):
                 self.free.add(node)
-            if node in self.free and policy.in_loop:
-                self.available.add(node)
+            if all(x in self.steady for x in node.inputs) and (node in self.free or node.op.name not in LOOPS):
+                self.steady.add(node)
             elif node.op.name in CHEAP and all(x in self.available for x in node.inputs):
                 self.available.add(node)
+        if node in self.steady:
+            self.available.add(node)
 
     def _reads_volatile(self, node: Apply) -> bool:
         return node.op.name in _READS and node.inputs[0] in self.policy.volatile
@@ -161,7 +170,7 @@ class _Cut:
             if node in saved or node in supplied:
                 continue
             if isinstance(node, Parameter):
-                if node is not self.policy.index:
+                if node not in self.policy.known:
                     supplied.add(node)
             elif self._is_liftable(node):
                 supplied.add(node)
@@ -174,6 +183,8 @@ class _Cut:
                     kept.saved.append(node)
                 elif node in supplied:
                     kept.supplied.append(node)
+                elif node in self.policy.known:
+                    kept.known.append(node)
         return kept
 
     def _is_liftable(self, node: Node) -> bool:
@@ -184,7 +195,7 @@ class _Cut:
         return node.op.name not in CHEAP or isinstance(node.type, Scalar)
 
 
-def _is_pure(node: Apply) -> bool:
+def is_pure(node: Apply) -> bool:
     return node.type is not TOKEN and all(x.type is not TOKEN for x in node.inputs)
 
 

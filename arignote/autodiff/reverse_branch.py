@@ -90,7 +90,8 @@ def _branch(outer: Adjoint, node: Apply, closure: Node, flags: Flags, slots: dic
               for first in [p for p, s in zip(function.parameters, mine, strict=True) if s is slot][:1]}  # fmt: skip
     written = [p for p, place in zip(function.parameters, places, strict=False)
                if place.capture is None and place.node in outer.volatile]  # fmt: skip
-    adjoint = Adjoint(function, flags, want, seeded=firsts.values(), written=written)
+    steady = [p for p, place in zip(function.parameters, places, strict=False) if outer.is_steady(place)]
+    adjoint = Adjoint(function, flags, want, seeded=firsts.values(), written=written, steady=steady)
     cotangent = Parameter("cotangent", pruned_type(node.type, mask))
     branch = _Branch(adjoint, mine, cotangent)
     seeds: dict[Node, Cotangent] = {}
@@ -103,7 +104,7 @@ def _branch(outer: Adjoint, node: Apply, closure: Node, flags: Flags, slots: dic
     adjoint.emit.at(None)
     branch.roots = [_root(branch, slot, position) for position, slot in enumerate(slots.values())]
     parameters = [cotangent, *branch.seeds.values()]
-    policy = Policy(frozenset[Node](adjoint.parameters))
+    policy = Policy(frozenset[Node](adjoint.parameters), steady=adjoint.forwarded(adjoint.steady))
     branch.kept = adjoint.keep([x for x in branch.roots if x is not None], parameters, policy)
     return branch
 
@@ -143,7 +144,7 @@ def _forward(outer: Adjoint, node: Apply, branches: list[_Branch]) -> tuple[Node
 
 
 def _supplied(outer: Adjoint, closure: Node, branch: _Branch) -> list[Node]:
-    mapping = dict(zip(branch.adjoint.parameters, outer.values(closure), strict=True))
+    mapping: dict[Node, Node] = dict(zip(branch.adjoint.parameters, outer.values(closure), strict=True))
     return supply(outer, tuple(branch.kept.supplied), mapping)
 
 

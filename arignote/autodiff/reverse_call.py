@@ -41,13 +41,14 @@ class Augmented:
     is_open: bool = True
 
 
-_augmented: WeakKeyDictionary[Function, dict[tuple[Flags, Mask], Augmented]] = WeakKeyDictionary()
+_augmented: WeakKeyDictionary[Function, dict[tuple[Flags, Mask, Flags], Augmented]] = WeakKeyDictionary()
 
 
-def augment(function: Function, wrt: Flags, want: Mask) -> Augmented:
-    """The augmented form of a function, made once for each mask."""
+def augment(function: Function, wrt: Flags, want: Mask, steady: Flags) -> Augmented:
+    """The augmented form of a function, made once for each mask. `steady`: the parameters that the caller's backward
+    has anyway."""
     known = _augmented.setdefault(function, {})
-    found = known.get((wrt, want))
+    found = known.get((wrt, want, steady))
     if found is not None:
         found.recursive = found.recursive or found.is_open
         return found
@@ -58,24 +59,25 @@ def augment(function: Function, wrt: Flags, want: Mask) -> Augmented:
     backward = Function(f"{function.name}_backward", (Parameter("residual", residual), cotangent))
     backward.declare(Tuple([tangent_type(p.type) for p, flag in zip(parameters, wrt, strict=True) if flag]))
     forward.declare(Tuple([function.result_type, residual]))
-    found = known[wrt, want] = Augmented(parameters, forward, backward, residual)
+    found = known[wrt, want, steady] = Augmented(parameters, forward, backward, residual)
     try:
-        _make(found, function, wrt, want)
+        _make(found, function, wrt, want, steady)
     except BaseException:
-        del known[wrt, want]
+        del known[wrt, want, steady]
         raise
     found.is_open = False
     return found
 
 
-def _make(made: Augmented, function: Function, wrt: Flags, want: Mask) -> None:
-    adjoint = Adjoint(function, wrt, want, made.parameters)
+def _make(made: Augmented, function: Function, wrt: Flags, want: Mask, steady: Flags) -> None:
+    kept_anyway = [p for p, flag in zip(function.parameters, steady, strict=True) if flag]
+    adjoint = Adjoint(function, wrt, want, made.parameters, steady=kept_anyway)
     cotangent = made.backward.parameters[-1]
     adjoint.run_backward(spread(adjoint.emit, cotangent))
     adjoint.emit.at(None)
     roots = [adjoint.cotangent_of(i) for i, flag in enumerate(wrt) if flag]
-    free = frozenset[Node]() if made.recursive else frozenset[Node](made.parameters)
-    kept = adjoint.keep(roots, [cotangent], Policy(free))
+    policy = Policy(frozenset[Node](made.parameters), steady=adjoint.forwarded(adjoint.steady))
+    kept = adjoint.keep(roots, [cotangent], Policy() if made.recursive else policy)
     if made.recursive:
         _finish_recursive(made, adjoint, kept.nodes(), roots)
         return
@@ -127,7 +129,7 @@ def call(adjoint: Adjoint, node: Apply) -> tuple[Node, Pullback]:
     places = adjoint.places(node.inputs[0]) + [Place(x) for x in node.inputs[1:]]
     operands = [adjoint.value(place) for place in places]
     targets = [place for place, flag in zip(places, flags, strict=True) if flag]
-    made = augment(callee, flags, want)
+    made = augment(callee, flags, want, tuple(map(adjoint.is_steady, places)))
     result, given = _forward_call(adjoint, node, made, operands)
 
     def pullback(cotangent: Cotangent) -> None:

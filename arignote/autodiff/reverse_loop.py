@@ -13,9 +13,10 @@ from arignote.autodiff.activity import Flags, body_flags, loop_demand, loop_want
 from arignote.autodiff.adjoint import Adjoint, Place, Pullback, parameters_for, spread_all
 from arignote.autodiff.cotangent import Cotangent, spread, whole
 from arignote.autodiff.emit import function_of, widen
+from arignote.autodiff.induction import inductions
 from arignote.autodiff.residuals import Kept, Policy
 from arignote.autodiff.reverse_call import supply
-from arignote.ir.graph import Apply, Function, Node, Parameter, topological
+from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, substitute, topological
 from arignote.ir.types import INT64, Array, Closure, List, tangent_type
 
 
@@ -25,6 +26,7 @@ class _Body:
 
     tangents: cotangents of the demanded carried values, as the backward body receives them; then the totals of captures
     roots:    what it gives for them
+    steps:    the carried values that follow from the iteration: which they are, and what each iteration adds
     """
 
     adjoint: Adjoint
@@ -33,6 +35,12 @@ class _Body:
     tangents: list[Parameter]
     roots: list[Node]
     kept: Kept
+    steps: dict[Parameter, tuple[int, Node]]
+
+    @property
+    def following(self) -> list[Parameter]:
+        """The carried values that the backward computes from the iteration."""
+        return [p for p in self.kept.known if isinstance(p, Parameter) and p in self.steps]
 
     @property
     def element(self) -> Node:
@@ -49,9 +57,12 @@ def _run_body(outer: Adjoint, node: Apply, captures: Flags, carried: Flags) -> _
     wrt = body_flags(node, captures, carried)
     seeded = [p for p, flag in zip(function.parameters, captures, strict=False) if flag]
     first = count + counted
-    written = [p for p in function.parameters[first:] if isinstance(p.type, Array)]
+    steps = {j: step for j, step in inductions(node).items() if node.inputs[2 + j] not in outer.volatile}
+    changing = [p for j, p in enumerate(function.parameters[first:]) if j not in steps]
+    written = [p for p in changing if isinstance(p.type, Array | List)]
     written += [function.parameters[i] for i in volatile]
-    adjoint = Adjoint(function, wrt, loop_want(node, wrt, carried), seeded=seeded, written=written)
+    steady = [*function.parameters[:first], *(function.parameters[first + j] for j in steps)]
+    adjoint = Adjoint(function, wrt, loop_want(node, wrt, carried), seeded=seeded, written=written, steady=steady)
     marked = [i for i, flag in enumerate(wrt) if flag and i >= first]
     starts = {i: _tangent_parameter("cotangent", adjoint.parameters[i]) for i in marked}
     totals = {i: _tangent_parameter("total", adjoint.parameters[i]) for i in range(count) if captures[i]}
@@ -64,9 +75,18 @@ def _run_body(outer: Adjoint, node: Apply, captures: Flags, carried: Flags) -> _
     roots = [adjoint.cotangent_of(i) for i in (*starts, *totals)]
     tangents = [*starts.values(), *totals.values()]
     index = adjoint.parameters[count] if counted else None
+    own: dict[Node, Node] = dict(zip(function.parameters, adjoint.parameters, strict=True))
+    steps_of = {adjoint.parameters[first + j]: (j, substitute([step], dict(own))[0])
+                 for j, step in steps.items()}  # fmt: skip
     free = frozenset[Node](adjoint.parameters[:count])
-    policy = Policy(free, index, in_loop=True, volatile=frozenset(adjoint.parameters[i] for i in volatile))
-    return _Body(adjoint, count, index, tangents, roots, adjoint.keep(roots, tangents, policy))
+    known = frozenset[Node](steps_of) if index is None else frozenset[Node]([*steps_of, index])
+    policy = Policy(free, known, free, in_loop=True, volatile=frozenset(adjoint.parameters[i] for i in volatile))
+    kept = adjoint.keep(roots, tangents, policy)
+    for parameter in kept.known:
+        if parameter in steps_of:
+            leaves = topological([steps_of[parameter][1]])
+            kept.supplied += [x for x in leaves if isinstance(x, Parameter) and x not in kept.supplied]
+    return _Body(adjoint, count, index, tangents, roots, kept, steps_of)
 
 
 def _tangent_parameter(prefix: str, parameter: Parameter) -> Parameter:
@@ -95,10 +115,10 @@ def _counting_body(body: _Body) -> Function:
 
 
 def _backward_body(body: _Body) -> tuple[Function, bool]:
-    """(supplied, [saved], [count], index, tangents) -> tangents; and whether it asks for the count."""
+    """(supplied, starts, [saved], [count], index, tangents) -> tangents; and whether it asks for the count."""
     adjoint, kept = body.adjoint, body.kept
     emit = adjoint.emit
-    supplied = parameters_for("kept", kept.supplied)
+    supplied, starts = parameters_for("kept", kept.supplied), parameters_for("start", body.following)
     count, index = Parameter("count", INT64), Parameter("index", INT64)
     position = emit.op("subtract", emit.op("subtract", count, emit.integer(1)), index)
     mapping: dict[Node, Node] = dict(zip(kept.supplied, supplied, strict=True))
@@ -110,9 +130,13 @@ def _backward_body(body: _Body) -> tuple[Function, bool]:
         mapping.update((x, element if single else emit.item(element, i)) for i, x in enumerate(kept.saved))
     if body.index is not None:
         mapping[body.index] = position
+    for start, parameter in zip(starts, body.following, strict=True):
+        step = substitute([body.steps[parameter][1]], dict(mapping))[0]
+        still = isinstance(step, Constant) and step.value == 0
+        mapping[parameter] = start if still else emit.op("add", start, emit.op("multiply", position, step))
     result = emit.tuple(adjoint.rebuild(body.roots, mapping))
     counted = count in set(topological([result]))
-    parameters = [*supplied, *lists, *([count] if counted else []), index, *body.tangents]
+    parameters = [*supplied, *starts, *lists, *([count] if counted else []), index, *body.tangents]
     function = Function(f"{adjoint.function.name}_backward", ())
     return adjoint.finish(function, parameters, result), counted
 
@@ -164,8 +188,9 @@ def _pullback(adjoint: Adjoint, node: Apply, body: _Body, captures: Flags, carri
     captured = [place for place, flag in zip(adjoint.places(closure), captures, strict=True) if flag]
     starting = [Place(x) for x, flag in zip(node.inputs[2:], carried, strict=True) if flag]
     demanded = [i for i, flag in enumerate(carried) if flag]
-    operands = dict(zip(body.adjoint.parameters, adjoint.values(closure), strict=False))
-    given = [*supply(adjoint, tuple(body.kept.supplied), dict(operands)), *saved, *([count] if counted else [])]
+    operands: dict[Node, Node] = dict(zip(body.adjoint.parameters, adjoint.values(closure), strict=False))
+    starts = [adjoint.forward[node.inputs[2 + body.steps[p][0]]] for p in body.following]
+    given = [*supply(adjoint, tuple(body.kept.supplied), operands), *starts, *saved, *([count] if counted else [])]
 
     def pullback(cotangent: Cotangent) -> None:
         parts = cotangent if isinstance(cotangent, list) else [None] * len(carried)
