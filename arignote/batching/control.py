@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from arignote.batching.convert import components, widen
-from arignote.batching.masks import Mask, some, union
+from arignote.batching.convert import components, conform, widen
+from arignote.batching.masks import Mask, some, uniform, union
 from arignote.batching.selection import select_branches
 from arignote.batching.transform import Batched, Batching, function_of
 from arignote.ir.graph import Apply, Node
@@ -46,9 +46,50 @@ def _cond(walk: Batching, node: Apply) -> Stepped:
     return walk.emit.op("cond", walk.values[condition], *sides), mask
 
 
-def _custom(walk: Batching, node: Apply) -> Stepped:
-    """A function with a rule of the user's own, on its way to be called."""
-    raise CannotBatch("a function whose derivative is given by the user")
+def _custom_vjp(walk: Batching, node: Apply) -> Stepped:
+    """The function and both parts of its rule, batched. All that the rule is about is mapped, so that cotangents are:
+    what is the same for all elements is repeated, and the derivative of that adds up."""
+    primal, forward, backward, *operands = node.inputs
+    masks = _operand_masks(walk, operands, node["given"])
+    full = uniform(node.type, True)
+    made, values = _batched_closure(walk, primal, masks, full)
+    kept, kept_values = _batched_closure(walk, forward, masks, None)
+    residual = kept.mask[1]
+    kept, kept_values = _batched_closure(walk, forward, masks, (full, residual))
+    function = function_of(backward)
+    _, cotangent, *rest = function.parameters[len(walk.masks[backward]) :]
+    given = (residual, uniform(cotangent.type, True), *(uniform(p.type, False) for p in rest))
+    back, back_values = _batched_closure(walk, backward, given, uniform(function.result_type, True))
+    rules = [_closure(walk, *pair) for pair in ((made, values), (kept, kept_values), (back, back_values))]
+    return walk.emit.apply(node.op, *rules, *_widened(walk, made, operands, masks), **dict(node.attributes)), full
+
+
+def _custom_jvp(walk: Batching, node: Apply) -> Stepped:
+    primal, pushforward, *operands = node.inputs
+    masks = _operand_masks(walk, operands, node["given"])
+    full = uniform(node.type, True)
+    made, values = _batched_closure(walk, primal, masks, full)
+    function = function_of(pushforward)
+    tangents = function.parameters[len(walk.masks[pushforward]) + len(operands) :]
+    moving = tuple([uniform(p.type, True) for p in tangents])
+    push, push_values = _batched_closure(walk, pushforward, masks + moving, uniform(function.result_type, True))
+    rules = [_closure(walk, made, values), _closure(walk, push, push_values)]
+    return walk.emit.apply(node.op, *rules, *_widened(walk, made, operands, masks), **dict(node.attributes)), full
+
+
+def _operand_masks(walk: Batching, operands: Sequence[Node], given: int) -> tuple[Mask, ...]:
+    before = [walk.masks[x] for x in operands[:given]]
+    return (*before, *(uniform(x.type, True) for x in operands[given:]))
+
+
+def _batched_closure(walk: Batching, closure: Node, masks: tuple[Mask, ...], wanted: Mask) -> tuple[Batched, list[Node]]:
+    values, flags = captures(walk, closure)
+    return walk.batcher.batch(function_of(closure), flags + masks, walk.batch.dim, wanted), values
+
+
+def _widened(walk: Batching, made: Batched, operands: Sequence[Node], masks: tuple[Mask, ...]) -> list[Node]:
+    wide = [widen(walk.batch, walk.values[x], x.type, walk.masks[x], m) for x, m in zip(operands, masks, strict=True)]
+    return _fitting(walk, wide, made.function.parameters[len(made.function.parameters) - len(wide) :])
 
 
 # loops -------------------------------------------------------------------------------------------------------------
@@ -83,20 +124,14 @@ def _loop(walk: Batching, node: Apply, count: Node | None, skip: int) -> Stepped
     head = count if count is not None else _condition(walk, node.inputs[0], carried)
     start = [widen(walk.batch, walk.values[x], t, walk.masks[x], m)
              for x, t, m in zip(init, types, carried, strict=True)]  # fmt: skip
-    closure = _loop_closure(walk, made, values)
+    closure = _closure(walk, made, values)
     wanted = made.function.parameters[len(made.function.parameters) - len(start) :]
     start = _fitting(walk, start, wanted)
     return walk.emit.op(node.op.name, head, closure, *start), carried
 
 
 def _fitting(walk: Batching, values: Sequence[Node], parameters: Sequence[Node]) -> list[Node]:
-    from arignote.batching.convert import conform
-
     return [conform(walk.emit, x, p.type) for x, p in zip(values, parameters, strict=True)]
-
-
-def _loop_closure(walk: Batching, made: Batched, values: Sequence[Node]) -> Node:
-    return walk.emit.closure(made.function, made.operands(walk.batch, values))
 
 
 def _condition(walk: Batching, closure: Node, carried: tuple[Mask, ...]) -> Node:
@@ -108,10 +143,10 @@ def _condition(walk: Batching, closure: Node, carried: tuple[Mask, ...]) -> Node
     made = walk.batcher.batch(function_of(closure), flags, walk.batch.dim)
     if some(made.mask):
         raise CannotBatch("how often a loop runs differs from element to element")
-    return _loop_closure(walk, made, values)
+    return _closure(walk, made, values)
 
 
 STEPS = {
-    "call": _call, "cond": _cond, "for_loop": _for, "while_loop": _while, "custom_vjp_call": _custom,
-    "custom_jvp_call": _custom,
+    "call": _call, "cond": _cond, "for_loop": _for, "while_loop": _while, "custom_vjp_call": _custom_vjp,
+    "custom_jvp_call": _custom_jvp,
 }  # fmt: skip

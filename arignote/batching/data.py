@@ -106,6 +106,10 @@ def _after(walk: Batching, node: Apply) -> Stepped:
     return walk.emit.op("after", *(walk.values[x] for x in node.inputs)), False
 
 
+def _fork(walk: Batching, node: Apply) -> Stepped:
+    return walk.emit.op("fork", *(walk.values[x] for x in node.inputs)), False
+
+
 def _ordered(walk: Batching, node: Apply) -> Stepped:
     token, value = node.inputs
     return walk.emit.op("ordered", walk.values[token], walk.values[value]), walk.masks[value]
@@ -148,5 +152,5 @@ STEPS = {
     "tuple": _tuple, "closure": _tuple, "item": _part, "captured": _part, "list_new": _list_new,
     "list_push": _list_push, "list_set": _list_set, "list_get": _list_get, "list_pop": _list_pop,
     "list_length": _list_length, "inject": _inject, "tag": _tag, "project": _project, "after": _after,
-    "ordered": _ordered, "raise_if": _raise_if,
+    "fork": _fork, "ordered": _ordered, "raise_if": _raise_if,
 }  # fmt: skip

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from arignote.batching.convert import conform, leading, widen
 from arignote.batching.masks import Mask, batched_type, check_finite, some, uniform, union
-from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, functions_below, keep_spans, nodes_of
+from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, function_in, keep_spans, nodes_of
 from arignote.ir.types import INT64, Closure
 from arignote.ops.batching import Aligned, Batch, CannotBatch, Operand, PerElement, Stacked, Uniform, aligned
 from arignote.ops.emit import Emit
@@ -66,6 +66,8 @@ class Batcher:
 
     def _make(self, key: Key) -> Batched:
         function, masks, dim, wanted = key
+        if not function.is_defined:
+            raise CannotBatch(f"{function.name}, which is still being made")
         for parameter in function.parameters:
             check_finite(parameter.type)
         check_finite(function.result_type)
@@ -171,6 +173,17 @@ def function_of(closure: Node) -> Function:
 
 
 def prints(function: Function) -> bool:
-    """Whether the function, or one that it calls, prints: then the elements go one after another."""
-    return any(isinstance(node, Apply) and node.op.name == "print"
-               for below in functions_below(function) for node in nodes_of(below))  # fmt: skip
+    """Whether the function, or one that it calls, prints, or may: then the elements go one after another."""
+    waiting, seen = [function], {function}
+    while waiting:
+        current = waiting.pop()
+        if not current.is_defined:
+            return True
+        for node in nodes_of(current):
+            if isinstance(node, Apply) and node.op.name == "print":
+                return True
+            callee = function_in(node)
+            if callee is not None and callee not in seen:
+                seen.add(callee)
+                waiting.append(callee)
+    return False
