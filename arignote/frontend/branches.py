@@ -18,6 +18,7 @@ from arignote.frontend.spec import Flat, Spec, leaf_types
 from arignote.frontend.state import applied, flatten_state, join_states, later_write, rebuild_state, union
 from arignote.frontend.values import Memory, Mutable, Unbound, Value, Variable
 from arignote.ir.graph import Node
+from arignote.ir.types import Type
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -159,6 +160,28 @@ def _emit_cond(
     if effects:
         outer.token = outer.emit.item(result, 0)
     return [[outer.emit.item(result, first + n) if isinstance(n, int) else n for n in nodes] for nodes in states]
+
+
+def choose_nodes(
+    context: Context,
+    condition: Node,
+    then: Callable[[], list[Node]],
+    otherwise: Callable[[], list[Node]],
+    types: Sequence[Type],
+) -> list[Node]:
+    """The nodes that one of two sides makes, which change nothing."""
+    outer, sides = context.scope, []
+    for name, make in (("then", then), ("else", otherwise)):
+        found: list[Node] = []
+        side, _ = run_branch(context, name, lambda make=make, found=found: found.extend(make()))
+        side.results = found if side.ended is None else [side.scope.emit.op("undefined", type=t) for t in types]
+        sides.append(side)
+    effects = any(side.scope.has_effects for side in sides)
+    closures = [close(outer, side.scope, side.results, effects) for side in sides]
+    result = outer.emit.op("cond", condition, *closures)
+    if effects:
+        outer.token = outer.emit.item(result, 0)
+    return [outer.emit.item(result, effects + n) for n in range(len(types))]
 
 
 def close(outer: Scope, scope: Scope, results: Sequence[Node], effects: bool) -> Node:

@@ -14,7 +14,7 @@ import numpy as np
 
 from arignote.frontend import numbers
 from arignote.frontend.attributes import get_attribute, replace
-from arignote.frontend.cases import is_one_of, is_union, narrowed, split_inside
+from arignote.frontend.cases import is_one_of, is_union, narrowed, split, split_inside
 from arignote.frontend.iterate import length
 from arignote.frontend.narrowing import possible
 from arignote.frontend.numpy_table import METHODS, lookup
@@ -323,6 +323,8 @@ def _hasattr(context: Context, arguments: list[Value], keywords: dict[str, Value
 @builtin(dataclasses.replace, least=1, most=1)
 def _replace(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
     base = arguments[0]
+    if is_union(base):
+        return split(context, base, lambda value: _replace(context, [value], keywords))
     if not isinstance(base, RecordValue):
         context.error(f"replace() needs a dataclass, got {context.show(base)}")
     return replace(context, base, keywords)

@@ -25,6 +25,7 @@ from arignote.frontend.operators import (
 )
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.transforms import call_maker, call_transform, call_transformed, give_rules
+from arignote.frontend.trees import as_node
 from arignote.frontend.values import (
     MAKER_ATTRIBUTE,
     TRANSFORM_ATTRIBUTE,
@@ -49,6 +50,7 @@ Keywords = dict[str, Value]
 
 TAKES_UNIONS: frozenset[Any] = frozenset((
     isinstance, type, print, bool, getattr, callable, typing.cast, functools.partial, functools.reduce, dict,
+    dataclasses.replace,
     operator.not_,
 ))  # fmt: skip
 """Known functions that look themselves at what an argument may be, or only pass it on; others do so case by case."""
@@ -233,7 +235,7 @@ def _construct_dataclass(context: Context, cls: Any, arguments: list[Value], key
             context.error(f"{cls.__name__}() is missing the argument '{field.name}'")
     if given:
         context.error(f"{cls.__name__}() got an unexpected keyword argument '{next(iter(given))}'")
-    return RecordValue(cls, [field.name for field in fields], items)
+    return as_node(context, RecordValue(cls, [field.name for field in fields], items))
 
 
 HOOKS["call"] = call

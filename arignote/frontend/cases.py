@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from arignote.frontend.branches import choose, run_branch
 from arignote.frontend.context import Raised, StaticRequired
-from arignote.frontend.narrowing import Facts, assume, home_of, learn, possible, tag_of
+from arignote.frontend.narrowing import Facts, Several, assume, key_of, learn, possible, tag_of
 from arignote.frontend.scope import HOOKS
-from arignote.frontend.values import ChoiceValue, ScalarValue, Static, TupleValue, UnionValue, Value
+from arignote.frontend.trees import option_of, tree_node
+from arignote.frontend.values import RecursiveValue, Static, TupleValue, UnionValue, Value
 from arignote.ir.errors import CompileError, TypeInferenceError
 from arignote.ir.graph import Node
 
@@ -24,19 +25,21 @@ if TYPE_CHECKING:
 Action = Callable[[Value], Value]
 
 
-def is_union(value: Value) -> TypeGuard[UnionValue]:
+def is_union(value: Value) -> TypeGuard[UnionValue | RecursiveValue]:
     """Whether the value is one of several."""
-    return isinstance(value, UnionValue)
+    return isinstance(value, UnionValue | RecursiveValue)
 
 
-def option(context: Context, value: UnionValue | ChoiceValue, place: int) -> Value:
+def option(context: Context, value: Several, place: int) -> Value:
     """The value as the alternative that it is known to be."""
+    if isinstance(value, RecursiveValue):
+        return option_of(context, value, place)
     return value.options[place]
 
 
 def narrowed(context: Context, value: Value) -> Value:
     """The value itself, if it is known here which one of several it is."""
-    while isinstance(value, UnionValue):
+    while is_union(value):
         places = possible(context, value)
         if len(places) > 1:
             break
@@ -44,18 +47,26 @@ def narrowed(context: Context, value: Value) -> Value:
     return value
 
 
-def known_to_be(context: Context, value: UnionValue | ChoiceValue, places: Iterable[int]) -> Facts:
-    tag = tag_of(value)
-    return {home_of(tag.node, tag.scope): frozenset(places)} if isinstance(tag, ScalarValue) else {}
+def known_to_be(context: Context, value: Several, places: Iterable[int]) -> Facts:
+    """The fact that it is one of these."""
+    key = key_of(value)
+    return {} if key is None else {key: frozenset(places)}
 
 
-def is_one_of(context: Context, value: UnionValue | ChoiceValue, wanted: Iterable[int]) -> Value:
+def tag_node(context: Context, value: Several) -> Node:
+    """Which alternative it is."""
+    if isinstance(value, RecursiveValue):
+        return context.scope.emit.op("tag", tree_node(context, value))
+    return context.node(tag_of(value))
+
+
+def is_one_of(context: Context, value: Several, wanted: Iterable[int]) -> Value:
     """Whether the value is one of these alternatives: a Python bool that tells so where it decides."""
     now = possible(context, value)
     inside, outside = set(wanted), set(range(len(value.options))) - set(wanted)
     if not inside.intersection(now) or not outside.intersection(now):
         return Static(not outside.intersection(now))
-    emit, tag = context.scope.emit, context.node(tag_of(value))
+    emit, tag = context.scope.emit, tag_node(context, value)
     fewer = min(inside.intersection(now), outside.intersection(now), key=len)
     sign, join = ("equal", "logical_or") if fewer <= inside else ("not_equal", "logical_and")
     test: Node | None = None
@@ -70,7 +81,7 @@ def is_one_of(context: Context, value: UnionValue | ChoiceValue, wanted: Iterabl
 # Cases
 
 
-def split(context: Context, value: UnionValue | ChoiceValue, action: Action) -> Value:
+def split(context: Context, value: Several, action: Action) -> Value:
     """The result of an action on whichever value it is."""
     places = list(possible(context, value))
     errors: list[CompileError] = []
@@ -103,7 +114,7 @@ def split(context: Context, value: UnionValue | ChoiceValue, action: Action) -> 
         raise
 
 
-def for_each_case(context: Context, value: UnionValue | ChoiceValue, action: Callable[[Value], None]) -> None:
+def for_each_case(context: Context, value: Several, action: Callable[[Value], None]) -> None:
     """Do something with whichever value it is."""
 
     def case(found: Value) -> Value:
@@ -114,7 +125,7 @@ def for_each_case(context: Context, value: UnionValue | ChoiceValue, action: Cal
 
 
 def _without_failing(
-    context: Context, value: UnionValue | ChoiceValue, places: list[int], action: Action, errors: list[CompileError]
+    context: Context, value: Several, places: list[int], action: Action, errors: list[CompileError]
 ) -> list[int]:
     """The cases that remain when those constants are sorted out at once for which Python would raise."""
     failing: list[tuple[int, Any]] = []
@@ -165,7 +176,7 @@ def _python_raises(context: Context, value: Value, error: CompileError) -> tuple
 
 def only(context: Context, value: Value, fits: Callable[[Value], bool], exception: Any, message: str) -> Value:
     """The one alternative that fits a use which cannot be split into cases; the others raise."""
-    while isinstance(value, UnionValue):
+    while is_union(value):
         places = possible(context, value)
         good = [place for place in places if fits(value.options[place])]
         if len(good) != 1:

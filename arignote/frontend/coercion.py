@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.join import alternative_of, alternatives, options_of, place_of, tag_of
-from arignote.frontend.scope import Scope
+from arignote.frontend.scope import HOOKS, Scope
 from arignote.frontend.spec import SEQUENCES, Flat, Roots, Spec, cell_count, leaf_types, list_type
 from arignote.frontend.state import union
 from arignote.frontend.values import REPEATED, Memory
@@ -44,6 +44,10 @@ class Coercion:
             self.run(spec[1], target)
         elif tag_of(spec) == "unbound" or tag_of(spec) == "unreadable":
             self._undefined(target)
+        elif tag_of(target) == "recursive":
+            part = self._take(spec)
+            self.nodes.append(HOOKS["to_tree"](self.context, part, target[1], self.where))
+            self.roots.append(union(part.roots))
         elif tag_of(target) == "choice":
             self._to_one_of(spec, options_of(spec), target[2], place_of)
         elif tag_of(target) == "union":
@@ -81,8 +85,11 @@ class Coercion:
 
     def _to_partial(self, spec: Spec, inner: Spec) -> None:
         if tag_of(spec) == "partial":
-            self.nodes.append(next(self.source_nodes))
-            self.run(spec[1], inner)
+            defined = next(self.source_nodes)
+            self.nodes.append(defined)
+            part = coerce(self.context, self._take(spec[1]), inner, defined)
+            self.nodes += part.nodes
+            self.roots += part.roots
         elif tag_of(spec) == "unbound":
             self.nodes.append(FALSE)
             self._undefined(inner)

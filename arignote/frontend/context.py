@@ -26,6 +26,7 @@ from arignote.frontend.values import (
     Frame,
     Journal,
     Memory,
+    RecursiveValue,
     ScalarValue,
     Static,
     Unreadable,
@@ -295,9 +296,9 @@ class Context:
                 )
 
     def write(self, cell: Cell, state: Any) -> None:
-        """Give a cell new contents in place. For an array, the state is the new node (of this scope)."""
+        """Give a cell new contents in place. For an array or a tree, the state is the new node (of this scope)."""
         self.check_writable(cell)
-        if isinstance(cell, ArrayValue):
+        if isinstance(cell, ArrayValue | RecursiveValue):
             state = (state, self.scope)
         for memory in cell.touched:
             self.set(memory, Write(cell, now(), self.span))

@@ -78,6 +78,7 @@ class Program:
     forced: set[Any] = field(default_factory=set)
     functions: dict[Any, FunctionValue] = field(default_factory=dict)
     derivatives: dict[Any, Function] = field(default_factory=dict)
+    made: dict[Any, Function] = field(default_factory=dict)
     names: dict[str, int] = field(default_factory=dict)
 
     def record(self, context: Context, container: Any, key: Any, name: str) -> Captured:
@@ -177,6 +178,7 @@ def _run(context: Context, instance: Instance, flat: Flat) -> None:
             if result is not None:
                 result = _in_scope(context, scope, result, spec)
             _define(instance, scope, parameters, result)
+            program.transforms.tail_calls(instance.function)
             instance.running = False
             return
         instance.result = spec

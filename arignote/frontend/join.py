@@ -9,18 +9,21 @@ and reading it says why.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
+from arignote.frontend.families import Family, family_of
 from arignote.frontend.promotion import result_dtype
 from arignote.frontend.spec import SEQUENCES, UNBOUND, Spec, show_spec
 from arignote.frontend.values import INT64_MAX, INT64_MIN, PYTHON_DTYPES
 from arignote.ir.structure import StaticOf
-from arignote.ir.types import is_float
+from arignote.ir.types import dims_of, is_float
 from arignote.ir.types import join as join_types
 
 NO_FUNCTION = "the function to call must be known at compile time"
+
+NOTHING_INSIDE = frozenset("scalar array node contents unbound function again recursive self".split())
 
 MOST_STATICS = 16
 """How many constants one variable may be one of: a string that grows in a loop has no type."""
@@ -43,7 +46,7 @@ def join(a: Spec, b: Spec) -> Spec:
         return _join_lists(a, b)
     if _is_function(a) and _is_function(b) and not (tag_a == tag_b == "function" and a[1] == b[1]):
         return _join_choices(a, b)
-    if tag_a != tag_b or tag_a in ("static", "union"):
+    if tag_a != tag_b or tag_a in ("static", "union", "recursive"):
         return _join_alternatives(a, b)
     if tag_a in ("array", "contents", "node"):
         type_ = join_types(a[1], b[1])
@@ -140,37 +143,85 @@ def kind_of(spec: Spec) -> Hashable:
         return "number" if _number(spec) is not None else "function" if _is_function(spec) else spec
     match spec[0]:
         case "scalar":
-            return "number"
-        case "array" | "tuple" | "list" | "dict":
+            return "number" if spec[2] else ("number", spec[1])
+        case "array":
+            return "array", spec[1].dtype, len(dims_of(spec[1]))
+        case "tuple" | "list" | "dict":
             return spec[0]
         case "sequence":
             return "list"
         case "record":
-            return "record", spec[1]
+            family = family_of(spec[1][0])
+            return ("record", spec[1]) if family is None else family
+        case "recursive":
+            return spec[1].family
+        case "self":
+            return "self"
     return "function" if _is_function(spec) else None
 
 
 def alternative_of(options: Sequence[Spec], spec: Spec) -> int:
     """Which of the alternatives a spec belongs to."""
-    return list(map(kind_of, options)).index(kind_of(spec))
+    kinds = list(map(kind_of, options))
+    if kind_of(spec) in kinds:
+        return kinds.index(kind_of(spec))
+    return next(place for place, option in enumerate(options) if join(option, spec) == option)
 
 
 def _join_alternatives(a: Spec, b: Spec) -> Spec:
     """A union, if the two are of different kinds. Numbers and arrays are of one: what is a number or an array would
     make two programs of each expression that it stands in."""
     options: dict[Hashable, Spec] = {}
-    if kind_of(a) == kind_of(b) is not None:
+    if kind_of(a) == kind_of(b) is not None and not isinstance(kind_of(a), Family):
         return _conflict(a, b)
     for part in (*alternatives(a), *alternatives(b)):
-        kind = kind_of(part)
+        kind = _number_among(options, part) or kind_of(part)
         known = options.get(kind)
-        options[kind] = part if known is None else join(known, part)
+        options[kind] = part if known is None else _join_kind(kind, known, part)
         if kind is None or tag_of(options[kind]) == "unreadable":
             return _conflict(a, b)
+    _absorb(options)
+    if len(options) == 1:
+        return next(iter(options.values()))
     statics = [part for part in options.values() if isinstance(part, StaticOf)]
-    if {"number", "array"} <= options.keys() or len(statics) > MOST_STATICS:
+    mixed = max(_numeric(alternatives(a)), _numeric(alternatives(b))) < _numeric(options.values()) > 1
+    if mixed or len(statics) > MOST_STATICS:
         return _conflict(a, b)
     return "union", None, tuple(sorted(options.values(), key=_is_something))
+
+
+def _number_among(options: dict[Hashable, Spec], spec: Spec) -> Hashable:
+    """The kind of the number that a number joins to; None if there is none."""
+    if _number(spec) is None:
+        return None
+    fits = (kind for kind, option in options.items() if _number(option) and tag_of(join(option, spec)) == "scalar")
+    return next(fits, None)
+
+
+def _numeric(specs: Iterable[Spec]) -> int:
+    """How many kinds of numbers and arrays there are."""
+    return sum(tag_of(spec) == "array" or _number(spec) is not None for spec in specs)
+
+
+def _join_kind(kind: Hashable, a: Spec, b: Spec) -> Spec:
+    if not isinstance(kind, Family) or tag_of(a) == tag_of(b) == "record" and a[1] == b[1]:
+        return join(a, b)
+    return _fold(kind, a, b)
+
+
+def _absorb(options: dict[Hashable, Spec]) -> None:
+    """Where there may be a tree, None and the classes without children are its alternatives."""
+    for family in [kind for kind in options if isinstance(kind, Family)]:
+        for kind, part in list(options.items()):
+            none = isinstance(part, StaticOf) and part.value is None and family.optional
+            if none or tag_of(part) == "record" and kind is not family and family.accepts(part[1][0]):
+                options[family] = _fold(family, options[family], options.pop(kind))
+
+
+def _fold(family: Family, *specs: Spec) -> Spec:
+    from arignote.frontend.recursive import fold
+
+    return fold(family, *specs)
 
 
 def _is_something(spec: Spec) -> bool:
@@ -231,7 +282,7 @@ def widen(spec: Spec) -> Spec:
 
 def is_unreadable(spec: Spec) -> bool:
     """Whether any part cannot be read."""
-    if isinstance(spec, StaticOf) or spec[0] in ("scalar", "array", "node", "contents", "unbound", "function", "again"):
+    if isinstance(spec, StaticOf) or spec[0] in NOTHING_INSIDE:
         return False
     if spec[0] in ("unreadable",):
         return True

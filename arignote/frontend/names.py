@@ -20,7 +20,8 @@ import numpy as np
 
 from arignote.frontend.scope import HOOKS, Scope
 from arignote.frontend.source import definition_of
-from arignote.frontend.spec import flatten, list_type
+from arignote.frontend.spec import cell_count, list_type
+from arignote.frontend.structures import spec_of, tree_definition_of
 from arignote.frontend.values import (
     ArrayValue,
     BoundMethod,
@@ -32,10 +33,12 @@ from arignote.frontend.values import (
     Memory,
     PartialValue,
     RecordValue,
+    RecursiveValue,
     ScalarValue,
     Static,
     TupleValue,
     Unbound,
+    UnionValue,
     Unreadable,
     Value,
     Variable,
@@ -51,12 +54,14 @@ from arignote.ir.structure import (
     NamedTupleOf,
     NumpyScalarOf,
     PythonScalarOf,
+    RecursiveOf,
     SequenceOf,
     StaticOf,
     Structure,
     TupleOf,
+    UnionOf,
 )
-from arignote.ir.types import Scalar, shaped
+from arignote.ir.types import INT64, Scalar, shaped
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -192,6 +197,12 @@ def value_of(
                 return context.lift(part.value)
             case SequenceOf():
                 return ListValue(_elements(context, part, leaf, scope, owner), roots())
+            case RecursiveOf():
+                definition = tree_definition_of(context, part)
+                return RecursiveValue(definition, (leaf(definition.type), scope), roots())
+            case UnionOf():
+                tag = ScalarValue(leaf(INT64), scope, True)
+                return UnionValue(tag, tuple([make(child) for child in part.alternatives]))
         items = [make(child) for child in part.children()]
         match part:
             case TupleOf():
@@ -211,11 +222,9 @@ def _elements(
     context: Context, structure: SequenceOf, leaf: Callable[[Any], Node], scope: Scope, owner: str | None
 ) -> Elements:
     """The contents of a list of run-time length."""
-    if structure.kind is not list:
-        context.error("a tuple whose length is known at run time only is not supported", hint="use a list")
-    example = value_of(context, structure.element, lambda type_: Parameter("x", type_), context.scope, owner)
-    flat = flatten(context, example)
-    return Elements(leaf(list_type(flat.spec)), scope, flat.spec, tuple(flat.roots))
+    element = spec_of(context, structure)[1]
+    memory = frozenset((Memory(owner),))
+    return Elements(leaf(list_type(element)), scope, element, ((memory, memory),) * cell_count(element))
 
 
 def lift(context: Context, thing: Any) -> Value:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from arignote.frontend.values import ChoiceValue, ScalarValue, Static, UnionValue, Value
-from arignote.ir.graph import Constant, Node
+from arignote.frontend.values import ChoiceValue, RecursiveValue, ScalarValue, Static, UnionValue, Value
+from arignote.ir.graph import Apply, Constant, Node
+from arignote.ir.structure import StaticOf
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -29,12 +30,36 @@ def home_of(node: Node, scope: Scope) -> Node:
         node, scope = outer, scope.parent
 
 
+Several = UnionValue | ChoiceValue | RecursiveValue
+"""What may be one of several `options`."""
+
+
 def tag_of(value: UnionValue | ChoiceValue) -> Value:
     return value.tag if isinstance(value, UnionValue) else value.index
 
 
-def possible(context: Context, value: UnionValue | ChoiceValue) -> tuple[int, ...]:
+def key_of(value: Several) -> Node | None:
+    """The node that facts about the value are kept under; None if it is known at compile time which one it is."""
+    if isinstance(value, RecursiveValue):
+        return home_of(*value.state)
+    tag = tag_of(value)
+    return home_of(tag.node, tag.scope) if isinstance(tag, ScalarValue) else None
+
+
+def is_nothing(context: Context, value: RecursiveValue) -> bool:
+    """Whether recursive data is known to be None here."""
+    places = possible(context, value)
+    return len(places) == 1 and isinstance(value.definition.alternatives[places[0]], StaticOf)
+
+
+def possible(context: Context, value: Several) -> tuple[int, ...]:
     """The alternatives that the value may be here."""
+    if isinstance(value, RecursiveValue):
+        key = home_of(*value.state)
+        if isinstance(key, Apply) and key.op.name == "inject":
+            return (key["alternative"],)
+        known = context.facts.get(key)
+        return tuple([place for place in range(len(value.options)) if known is None or place in known])
     tag = tag_of(value)
     if isinstance(tag, Static):
         return (tag.object,)

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from arignote.frontend import numbers
 from arignote.frontend.branches import choose, run_branch
 from arignote.frontend.cases import is_one_of, is_union, narrowed, split
-from arignote.frontend.narrowing import Facts, both, either, learn, possible, told_by
+from arignote.frontend.narrowing import Facts, Several, both, either, learn, possible, told_by
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.values import (
     ArrayValue,
     BoundMethod,
-    ChoiceValue,
     DictValue,
     FunctionValue,
     ListValue,
@@ -24,7 +23,6 @@ from arignote.frontend.values import (
     ScalarValue,
     Static,
     TupleValue,
-    UnionValue,
     Value,
     is_number,
     is_python_number,
@@ -161,7 +159,7 @@ def compare_named(context: Context, name: str, method: str, left: Value, right: 
     _not_ordered(context, method, left, right)
 
 
-def _compare_cases(context: Context, value: UnionValue, compare: Callable[[Value], Value]) -> Value:
+def _compare_cases(context: Context, value: Several, compare: Callable[[Value], Value]) -> Value:
     """A comparison of one of several constants needs no branches, and tells which one it is."""
     places = possible(context, value)
     if len(places) > 1 and all(isinstance(value.options[place], Static) for place in places):
@@ -267,7 +265,7 @@ def negate(context: Context, value: Value) -> Value:
 def identical(context: Context, left: Value, right: Value) -> Value:
     """`left is right`."""
     for one, other in ((left, right), (right, left)):
-        if isinstance(one, UnionValue | ChoiceValue):
+        if isinstance(one, Several):
             places = possible(context, one)
             if not isinstance(other, Static | FunctionValue) and len(places) > 1:
                 context.error("`is` of data that is known at run time only is not kept", hint="compare with ==")

@@ -17,6 +17,7 @@ from arignote.frontend.values import (
     PartialValue,
     RangeValue,
     RecordValue,
+    RecursiveValue,
     ScalarValue,
     SliceValue,
     Static,
@@ -57,7 +58,7 @@ def show_value(value: Value) -> str:
             return f"method {show_value(value.function)}"
         case MethodValue():
             return f"method .{value.name} of {show_value(value.instance)}"
-        case ChoiceValue() | UnionValue():
+        case ChoiceValue() | UnionValue() | RecursiveValue():
             return " or ".join(map(show_value, value.options))
         case RangeValue():
             return "range"

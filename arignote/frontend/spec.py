@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.narrowing import is_nothing, possible
+from arignote.frontend.scope import HOOKS
 from arignote.frontend.values import (
     ArrayValue,
     BoundMethod,
@@ -57,7 +58,6 @@ from arignote.frontend.values import (
     ViewValue,
     ZipValue,
 )
-from arignote.frontend.scope import HOOKS
 from arignote.ir.errors import UnsupportedSyntaxError
 from arignote.ir.graph import Node
 from arignote.ir.structure import StaticOf
@@ -428,7 +428,8 @@ def show_spec(spec: Spec) -> str:
         case "contents":
             return repr(spec[1])
         case "recursive":
-            return " or ".join("None" if isinstance(part, StaticOf) else part[1][0].__name__ for part in spec[1].alternatives)
+            parts = spec[1].alternatives
+            return " or ".join("None" if isinstance(part, StaticOf) else part[1][0].__name__ for part in parts)
         case "self":
             return "a node"
         case "choice" | "union":

@@ -3,36 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from arignote.frontend import calls, custom, fence, loop_statements, mapping, statements, tangents  # noqa: F401  they register themselves
 from arignote.frontend.context import Context, Raised, StaticRequired, WritesIntoArgument
+from arignote.frontend.families import forget
 from arignote.frontend.instances import Program, inline
 from arignote.frontend.join import is_unreadable
 from arignote.frontend.names import Captured, value_of
 from arignote.frontend.scope import Scope
 from arignote.frontend.spec import Spec, flatten, leaf_types
-from arignote.frontend.values import FunctionValue, Static, Value
-from arignote.ir.describe import is_named_tuple_class
+from arignote.frontend.structures import structure_of
+from arignote.frontend.values import FunctionValue, Value
 from arignote.ir.errors import CompileError, TypeInferenceError
 from arignote.ir.graph import Function, Node, Parameter
 from arignote.ir.structure import (
-    ArrayOf,
-    DataclassOf,
-    DictOf,
-    ListOf,
-    NamedTupleOf,
-    NumpyScalarOf,
-    PythonScalarOf,
-    SequenceOf,
     StaticOf,
     Structure,
-    TupleOf,
-    UnionOf,
 )
-from arignote.ir.types import dims_of, dtype_of
 
 RECURSION_LIMIT = 20_000
 """Frames of Python that the interpreter may use on a deeply nested program."""
@@ -80,6 +70,7 @@ def specialise(
     """Specialise a function (or an object that says what it is, see `values.TRANSFORM_ATTRIBUTE`) for these
     arguments."""
     forced: set[Any] = set()
+    forget()
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
     try:
@@ -147,7 +138,8 @@ class _Main:
         flat = flatten(context, value)
         if is_unreadable(flat.spec):
             context.error("a part of the value returned cannot be used: " + _why(flat.spec))
-        return _structure(context, flat.spec, iter(flat.nodes), leaves := []), leaves
+        structure = structure_of(context, flat.spec)
+        return structure, list(_leaves(context, flat.spec, iter(flat.nodes)))
 
 
 def _argument_names(target: Value, count: int) -> list[str]:
@@ -168,49 +160,15 @@ def _why(spec: Spec) -> str:
     return next((why for part in parts if (why := _why(part))), "")
 
 
-def _structure(context: Context, spec: Spec, nodes: Any, leaves: list[Node]) -> Structure:
-    """The structure of a result, and its leaves; static numbers become leaves."""
+def _leaves(context: Context, spec: Spec, nodes: Iterator[Node]) -> Iterator[Node]:
+    """The leaves of a result, in the order of those of its structure: numbers known at compile time are among them."""
     if isinstance(spec, StaticOf):
-        return _static_structure(context, spec, leaves)
-    match spec[0]:
-        case "scalar":
-            leaves.append(next(nodes))
-            return PythonScalarOf(spec[1]) if spec[2] else NumpyScalarOf(spec[1])
-        case "array":
-            leaves.append(next(nodes))
-            return ArrayOf(dtype_of(spec[1]), dims_of(spec[1]))
-        case "sequence":
-            leaves.append(next(nodes))
-            return SequenceOf(_structure(context, spec[1], iter(leaf_types(spec[1])), []))
-        case "tuple" | "list" | "dict" | "record":
-            items = tuple([_structure(context, part, nodes, leaves) for part in spec[2]])
-            return _container(context, spec, items)
-        case "union":
-            leaves.append(next(nodes))
-            return UnionOf(tuple([_structure(context, part, nodes, leaves) for part in spec[2]]))
-    context.error(
-        f"a compiled function cannot return {spec[0]}",
-        hint="return numbers, arrays, or tuples, lists, dicts and dataclasses of them",
-    )
-
-
-def _static_structure(context: Context, spec: StaticOf, leaves: list[Node]) -> Structure:
-    value = spec.value
-    if type(value) in (bool, int, float):
-        leaves.append(context.constant(value))
-        return PythonScalarOf(context.dtype(Static(value)))
-    return spec
-
-
-def _container(context: Context, spec: Spec, items: tuple[Structure, ...]) -> Structure:
-    if spec[0] == "tuple":
-        return TupleOf(items)
-    if spec[0] == "list":
-        return ListOf(items)
-    if spec[0] == "dict":
-        keys = tuple(key.value for key in spec[1][1])
-        if not all(type(key) is str for key in keys):
-            context.error("a dict that is returned must have string keys", hint="return a tuple of pairs")
-        return DictOf(keys, items, spec[1][0])
-    cls, names = spec[1]
-    return NamedTupleOf(cls, items) if is_named_tuple_class(cls) else DataclassOf(cls, names, items)
+        if type(spec.value) in (bool, int, float):
+            yield context.constant(spec.value)
+    elif spec[0] in ("tuple", "list", "dict", "record", "union"):
+        if spec[0] == "union":
+            yield next(nodes)
+        for part in spec[2]:
+            yield from _leaves(context, part, nodes)
+    else:
+        yield from (next(nodes) for _ in leaf_types(spec))

@@ -16,6 +16,7 @@ from arignote.frontend.values import (
     ListValue,
     Memory,
     Mutable,
+    RecursiveValue,
     Unreadable,
     Value,
     Variable,
@@ -64,6 +65,9 @@ def flatten_state(context: Context, mutable: Mutable) -> Flat:
     elif isinstance(mutable, ArrayValue):
         flattener.nodes.append(context.scope.bring(*state))
         spec = "contents", mutable.type
+    elif isinstance(mutable, RecursiveValue):
+        flattener.nodes.append(context.scope.bring(*state))
+        spec = "contents", mutable.definition.type
     elif isinstance(state, Elements):
         assert isinstance(mutable, ListValue)
         spec = flattener.stale(mutable) or ("elements", flattener.add_elements(state))
@@ -83,7 +87,7 @@ def rebuild_state(
         return rebuilder.take(spec)
     if spec[0] == "unreadable":
         return Unreadable(*spec[1:])
-    if isinstance(mutable, ArrayValue):
+    if isinstance(mutable, ArrayValue | RecursiveValue):
         return nodes[0], scope
     if spec[0] == "elements":
         return rebuilder.take_elements(spec[1])

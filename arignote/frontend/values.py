@@ -27,7 +27,7 @@ from arignote.ir.graph import Node, Span
 from arignote.ir.types import Type, dims_of, dtype_of
 
 if TYPE_CHECKING:
-    from arignote.frontend.recursive import Definition
+    from arignote.frontend.recursive import TreeDefinition
     from arignote.frontend.scope import Scope
     from arignote.frontend.source import Definition
 
@@ -241,7 +241,7 @@ class RecursiveValue(Cell):
 
     __slots__ = ("definition",)
 
-    def __init__(self, definition: Definition, state: Any, roots: Any = None, touched: Any = None) -> None:
+    def __init__(self, definition: TreeDefinition, state: Any, roots: Any = None, touched: Any = None) -> None:
         super().__init__(state, roots, touched)
         self.definition = definition
 

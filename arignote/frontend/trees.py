@@ -1,0 +1,194 @@
+"""Nodes of recursive data in the graph: made from records, looked into, and given more alternatives.
+
+What goes through a whole tree is a function of the graph that calls itself, made once for each pair of definitions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING
+
+from arignote.frontend.branches import choose_nodes
+from arignote.frontend.coercion import coerce
+from arignote.frontend.families import family_of
+from arignote.frontend.recursive import NONE, TreeDefinition, node_spec
+from arignote.frontend.scope import HOOKS, Scope
+from arignote.frontend.spec import Flat, Spec, cell_count, flatten, leaf_types, rebuild
+from arignote.frontend.values import RecordValue, RecursiveValue, Static, Value
+from arignote.ir.graph import Function, Node, Parameter
+from arignote.ir.types import TOKEN, Tuple, Type
+
+if TYPE_CHECKING:
+    from arignote.frontend.context import Context
+
+
+def tree_node(context: Context, value: RecursiveValue) -> Node:
+    """The union of the graph, in the current scope."""
+    context.check_fresh(value)
+    return context.scope.bring(*value.state)
+
+
+def option_of(context: Context, value: RecursiveValue, place: int) -> Value:
+    """The value as the alternative that it is known to be. A record shares the tree's memory."""
+    spec = value.definition.unfolded[place]
+    if spec is NONE:
+        return Static(None)
+    leaves = payload(context, tree_node(context, value), value.definition, place)
+    roots = [(value.roots, value.touched)] * cell_count(spec)
+    return rebuild(spec, leaves, context.scope, roots)
+
+
+def payload(context: Context, node: Node, definition: TreeDefinition, place: int) -> list[Node]:
+    """The leaves of an alternative."""
+    found = context.emit("project", node, alternative=place)
+    return [context.scope.emit.item(found, n) for n in range(len(definition.type.alternatives[place].items))]  # type: ignore[attr-defined]
+
+
+def inject(context: Context, nodes: Sequence[Node], definition: TreeDefinition, place: int) -> Node:
+    """A node from the leaves of an alternative."""
+    emit = context.scope.emit
+    return emit.op("inject", emit.tuple(nodes), type=definition.type, alternative=place)
+
+
+def to_tree(context: Context, flat: Flat, definition: TreeDefinition, where: Node | None) -> Node:
+    """None, a record, one of several such, or a tree with fewer alternatives, as a tree of this definition."""
+    if where is None or flat.spec is NONE:
+        return _to_tree(context, flat, definition)
+    nothing = lambda: [context.scope.emit.op("undefined", type=definition.type)]  # noqa: E731
+    outer = context.scope
+
+    def make() -> list[Node]:
+        nodes = [context.scope.bring(node, outer) for node in flat.nodes]
+        return [_to_tree(context, Flat(flat.spec, nodes, flat.roots), definition)]
+
+    return choose_nodes(context, where, make, nothing, [definition.type])[0]
+
+
+def _to_tree(context: Context, flat: Flat, definition: TreeDefinition) -> Node:
+    spec = flat.spec
+    if spec is NONE:
+        place = definition.place(None)
+        assert place is not None
+        return inject(context, [], definition, place)
+    if spec[0] == "recursive":
+        return _converted(context, flat.nodes[0], spec[1], definition)
+    if spec[0] == "union":
+        return _one_of(context, flat, definition)
+    place = definition.place(spec[1][0])
+    assert place is not None, (spec, definition)
+    return inject(context, coerce(context, flat, definition.unfolded[place]).nodes, definition, place)
+
+
+def _one_of(context: Context, flat: Flat, definition: TreeDefinition) -> Node:
+    tag, rest, parts = flat.nodes[0], flat.nodes[1:], []
+    for spec in flat.spec[2]:
+        count = len(leaf_types(spec))
+        parts.append((spec, rest[:count]))
+        rest = rest[count:]
+    outer = context.scope
+
+    def case(place: int) -> list[Node]:
+        spec, nodes = parts[place]
+        inside = [context.scope.bring(node, outer) for node in nodes]
+        return [_to_tree(context, Flat(spec, inside, []), definition)]
+
+    return switch(context, tag, range(len(parts)), case, [definition.type])[0]
+
+
+def switch(
+    context: Context, tag: Node, places: Sequence[int], case: Callable[[int], list[Node]], types: Sequence[Type]
+) -> list[Node]:
+    """The nodes of one of several cases, by a tag that is one of `places`."""
+    if len(places) == 1:
+        return case(places[0])
+    outer, emit = context.scope, context.scope.emit
+    here = emit.op("equal", tag, emit.integer(places[0]))
+    rest = lambda: switch(context, context.scope.bring(tag, outer), places[1:], case, types)  # noqa: E731
+    return choose_nodes(context, here, lambda: case(places[0]), rest, types)
+
+
+def _converted(context: Context, node: Node, source: TreeDefinition, target: TreeDefinition) -> Node:
+    """The whole tree as one whose definition has more alternatives, or wider fields."""
+    if source is target:
+        return node
+
+    def build(parameters: list[Node]) -> list[Node]:
+        tree, outer = parameters[0], context.scope
+
+        def case(place: int) -> list[Node]:
+            inside, spec = context.scope.bring(tree, outer), source.unfolded[place]
+            leaves = [] if spec is NONE else payload(context, inside, source, place)
+            return [_to_tree(context, Flat(spec, leaves, [None] * cell_count(spec)), target)]
+
+        tag = context.scope.emit.op("tag", tree)
+        return switch(context, tag, range(len(source.alternatives)), case, [target.type])
+
+    return call_made(context, ("convert", source, target), f"as_{target.name}", [node], [target.type], build)[0]
+
+
+def call_made(
+    context: Context,
+    key: Hashable,
+    name: str,
+    arguments: Sequence[Node],
+    types: Sequence[Type],
+    build: Callable[[list[Node]], list[Node]],
+) -> list[Node]:
+    """Call a function of the graph that is made by `build(parameters) -> results`, once for each key; the function may
+    call itself in this way."""
+    made = context.program.made
+    if key not in made:
+        scope = Scope(context.program.unique(name))
+        parameters = [Parameter(f"p{n}", node.type) for n, node in enumerate(arguments)]
+        made[key] = function = Function(scope.name, [scope.entry, *parameters])  # type: ignore[list-item]
+        function.declare(Tuple((TOKEN, *types)))
+        try:
+            _define(context, function, scope, lambda: build(list(parameters)))
+        except BaseException:
+            del made[key]
+            raise
+    scope = context.scope
+    result = scope.emit.call(made[key], scope.token, *arguments)
+    scope.token = scope.emit.item(result, 0)
+    return [scope.emit.item(result, 1 + n) for n in range(len(types))]
+
+
+def _define(context: Context, function: Function, scope: Scope, build: Callable[[], list[Node]]) -> None:
+    saved = context.scope, context.facts, context.is_first_guess
+    context.scope, context.facts, context.is_first_guess = scope, {}, False
+    if context.span is not None:
+        scope.emit.span = frozenset((context.span,))
+    context.journal.open()
+    try:
+        nodes = build()
+        result = scope.emit.tuple([scope.token, *nodes])
+    finally:
+        context.journal.close()
+        context.scope, context.facts, context.is_first_guess = saved
+    function.spans = scope.emit.function(function.name, function.parameters, result).spans
+    function.define(result)
+
+
+def as_node(context: Context, record: RecordValue) -> RecordValue:
+    """A record, in which what belongs to its own family is recursive data."""
+    if family_of(record.cls) is None:
+        return record
+    flat = flatten(context, record)
+    target = node_spec(flat.spec)
+    if target[0] == "unreadable":
+        context.error(f"a part of this {record.cls.__name__} {target[1]}", hint=target[2])
+    if target == flat.spec:
+        return record
+    wide = coerce(context, flat, target)
+    made = rebuild(target, wide.nodes, context.scope, wide.roots)
+    assert isinstance(made, RecordValue)
+    return made
+
+
+def stored(context: Context, value: RecursiveValue, changed: Spec, nodes: Sequence[Node]) -> None:
+    """Give the variable's tree a root with these fields."""
+    flat = Flat(changed, list(nodes), [])
+    context.write(value, to_tree(context, flat, value.definition, None))
+
+
+HOOKS["to_tree"] = to_tree
