@@ -73,9 +73,9 @@ def _node_of(c: Context, entry: Value) -> Node:
     """The integers or truth values of an entry that is no slice."""
     if not (isinstance(entry, ArrayValue) or is_number(entry)):
         items = sequence_items(entry)
-        if items is None:
+        if items is None and not isinstance(entry, ListValue):
             _not_an_index(c)
-        if not items:
+        if items == ():
             return c.emit("iota", s.ZERO, dtype="int64", dim=0)
     node = as_node(c, entry)
     if is_float(dtype_of(node.type)):

@@ -65,6 +65,11 @@ def sequence_items(value: Value) -> tuple[Value, ...] | None:
     return None
 
 
+def is_sequence(value: Value) -> bool:
+    """A tuple or list, of known length or not."""
+    return isinstance(value, ListValue) or sequence_items(value) is not None
+
+
 def items_of(c: Context, value: Value, what: str) -> list[Value]:
     """The items of a sequence of arrays; an array stands for its first axis."""
     items = sequence_items(value)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arignote.frontend.numpy_binding import FUNCTIONS, METHODS, Declared, Known, Refused, Values, numpy_function
-from arignote.frontend.numpy_operand import as_node, cast, refuse, sequence_items
+from arignote.frontend.numpy_operand import as_node, cast, is_sequence, refuse
 from arignote.frontend.promotion import BOOL_MEANS, as_dtype, kind_of, result_dtype
 from arignote.frontend.values import Static, Value, is_number
 from arignote.ir.graph import Constant, Node
@@ -55,7 +55,7 @@ def int8(c: Context, name: str) -> Any:
 
 def operand(c: Context, value: Value) -> Value:
     """A number or an array; nested sequences become arrays."""
-    return c.array(as_node(c, value)) if sequence_items(value) is not None else value
+    return c.array(as_node(c, value)) if is_sequence(value) else value
 
 
 def unified(c: Context, values: tuple[Value, ...], dtype: str | None = None) -> tuple[str, list[Node]]:
