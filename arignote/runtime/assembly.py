@@ -41,6 +41,9 @@ class Value:
     def __or__(self, other: Value | int) -> Value:
         return self.function.binary("or", self, other)
 
+    def __xor__(self, other: Value | int) -> Value:
+        return self.function.binary("xor", self, other)
+
     def __lshift__(self, other: Value | int) -> Value:
         return self.function.binary("shl", self, other)
 

@@ -26,6 +26,8 @@ FIELDS = (
     "register_count",
     "slot_count",
     "owned_count",
+    "buffer_slots",
+    "buffer_count",
     "packed",
     "procedure",
     "result_count",
@@ -84,21 +86,29 @@ def _run() -> Function:
     frame = f.local_words(guards.FRAME_WORDS)
     for value, field in ((registers, guards.REGISTERS), (slots, guards.SLOTS), (owned, guards.OWNED)):
         f.store(value, frame, field)
-    f.store(0, frame, guards.OWNED_COUNT, "i64")
+    for field in range(guards.OWNED + guards.COUNT, 8 * guards.FRAME_WORDS, 8):
+        f.store(0, frame, field, "i64")
+    f.store(f.load("i64", node, OFFSET["owned_count"]), frame, guards.OWNED + guards.SPACE)
     f.store(0, frame, guards.TOTAL_BYTES, "i64")
+    buffer_slots, buffer_count = f.load("ptr", node, OFFSET["buffer_slots"]), f.load("i64", node, OFFSET["buffer_count"])
+    with f.repeat(buffer_count) as index:
+        f.store(None, slots, f.load("i64", buffer_slots, index << 3) << 3, "ptr")
     with f.repeat(f["count"] + f.load("i64", node, OFFSET["keyword_count"])) as index:
         f.store(f.load("ptr", f["args"], index << 3), registers, index << 3)
     outcome = f.variable("ptr", no_match)
     owner = f.load("ptr", node, OFFSET["owner"])
     f.call("void", "retain_object", owner)
     guard_list, guard_count = f.load("ptr", node, OFFSET["guards"]), f.load("i64", node, OFFSET["guard_count"])
-    answer = f.call("i32", "guard", guard_list, guard_count, frame)
-    with f.when(answer.equals(guards.MATCHES)):
+    answer = f.variable("i32", f.call("i32", "guard", guard_list, guard_count, frame))
+    with f.when(buffer_count.differs(0) & answer.get().equals(guards.MATCHES)):
+        answer.set(f.call("i32", "visit_trees", frame))
+    with f.when(answer.get().equals(guards.MATCHES)):
         outcome.set(f.call("ptr", "run_matching", node, slots, f.load("i64", frame, guards.TOTAL_BYTES)))
-    with f.when(answer.equals(guards.FAILS)):
+    with f.when(answer.get().equals(guards.FAILS)):
         outcome.set(None)
-    with f.repeat(f.load("i64", frame, guards.OWNED_COUNT)) as index:
-        f.call("void", "release_object", f.load("ptr", owned, index << 3))
+    with f.repeat(buffer_count) as index:
+        f.call("void", "ag_release", f.load("ptr", slots, f.load("i64", buffer_slots, index << 3) << 3))
+    f.call("void", "end_frame", frame)
     f.call("void", "release_object", owner)
     f.leave(outcome.get())
     return f

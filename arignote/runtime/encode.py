@@ -81,6 +81,7 @@ class GuardList:
     slots: int = 0
     owned: int = 0
     alive: list[Any] = field(default_factory=list)
+    buffers: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.registers = self.arguments

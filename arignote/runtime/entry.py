@@ -117,6 +117,7 @@ class Node:
         positional, keywords = form
         self._alive = (guards.alive, keywords, body)
         self._guards, self._keywords = guards.pack(), pointers(keywords)
+        self._buffer_slots = (ctypes.c_int64 * max(len(guards.buffers), 1))(*guards.buffers)
         self._words = (ctypes.c_int64 * len(FIELDS))()
         self.address = ctypes.addressof(self._words)
         fields = {
@@ -128,6 +129,8 @@ class Node:
             "register_count": guards.registers,
             "slot_count": guards.slots,
             "owned_count": guards.owned,
+            "buffer_slots": ctypes.addressof(self._buffer_slots),
+            "buffer_count": len(guards.buffers),
             "owner": id(self),
             **body.fields,
         }
