@@ -47,11 +47,11 @@ _CALL_ON = {
         "movq %r8, %rdx", "callq *%rax", "movq %rbp, %rsp", "popq %rbp", "retq",
     ),
     "aarch64": (
-        "stp x29, x30, [sp, #-16]!", "mov x29, sp", "mov sp, x0", "mov x9, x1", "mov x0, x2", "mov x1, x3", "mov x2, x4",
-        "blr x9", "mov sp, x29", "ldp x29, x30, [sp], #16", "ret",
+        "stp x29, x30, [sp, #-16]!", "mov x29, sp", "mov sp, x0", "mov x9, x1", "mov x0, x2", "mov x1, x3",
+        "mov x2, x4", "blr x9", "mov sp, x29", "ldp x29, x30, [sp], #16", "ret",
     ),
 }  # fmt: skip
-"""ag_call_on(stack, function, a, b, c): function(a, b, c) with the stack pointer at `stack`, which is 16-byte aligned."""
+"""ag_call_on(stack, function, a, b, c): function(a, b, c) with the stack pointer at `stack`, 16-byte aligned."""
 
 _MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
 IS_SUPPORTED = _MACHINE in _CALL_ON

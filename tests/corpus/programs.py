@@ -9,10 +9,11 @@ from tests.corpus import (
     indexing,
     loops,
     mutation,
+    recursion,
     scalars,
     structures,
 )
 from tests.corpus.program import REGISTERED, Program
 
-THEMES = (scalars, branches, loops, functions, structures, arrays, indexing, mutation, effects, algorithms)
+THEMES = (scalars, branches, loops, functions, recursion, structures, arrays, indexing, mutation, effects, algorithms)
 PROGRAMS: list[Program] = list(REGISTERED)

@@ -13,10 +13,12 @@ from arignote.ir.describe import structure_of
 from arignote.ir.evaluate import evaluate
 from arignote.ir.structure import ArrayOf, PythonScalarOf, leaf_structures
 from arignote.ir.structure_values import leaves_of, rebuild
+from arignote.opt.tail_calls import make_loops
 
 
 class Transforms:
     vjp = staticmethod(vjp)
+    tail_calls = staticmethod(make_loops)
 
 
 def graph(function: Any, *arguments: Any, **keywords: Any) -> Specialised:

@@ -1,4 +1,4 @@
-"""Deep recursion of compiled programs: values, derivatives, threads with small stacks, forks, prints from deep inside."""
+"""Deep recursion of compiled programs: derivatives, threads with small stacks, forks, prints from deep inside."""
 
 from __future__ import annotations
 
