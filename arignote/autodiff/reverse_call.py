@@ -13,9 +13,10 @@ from weakref import WeakKeyDictionary
 
 from arignote.autodiff.activity import Flags, Mask, call_demand, meet, result_activity
 from arignote.autodiff.adjoint import Adjoint, Place, Pullback, fresh, parameters_for, spread_all
-from arignote.autodiff.cotangent import Cotangent, gather, pruned_type, spread
+from arignote.autodiff.cotangent import Cotangent, gather, pruned_type, spread, whole
 from arignote.autodiff.emit import AdjointEmit, function_of
 from arignote.autodiff.residuals import Policy
+from arignote.autodiff.sparse import read_by_place
 from arignote.ir.graph import Apply, Function, Node, Parameter, substitute
 from arignote.ir.types import Closure, Tuple, Type, Union, UnionDefinition, tangent_type
 
@@ -25,7 +26,8 @@ class Augmented:
     """A function and its backpropagator.
 
     forward:  parameters -> (result, *saved); None where nothing is saved: the function itself will do
-    backward: (*supplied, *saved, cotangent) -> cotangents of the parameters in `wrt`
+    backward: (*supplied, *saved, cotangent, *totals) -> cotangents of the parameters in `wrt`; those of parameters that
+              are read by place are added to `totals`
     supplied: expressions over `parameters`, which the caller evaluates
     residual: of a recursive function, what `saved` is: one union that holds everything
     recursive: it was met while it was being made
@@ -56,7 +58,8 @@ def augment(function: Function, wrt: Flags, want: Mask, steady: Flags) -> Augmen
     residual = Union(UnionDefinition(f"residual of {function.name}"))
     forward = Function(f"{function.name}_forward", parameters)
     cotangent = Parameter("cotangent", pruned_type(function.result_type, want))
-    backward = Function(f"{function.name}_backward", (Parameter("residual", residual), cotangent))
+    totals = [Parameter(f"total_{parameters[i].name}", tangent_type(parameters[i].type)) for i in seeded(function, wrt)]
+    backward = Function(f"{function.name}_backward", (Parameter("residual", residual), cotangent, *totals))
     backward.declare(Tuple([tangent_type(p.type) for p, flag in zip(parameters, wrt, strict=True) if flag]))
     forward.declare(Tuple([function.result_type, residual]))
     found = known[wrt, want, steady] = Augmented(parameters, forward, backward, residual)
@@ -71,20 +74,22 @@ def augment(function: Function, wrt: Flags, want: Mask, steady: Flags) -> Augmen
 
 def _make(made: Augmented, function: Function, wrt: Flags, want: Mask, steady: Flags) -> None:
     kept_anyway = [p for p, flag in zip(function.parameters, steady, strict=True) if flag]
-    adjoint = Adjoint(function, wrt, want, made.parameters, steady=kept_anyway)
-    cotangent = made.backward.parameters[-1]
-    adjoint.run_backward(spread(adjoint.emit, cotangent))
+    places = [function.parameters[i] for i in seeded(function, wrt)]
+    adjoint = Adjoint(function, wrt, want, made.parameters, places, steady=kept_anyway)
+    cotangent, *totals = given = made.backward.parameters[1:]
+    seeds: dict[Node, Cotangent] = {p: spread(adjoint.emit, t) for p, t in zip(places, totals, strict=True)}
+    adjoint.run_backward(spread(adjoint.emit, cotangent), seeds)
     adjoint.emit.at(None)
     roots = [adjoint.cotangent_of(i) for i, flag in enumerate(wrt) if flag]
     policy = Policy(frozenset[Node](made.parameters), steady=adjoint.forwarded(adjoint.steady))
-    kept = adjoint.keep(roots, [cotangent], Policy() if made.recursive else policy)
+    kept = adjoint.keep(roots, given, Policy() if made.recursive else policy)
     if made.recursive:
         _finish_recursive(made, adjoint, kept.nodes(), roots)
         return
     made.supplied, made.saved = tuple(kept.supplied), len(kept.saved)
     parameters = parameters_for("kept", kept.nodes())
     results = adjoint.rebuild(roots, dict(zip(kept.nodes(), parameters, strict=True)))
-    adjoint.finish(made.backward, [*parameters, cotangent], adjoint.emit.tuple(results))
+    adjoint.finish(made.backward, [*parameters, *given], adjoint.emit.tuple(results))
     made.forward = None
     if kept.saved:
         name = f"{function.name}_forward"
@@ -94,15 +99,21 @@ def _make(made: Augmented, function: Function, wrt: Flags, want: Mask, steady: F
 
 def _finish_recursive(made: Augmented, adjoint: Adjoint, saved: list[Node], roots: list[Node]) -> None:
     """Everything is saved, as the one alternative of a union. Closures are saved as what they capture."""
-    emit, (residual, cotangent) = adjoint.emit, made.backward.parameters
+    emit, (residual, *given) = adjoint.emit, made.backward.parameters
     payload = emit.tuple(_taken_apart(emit, x) for x in saved)
     made.residual.definition.define([payload.type])
     parts = emit.items(emit.op("project", residual, alternative=0))
     mapping = {x: _put_together(emit, part, x.type) for x, part in zip(saved, parts, strict=True)}
-    adjoint.finish(made.backward, [residual, cotangent], emit.tuple(adjoint.rebuild(roots, mapping)))
+    adjoint.finish(made.backward, [residual, *given], emit.tuple(adjoint.rebuild(roots, mapping)))
     assert made.forward is not None
     result = emit.tuple([adjoint.result, emit.op("inject", payload, type=made.residual, alternative=0)])
     adjoint.finish(made.forward, made.parameters, result)
+
+
+def seeded(function: Function, wrt: Flags) -> list[int]:
+    """Of the parameters in `wrt`, the positions of those that are read by place."""
+    by_place = read_by_place(function)
+    return [i for i, (p, flag) in enumerate(zip(function.parameters, wrt, strict=True)) if flag and p in by_place]
 
 
 def _taken_apart(emit: AdjointEmit, x: Node) -> Node:
@@ -131,10 +142,12 @@ def call(adjoint: Adjoint, node: Apply) -> tuple[Node, Pullback]:
     targets = [place for place, flag in zip(places, flags, strict=True) if flag]
     made = augment(callee, flags, want, tuple(map(adjoint.is_steady, places)))
     result, given = _forward_call(adjoint, node, made, operands)
+    added = [places[i] for i in seeded(callee, flags)]
 
     def pullback(cotangent: Cotangent) -> None:
         packed = gather(emit, cotangent, result, want)
-        spread_all(emit, adjoint, targets, emit.call(made.backward, *given, packed))
+        totals = [whole(emit, adjoint.take(place), adjoint.value(place)) for place in added]
+        spread_all(emit, adjoint, targets, emit.call(made.backward, *given, packed, *totals))
 
     return result, pullback
 

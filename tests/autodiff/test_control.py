@@ -344,3 +344,107 @@ def test_float32_stays_float32() -> None:
     made = pulled(define("f", [single], f), (True,))
     check(made)
     assert evaluate(made, 0.5, np.float32(1.0))[0].dtype == np.float32
+
+
+def storage(function: Function, wrt: tuple[bool, ...]) -> list[str]:
+    """The types of what the loops of the reverse mode save in each iteration."""
+    made = vjp(function, wrt)
+    return [repr(n.inputs[1].type) for f in functions_below(made) for n in nodes_of(f)
+            if isinstance(n, Apply) and n.op.name == "list_push"]  # fmt: skip
+
+
+def test_a_counter_of_a_while_loop_is_not_saved() -> None:
+    """x = x * cos(i * w); i += step: everything that the backward reads follows from the iteration."""
+    condition = define("condition", [I64, I64, F64], lambda e, n, i, x: e.less(i, n))
+
+    def step(e: Build, w: Node, stride: Node, i: Node, x: Node) -> Node:
+        angle = e.multiply(w, e.cast(i, "float64"))
+        return e.tuple([e.subtract(e.add(i, stride), e.lift(-1)), e.multiply(x, e.cos(angle))])
+
+    body = define("body", [F64, I64, I64, F64], step)
+
+    def f(e: Build, w: Node, x: Node, n: Node, stride: Node) -> Node:
+        loop = e.while_loop(e.closure(condition, [n]), e.closure(body, [w, stride]), e.lift(3), x)
+        return e.item(loop, 1)
+
+    g = define("f", [F64, F64, I64, I64], f)
+    assert storage(g, (False, True, False, False)) == []
+    assert storage(g, (True, True, False, False)) == ["f64"]  # x itself, for the derivative by w
+    verify(g, 0.3, 0.7, 11, 1, order=3, tolerance=1e-5)
+
+
+def test_a_position_that_an_inner_loop_moves_is_not_saved() -> None:
+    def inner_step(e: Build, data: Node, i: Node, k: Node, x: Node) -> Node:
+        return e.tuple([e.add(k, 1), e.multiply(x, e.index(data, k, axes=(0,)))])
+
+    inner = define("inner", [VECTOR, I64, I64, F64], inner_step)
+
+    def outer_step(e: Build, data: Node, i: Node, k: Node, x: Node) -> Node:
+        k, x = e.items(e.for_loop(3, e.closure(inner, [data]), k, x))
+        return e.tuple([e.subtract(k, 2), x])
+
+    outer = define("outer", [VECTOR, I64, I64, F64], outer_step)
+    f = define("f", [VECTOR, F64], lambda e, d, x: e.item(e.for_loop(3, e.closure(outer, [d]), e.lift(0), x), 1))
+    assert storage(f, (False, True)) == []
+    verify(f, array(6), 0.7, order=2)
+
+
+def test_a_carried_value_that_does_not_change_is_not_saved() -> None:
+    def step(e: Build, i: Node, scale: Node, x: Node) -> Node:
+        return e.tuple([scale, e.multiply(e.exp(scale), x)])
+
+    body = define("body", [I64, VECTOR, VECTOR], step)
+    f = define("f", [VECTOR, VECTOR], lambda e, s, x: e.total(e.item(e.for_loop(3, e.closure(body), s, x), 1)))
+    assert storage(f, (False, True)) == []
+    verify(f, array(3), array(3, seed=1), order=2)
+
+
+def test_branches_and_calls_in_loops_save_nothing_that_follows_from_the_iteration() -> None:
+    read = define("read", [VECTOR, I64], lambda e, d, i: e.sin(e.index(d, i, axes=(0,))))
+    even = define("even", [VECTOR, I64, F64], lambda e, d, i, x: e.multiply(x, e.call(read, d, i)))
+    odd = define("odd", [F64], lambda e, x: e.add(x, 1.0))
+
+    def step(e: Build, d: Node, i: Node, x: Node) -> Node:
+        parity = e.equal(e.remainder(i, 2), 0)
+        return e.tuple([e.cond(parity, e.closure(even, [d, i, x]), e.closure(odd, [x]))])
+
+    body = define("body", [VECTOR, I64, F64], step)
+    f = define("f", [VECTOR, F64], lambda e, d, x: e.item(e.for_loop(e.size(d, 0), e.closure(body, [d]), x), 0))
+    assert storage(f, (False, True)) == []
+    verify(f, array(5), 0.7, order=2)
+
+
+def test_a_break_keeps_the_counter() -> None:
+    """A loop that leaves through a flag, as the front end writes it: the step stands in a branch that is always taken."""
+    condition = define("condition", [I64, F64, I64], lambda e, i, x, flow: e.equal(flow, 0))
+
+    def inside(e: Build, i: Node, flow: Node) -> Node:
+        following = e.add(i, 1)
+        return e.tuple([following, e.select(e.greater_equal(following, 4), e.lift(2), flow)])
+
+    then = define("then", [I64, I64], inside)
+    otherwise = define("else", [I64], lambda e, i: e.tuple([i, e.lift(2)]))
+
+    def step(e: Build, d: Node, i: Node, x: Node, flow: Node) -> Node:
+        moved, left = e.items(e.cond(e.equal(flow, 0), e.closure(then, [i, flow]), e.closure(otherwise, [i])))
+        return e.tuple([moved, e.multiply(x, e.index(d, i, axes=(0,))), left])
+
+    body = define("body", [VECTOR, I64, F64, I64], step)
+
+    def f(e: Build, d: Node, x: Node) -> Node:
+        return e.item(e.while_loop(e.closure(condition), e.closure(body, [d]), e.lift(0), x, e.lift(0)), 1)
+
+    g = define("f", [VECTOR, F64], f)
+    assert storage(g, (False, True)) == []
+    verify(g, array(5), 0.7, order=2)
+
+
+def test_a_function_that_reads_one_place_is_given_the_total() -> None:
+    """No array of zeros is made for each call, and none is added."""
+    read = define("read", [VECTOR, I64], lambda e, d, i: e.sin(e.index(d, i, axes=(0,))))
+    body = define("body", [VECTOR, I64, F64], lambda e, d, i, s: e.tuple([e.add(s, e.call(read, d, i))]))
+    f = define("f", [VECTOR], lambda e, d: e.item(e.for_loop(e.size(d, 0), e.closure(body, [d]), e.lift(0.0)), 0))
+    verify(f, array(4), order=2)
+    inside = [g for g in functions_below(vjp(f, (True,))) if g.name in ("body_backward", "read_backward")]
+    made = [n for g in inside for n in nodes_of(g) if isinstance(n, Apply) and n.type is VECTOR]
+    assert {n.op.name for n in made} == {"update_index", "item"}
