@@ -17,16 +17,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.coercion import coerce
+from arignote.frontend.given_tangents import cotangent_leaves
+from arignote.frontend.gradients import gradients_of
 from arignote.frontend.instances import Instance, bind, emit_call, result_roots, specialise_apply
 from arignote.frontend.join import is_unreadable, join, widen
 from arignote.frontend.names import captured
 from arignote.frontend.scope import HOOKS, Scope
 from arignote.frontend.spec import Flat, Rebuilder, Spec, cell_count, flatten, leaf_types, rebuild, show_spec
-from arignote.frontend.transforms import at_run_time, cotangent_leaves, gradients_of, is_differentiable
+from arignote.frontend.transforms import at_run_time
 from arignote.frontend.values import FunctionValue, Memory, Static, TransformValue, TupleValue, Value
 from arignote.ir.errors import DifferentiationError
 from arignote.ir.graph import Function, Node, Parameter, substitute
-from arignote.ir.types import INT64, TOKEN, Array, Tuple, Type, dims_of, dtype_of, fits, tangent_type
+from arignote.ir.types import INT64, TOKEN, Array, Tuple, Type, dims_of, dtype_of, fits, is_differentiable, tangent_type
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context

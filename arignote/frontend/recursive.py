@@ -1,8 +1,8 @@
 """Recursive data: which specs a node of a tree, a linked list ... may have.
 
-A `TreeDefinition` is the static part of recursive data: the specs of its alternatives (None, and one record for each class
-of a family), in which it stands itself as `SELF`. The spec of such a value is ("recursive", definition). Definitions
-are interned by content, so a fixpoint is reached when nothing new is learnt.
+A `TreeDefinition` is the static part of recursive data: the specs of its alternatives (None, and one record for each
+class of a family), in which it stands itself as `SELF`. The spec of such a value is ("recursive", definition). They are
+interned by content, so a fixpoint is reached when nothing new is learnt.
 
 Folding makes a definition of specs: every part that is of the family becomes SELF, and what it may be is added to the
 alternatives. So types stay finite however deep the data is nested.

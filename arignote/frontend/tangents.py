@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from arignote.frontend.given_tangents import cotangent_leaves, fitted
+from arignote.frontend.gradients import gradients_of
 from arignote.frontend.instances import operands, result_roots, specialise_apply, take_result
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.spec import leaf_types, rebuild
-from arignote.frontend.transforms import at_run_time, cotangent_leaves, fitted, gradients_of, is_differentiable
+from arignote.frontend.transforms import at_run_time
 from arignote.frontend.values import ListValue, TupleValue, Value
 from arignote.ir.errors import DifferentiationError
 from arignote.ir.graph import Node
+from arignote.ir.types import is_differentiable
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -39,7 +42,9 @@ def jvp(context: Context, function: Value, primals: Value, tangents: Value) -> V
     active: set[int] = set()
     seeds: list[Node] = []
     for spec, direction in zip(flat.spec[2][1][2], directions, strict=True):
-        for leaf, seed in zip(leaf_types(spec), cotangent_leaves(context, spec, direction), strict=True):
+        own = flat.nodes[position : position + len(leaf_types(spec))]
+        given = cotangent_leaves(context, spec, direction, "a tangent", own)
+        for leaf, seed in zip(leaf_types(spec), given, strict=True):
             if seed is not None and is_differentiable(leaf):
                 active.add(position)
                 seeds.append(fitted(context, seed, flat.nodes[position], "a tangent must have the shape of its primal"))
@@ -51,7 +56,7 @@ def jvp(context: Context, function: Value, primals: Value, tangents: Value) -> V
     value = rebuild(instance.result, leaves, context.scope, result_roots(instance, flat))
     parts = emit.items(emit.item(pair, 1))[1 if instance.effects else 0 :]
     moving = [part for part, leaf in zip(parts, leaves, strict=True) if is_differentiable(leaf.type)]
-    return TupleValue((value, gradients_of(context, [instance.result], moving)[0]))
+    return TupleValue((value, gradients_of(context, [instance.result], moving, leaves)[0]))
 
 
 def _sequence(context: Context, value: Value, what: str) -> Sequence[Value]:

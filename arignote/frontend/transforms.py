@@ -10,32 +10,28 @@ become None in it; an argument without any float leaf is refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.coercion import coerce
+from arignote.frontend.given_tangents import cotangent_leaves, fitted
+from arignote.frontend.gradients import gradients_of, zero_tangent
 from arignote.frontend.instances import Instance, operands, result_roots, specialise_apply, take_result
 from arignote.frontend.join import widen
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.spec import Flat, Rebuilder, Spec, flatten, leaf_types, rebuild, show_spec
 from arignote.frontend.values import (
     ArrayValue,
-    DictValue,
-    ListValue,
     NodeValue,
-    RecordValue,
     ScalarValue,
     Static,
     TransformValue,
     TupleValue,
     Value,
-    is_number,
 )
 from arignote.ir.errors import DifferentiationError, UnsupportedSyntaxError
 from arignote.ir.graph import Node
-from arignote.ir.sizes import sizes
-from arignote.ir.structure import StaticOf
-from arignote.ir.types import Array, Scalar, dims_of, dtype_of, fits, is_float
+from arignote.ir.types import is_differentiable, is_float
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -218,6 +214,7 @@ class _Forward:
             )
         self.instance: Instance = instance
         self.specs: list[Spec] = [flat.spec[2][1][2][place] for place in places]
+        self.primals: list[Node] = []
         self.wrt = self._chosen(flat, places)
         self._call(flat)
 
@@ -230,6 +227,7 @@ class _Forward:
             before += len(leaf_types(spec))
         chosen: list[int] = []
         for place, spec in zip(places, self.specs):
+            self.primals += flat.nodes[starts[place] : starts[place] + len(leaf_types(spec))]
             found = [starts[place] + n for n, type_ in enumerate(leaf_types(spec)) if is_differentiable(type_)]
             if not found:
                 self._refuse(spec)
@@ -261,11 +259,7 @@ class _Forward:
     def gradients(self, seeds: Sequence[Node | None]) -> list[Value]:
         """The gradient of each chosen argument for these cotangents of the result's leaves."""
         cotangents = pull_back(self.context, self.closure, self.leaves, seeds, len(self.wrt), self.instance.effects)
-        return gradients_of(self.context, self.specs, cotangents)
-
-
-def is_differentiable(type_: Any) -> bool:
-    return isinstance(type_, Scalar | Array) and is_float(type_.dtype)
+        return gradients_of(self.context, self.specs, cotangents, self.primals)
 
 
 def pull_back(
@@ -279,42 +273,9 @@ def pull_back(
         if not is_differentiable(leaf.type):
             given.append(unit)
         else:
-            given.append(emit.zeros_like(leaf) if seed is None else seed)
+            given.append(zero_tangent(context, leaf) if seed is None else seed)
     result = emit.op("call", closure, emit.tuple(given))
     return [emit.item(result, n) for n in range(count)]
-
-
-def gradients_of(context: Context, specs: Sequence[Spec], cotangents: Sequence[Node]) -> list[Value]:
-    """The gradients with the structures of the arguments."""
-    nodes = iter(cotangents)
-    return [_like(context, spec, nodes) for spec in specs]
-
-
-def _like(context: Context, spec: Spec, nodes: Iterator[Node]) -> Value:
-    if isinstance(spec, StaticOf):
-        return _like_static(spec.value)
-    match spec[0]:
-        case "scalar":
-            return context.scalar(next(nodes), spec[2]) if is_float(spec[1]) else Static(None)
-        case "array":
-            return context.array(next(nodes)) if is_float(dtype_of(spec[1])) else Static(None)
-        case "tuple" | "list" | "dict" | "record":
-            items = [_like(context, part, nodes) for part in spec[2]]
-            if spec[0] == "tuple":
-                return TupleValue(tuple(items))
-            if spec[0] == "list":
-                return ListValue(tuple(items))
-            if spec[0] == "dict":
-                return DictValue(zip([key.value for key in spec[1][1]], items), spec[1][0])
-            return RecordValue(*spec[1], items)
-    return Static(None)
-
-
-def _like_static(thing: Any) -> Value:
-    """What stands for a part that is known at compile time: a constant does not change, a string stays what it is."""
-    if type(thing) is float:
-        return Static(0.0)
-    return Static(None) if isinstance(thing, bool | int) else Static(thing)
 
 
 # Pullbacks
@@ -325,13 +286,10 @@ def _vjp(context: Context, function: Value, primals: Sequence[Value]) -> Value:
     widened = [at_run_time(context, primal) for primal in primals]
     forward = _Forward(context, function, widened, {}, range(len(primals)))
     flat = flatten(context, forward.value)
-    parts = (NodeValue(forward.closure, context.scope), *(_node_value(context, leaf) for leaf in flat.nodes))
+    nodes = [forward.closure, *flat.nodes, *forward.primals]
+    parts = tuple([NodeValue(node, context.scope) for node in nodes])
     options = (forward.instance.result, tuple(forward.specs), len(forward.wrt), forward.instance.effects)
     return TupleValue((forward.value, TransformValue("pullback", Static(None), options, parts)))
-
-
-def _node_value(context: Context, node: Node) -> Value:
-    return NodeValue(node, context.scope)
 
 
 def _pull_back(context: Context, value: TransformValue, arguments: list[Value]) -> Value:
@@ -339,67 +297,12 @@ def _pull_back(context: Context, value: TransformValue, arguments: list[Value]) 
     result, specs, count, effects = value.options
     if len(arguments) != 1:
         context.error(f"a pullback takes one argument, got {len(arguments)}")
-    closure, *leaves = [context.scope.bring(part.node, part.scope) for part in value.parts]  # type: ignore[attr-defined]
-    given = cotangent_leaves(context, result, arguments[0])
+    closure, *nodes = [context.scope.bring(part.node, part.scope) for part in value.parts]  # type: ignore[attr-defined]
+    leaves, primals = nodes[: len(leaf_types(result))], nodes[len(leaf_types(result)) :]
+    given = cotangent_leaves(context, result, arguments[0], like=leaves)
     seeds = [None if seed is None else fitted(context, seed, leaf) for leaf, seed in zip(leaves, given)]
-    return TupleValue(tuple(gradients_of(context, specs, pull_back(context, closure, leaves, seeds, count, effects))))
-
-
-def fitted(
-    context: Context, seed: Node, leaf: Node, problem: str = "the cotangent must have the shape of the value"
-) -> Node:
-    """A cotangent, or tangent, with the shape of the leaf that it belongs to; another shape is an error."""
-    emit = context.scope.emit
-    for axis, (given, wanted) in enumerate(zip(sizes(seed), sizes(leaf))):
-        if given != wanted:
-            differs = context.emit("not_equal", emit.size(seed, axis), emit.size(leaf, axis))
-            context.raise_if(differs, ValueError, problem)
-    if fits(seed.type, leaf.type):
-        return seed
-    return context.emit("broadcast_to", seed, *emit.sizes(leaf), dims=dims_of(leaf.type))
-
-
-def cotangent_leaves(context: Context, result: Spec, value: Value, what: str = "the cotangent") -> list[Node | None]:
-    """The leaves of a cotangent, in the order of those of the result, in their dtypes."""
-    if isinstance(result, StaticOf):
-        return []
-    if result[0] in ("scalar", "array"):
-        return [_cotangent_leaf(context, result, value, what)]
-    items = _parts_of_cotangent(context, result, value)
-    if items is None or len(items) != len(result[2]):
-        context.error(f"{what} must have the structure of the value, {show_spec(result)}, got {context.show(value)}",
-                      DifferentiationError)  # fmt: skip
-    return [leaf for part, item in zip(result[2], items) for leaf in cotangent_leaves(context, part, item, what)]
-
-
-def _cotangent_leaf(context: Context, result: Spec, value: Value, what: str) -> Node | None:
-    dtype = dtype_of(result[1]) if result[0] == "array" else result[1]
-    if not is_float(dtype):
-        return None
-    if not isinstance(value, ScalarValue | ArrayValue) and not is_number(value):
-        context.error(f"{what} must have the structure of the value: expected {show_spec(result)}, got "
-                      f"{context.show(value)}", DifferentiationError)  # fmt: skip
-    node = context.node(value, dtype)
-    wanted = result[1].dims if isinstance(result[1], Array) else ()
-    given = node.type.dims if isinstance(node.type, Array) else ()
-    if len(wanted) != len(given):
-        context.error(f"{what} must have the structure of the value: expected {show_spec(result)}, got "
-                      f"{context.show(value)}", DifferentiationError)  # fmt: skip
-    return node
-
-
-def _parts_of_cotangent(context: Context, wanted: Spec, value: Value) -> list[Value] | None:
-    """The items of a tree in the order of those of the tree it belongs to; None where it is another kind of tree."""
-    match wanted[0], value:
-        case "dict", DictValue():
-            found = dict(context.read(value))
-            keys = [key.value for key in wanted[1][1]]
-            return [found[key] for key in keys] if set(found) == set(keys) else None
-        case "record", RecordValue() if value.cls is wanted[1][0]:
-            return list(context.read(value))
-        case (("tuple" | "list"), (TupleValue() | ListValue())):
-            return context.elements(value)
-    return None
+    cotangents = pull_back(context, closure, leaves, seeds, count, effects)
+    return TupleValue(tuple(gradients_of(context, specs, cotangents, primals)))
 
 
 def stop_gradient(context: Context, value: Value) -> Value:

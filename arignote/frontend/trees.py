@@ -13,10 +13,10 @@ from arignote.frontend.coercion import coerce
 from arignote.frontend.families import family_of
 from arignote.frontend.recursive import NONE, TreeDefinition, node_spec
 from arignote.frontend.scope import HOOKS, Scope
-from arignote.frontend.spec import Flat, Spec, cell_count, flatten, leaf_types, rebuild
+from arignote.frontend.spec import Flat, cell_count, flatten, leaf_types, rebuild
 from arignote.frontend.values import RecordValue, RecursiveValue, Static, Value
 from arignote.ir.graph import Function, Node, Parameter
-from arignote.ir.types import TOKEN, Tuple, Type
+from arignote.ir.types import INT64, TOKEN, List, Tuple, Type
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -169,6 +169,30 @@ def _define(context: Context, function: Function, scope: Scope, build: Callable[
     function.define(result)
 
 
+def mapped_list(
+    context: Context, lists: Sequence[Node], wanted: Type, action: Callable[[list[Node]], Node]
+) -> Node:
+    """The list of what the action makes of the elements of lists of one length, element by element."""
+    outer, emit = context.scope, context.scope.emit
+    inner = context.scope = Scope("elements", outer)
+    index, new = Parameter("i", INT64), Parameter("new", wanted)
+    try:
+        found = action([inner.emit.op("list_get", inner.bring(list_, outer), index) for list_ in lists])
+    finally:
+        context.scope = outer
+    assert isinstance(wanted, List)
+    length = emit.op("list_length", lists[0])
+    effects = inner.has_effects
+    results = [*([inner.token] if effects else []), inner.emit.op("list_push", new, found)]
+    initial = [*([outer.token] if effects else []), emit.op("list_new", length, element=wanted.element)]
+    parameters = [index, *([inner.entry] if effects else []), new]
+    function, captures = inner.finish(parameters, inner.emit.tuple(results))  # type: ignore[arg-type]
+    loop = emit.op("for_loop", length, emit.closure(function, captures), *initial)
+    if effects:
+        outer.token = emit.item(loop, 0)
+    return emit.item(loop, len(results) - 1)
+
+
 def as_node(context: Context, record: RecordValue) -> RecordValue:
     """A record, in which what belongs to its own family is recursive data."""
     if family_of(record.cls) is None:
@@ -183,12 +207,6 @@ def as_node(context: Context, record: RecordValue) -> RecordValue:
     made = rebuild(target, wide.nodes, context.scope, wide.roots)
     assert isinstance(made, RecordValue)
     return made
-
-
-def stored(context: Context, value: RecursiveValue, changed: Spec, nodes: Sequence[Node]) -> None:
-    """Give the variable's tree a root with these fields."""
-    flat = Flat(changed, list(nodes), [])
-    context.write(value, to_tree(context, flat, value.definition, None))
 
 
 HOOKS["to_tree"] = to_tree
