@@ -22,8 +22,11 @@ def edit_distance(a, b):
     return row[-1]
 
 
-@whole_program(lambda g: (g.normal(size=(int(g.integers(1, 8)), 2)), g.normal(size=(int(g.integers(1, 8)), 2)), 0.5),
-               wrt=(0, 1, 2), rtol=1e-10)  # fmt: skip
+@whole_program(
+    lambda g: (g.normal(size=(int(g.integers(1, 8)), 2)), g.normal(size=(int(g.integers(1, 8)), 2)), 0.5),
+    wrt=(0, 1, 2),
+    rtol=1e-10,
+)
 def soft_time_warping(x, y, temperature):
     """A differentiable alignment of two series."""
     n, m = x.shape[0], y.shape[0]
@@ -55,8 +58,12 @@ def mandelbrot(size, limit):
     return counts
 
 
-@whole_program(lambda g: (g.normal(size=(4, 3)) * 2 + np.array([0, 0, 6.0]), g.uniform(0.5, 1.5, size=4)), wrt=(0, 1),
-               mapped=(1,), rtol=1e-10)  # fmt: skip
+@whole_program(
+    lambda g: (g.normal(size=(4, 3)) * 2 + np.array([0, 0, 6.0]), g.uniform(0.5, 1.5, size=4)),
+    wrt=(0, 1),
+    mapped=(1,),
+    rtol=1e-10,
+)
 def ray_tracer(centres, radii):
     """Rays from the eye to a small picture; the nearest sphere, shaded."""
     light = np.array([0.5, 0.7, -0.5])
@@ -79,7 +86,9 @@ def ray_tracer(centres, radii):
     return float(total)
 
 
-@whole_program(lambda g: (g.integers(1, 10, size=6), g.uniform(1, 5, size=6), int(g.integers(1, 30))), wrt=(1,), mapped=(1,))
+@whole_program(
+    lambda g: (g.integers(1, 10, size=6), g.uniform(1, 5, size=6), int(g.integers(1, 30))), wrt=(1,), mapped=(1,)
+)
 def knapsack(weights, values, capacity):
     """The best value within a weight, item by item from the back."""
     best = np.zeros(capacity + 1)

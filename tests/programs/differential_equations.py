@@ -10,8 +10,11 @@ from tests.programs.whole_program import whole_program
 
 @whole_program(
     lambda g: (np.array([1.0, 0.5]) + 0.1 * g.normal(size=2), np.array([1.1, 0.4, 0.4, 0.1]), 4.0),
-    wrt=(0, 1), order=1, rtol=1e-9, mapped=(0,),
-)  # fmt: skip
+    wrt=(0, 1),
+    order=1,
+    rtol=1e-9,
+    mapped=(0,),
+)
 def lotka_volterra(y, rates, end):
     """Runge, Kutta and Fehlberg with a step that adapts; the number of steps depends on the data."""
 
@@ -48,8 +51,9 @@ def double_pendulum(state, h, steps):
         a, b, u, v = s
         d = a - b
         den = 3.0 - math.cos(2.0 * d)
-        da = (-3.0 * 9.81 * math.sin(a) - 9.81 * math.sin(a - 2.0 * b)
-              - 2.0 * math.sin(d) * (v * v + u * u * math.cos(d))) / den  # fmt: skip
+        da = (
+            -3.0 * 9.81 * math.sin(a) - 9.81 * math.sin(a - 2.0 * b) - 2.0 * math.sin(d) * (v * v + u * u * math.cos(d))
+        ) / den
         db = 2.0 * math.sin(d) * (2.0 * u * u + 2.0 * 9.81 * math.cos(a) + v * v * math.cos(d)) / den
         return np.array([u, v, da, db])
 
@@ -128,7 +132,9 @@ def n_bodies(bodies, h, steps):
     return 0.5 * np.sum(m[:, None] * v * v) + np.sum(x[0] ** 2)
 
 
-@whole_program(lambda g: (float(g.uniform(0.5, 2)), float(g.uniform(0.1, 0.4)), g.normal(size=200)), wrt=(0, 1), mapped=(2,))
+@whole_program(
+    lambda g: (float(g.uniform(0.5, 2)), float(g.uniform(0.1, 0.4)), g.normal(size=200)), wrt=(0, 1), mapped=(2,)
+)
 def geometric_brownian_motion(mu, sigma, noise):
     """Milstein's scheme, stopped at a barrier; the pathwise derivative."""
     x, h, best = 1.0, 0.005, 1.0

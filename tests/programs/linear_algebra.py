@@ -128,8 +128,11 @@ def jacobi_eigenvalues(a):
     return np.sum(np.exp(-0.1 * np.diag(s)))
 
 
-@whole_program(lambda g: (g.normal(size=12), g.integers(0, 5, size=12), np.array([0, 3, 3, 7, 10, 12]), g.normal(size=5)),
-               wrt=(0, 3), mapped=(3,))  # fmt: skip
+@whole_program(
+    lambda g: (g.normal(size=12), g.integers(0, 5, size=12), np.array([0, 3, 3, 7, 10, 12]), g.normal(size=5)),
+    wrt=(0, 3),
+    mapped=(3,),
+)
 def compressed_rows(data, columns, starts, x):
     """Sparse matrix times vector by index arrays, three times."""
     for _ in range(3):

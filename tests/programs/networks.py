@@ -39,9 +39,10 @@ def random_lstm(generator, width, hidden):
 
 
 @whole_program(
-    lambda g: (random_lstm(g, 3, 4), g.normal(size=(int(g.integers(1, 12)), 5, 3)), g.integers(1, 8, size=5)), wrt=(0, 1),
+    lambda g: (random_lstm(g, 3, 4), g.normal(size=(int(g.integers(1, 12)), 5, 3)), g.integers(1, 8, size=5)),
+    wrt=(0, 1),
     rtol=1e-10,
-)  # fmt: skip
+)
 def lstm_with_lengths(layer, x, lengths):
     """A batch of sequences of different lengths: what is past a sequence's end leaves its state alone."""
     steps, batch, _ = x.shape
@@ -78,7 +79,10 @@ def transformer_parameters(generator, width, heads):
 
 
 @whole_program(
-    lambda g: (transformer_parameters(g, 6, 2), g.normal(size=(int(g.integers(2, 9)), 6))), wrt=(0, 1), mapped=(1,), rtol=1e-9
+    lambda g: (transformer_parameters(g, 6, 2), g.normal(size=(int(g.integers(2, 9)), 6))),
+    wrt=(0, 1),
+    mapped=(1,),
+    rtol=1e-9,
 )
 def transformer_block(p, x):
     """Causal self-attention and a perceptron, each after a normalisation and around a shortcut."""
@@ -95,10 +99,19 @@ def transformer_block(p, x):
 
 
 @whole_program(
-    lambda g: ([(g.normal(size=(5, 8)), g.normal(size=8)), (g.normal(size=(8, 4)), g.normal(size=4)),
-                (g.normal(size=(2, 5)), g.normal(size=5))], g.normal(size=(6, 5)), g.normal(size=(6, 2))),
-    wrt=(0, 1), mapped=(2,), rtol=1e-10,
-)  # fmt: skip
+    lambda g: (
+        [
+            (g.normal(size=(5, 8)), g.normal(size=8)),
+            (g.normal(size=(8, 4)), g.normal(size=4)),
+            (g.normal(size=(2, 5)), g.normal(size=5)),
+        ],
+        g.normal(size=(6, 5)),
+        g.normal(size=(6, 2)),
+    ),
+    wrt=(0, 1),
+    mapped=(2,),
+    rtol=1e-10,
+)
 def variational_autoencoder(layers, x, noise):
     """One draw through the reparameterised bottleneck: reconstruction and divergence."""
     (w1, b1), (w2, b2), (w3, b3) = layers
@@ -121,8 +134,12 @@ def convolve(image, filters):
     return out
 
 
-@whole_program(lambda g: (g.normal(size=(2, 3, 3)), g.normal(size=(2 * 9, 3)), g.normal(size=(8, 8))), wrt=(0, 1, 2),
-               mapped=(2,), rtol=1e-10)  # fmt: skip
+@whole_program(
+    lambda g: (g.normal(size=(2, 3, 3)), g.normal(size=(2 * 9, 3)), g.normal(size=(8, 8))),
+    wrt=(0, 1, 2),
+    mapped=(2,),
+    rtol=1e-10,
+)
 def convolutional_network(filters, weights, image):
     """Convolution, a smooth rectifier, mean pooling, a linear layer, cross entropy."""
     y = convolve(image, filters)
@@ -154,9 +171,15 @@ def beam_search(first, second, length, width):
 
 
 @whole_program(
-    lambda g: ({"w": g.normal(size=(3, 4)), "v": g.normal(size=4)}, g.normal(size=(2, 6, 3)), g.normal(size=(2, 6)), 0.05),
-    wrt=(0, 3), rtol=1e-9,
-)  # fmt: skip
+    lambda g: (
+        {"w": g.normal(size=(3, 4)), "v": g.normal(size=4)},
+        g.normal(size=(2, 6, 3)),
+        g.normal(size=(2, 6)),
+        0.05,
+    ),
+    wrt=(0, 3),
+    rtol=1e-9,
+)
 def model_agnostic_meta_learning(p, x, y, rate):
     """Adapt to each task by a gradient step, and differentiate what comes after it."""
 
@@ -171,8 +194,11 @@ def model_agnostic_meta_learning(p, x, y, rate):
     return total
 
 
-@whole_program(lambda g: (g.normal(size=(4, 6)), g.normal(size=(6, 6)), g.integers(0, 4, size=int(g.integers(2, 15)))),
-               wrt=(0, 1), rtol=1e-10)  # fmt: skip
+@whole_program(
+    lambda g: (g.normal(size=(4, 6)), g.normal(size=(6, 6)), g.integers(0, 4, size=int(g.integers(2, 15)))),
+    wrt=(0, 1),
+    rtol=1e-10,
+)
 def character_model(embedding, recurrent, text):
     """A recurrent network that predicts the next symbol; the embedding is tied to the output."""
     h = np.zeros(recurrent.shape[0])
@@ -185,8 +211,10 @@ def character_model(embedding, recurrent, text):
     return total / (text.shape[0] - 1)
 
 
-@whole_program(lambda g: ([g.normal(size=(3, 5)), g.normal(size=(5, 1))], g.normal(size=(20, 3)), g.normal(size=(20, 1)), 15),
-               rtol=1e-8)  # fmt: skip
+@whole_program(
+    lambda g: ([g.normal(size=(3, 5)), g.normal(size=(5, 1))], g.normal(size=(20, 3)), g.normal(size=(20, 1)), 15),
+    rtol=1e-8,
+)
 def adam(weights, x, y, steps):
     """A training loop with the state of the optimiser in lists."""
 

@@ -14,9 +14,16 @@ def log_sum_exp(x, axis):
 
 
 @whole_program(
-    lambda g: (g.normal(size=4), g.normal(size=(4, 4)), g.normal(size=(4, 3)), g.integers(0, 3, size=int(g.integers(1, 30)))),
-    wrt=(0, 1, 2), mapped=(0,), rtol=1e-10,
-)  # fmt: skip
+    lambda g: (
+        g.normal(size=4),
+        g.normal(size=(4, 4)),
+        g.normal(size=(4, 3)),
+        g.integers(0, 3, size=int(g.integers(1, 30))),
+    ),
+    wrt=(0, 1, 2),
+    mapped=(0,),
+    rtol=1e-10,
+)
 def hidden_markov_model(start, transition, emission, observed):
     """The forward algorithm in logarithms, from unnormalised scores."""
     a = transition - log_sum_exp(transition, 1)[:, None]
@@ -45,9 +52,11 @@ def viterbi(scores, transition):
 
 
 @whole_program(
-    lambda g: (g.normal(size=(int(g.integers(1, 25)), 2)), 0.3, 0.5, g.normal(size=(4, 4)) * 0.1), wrt=(0, 1, 2, 3),
-    mapped=(1,), rtol=1e-9,
-)  # fmt: skip
+    lambda g: (g.normal(size=(int(g.integers(1, 25)), 2)), 0.3, 0.5, g.normal(size=(4, 4)) * 0.1),
+    wrt=(0, 1, 2, 3),
+    mapped=(1,),
+    rtol=1e-9,
+)
 def kalman_filter(observed, process, measurement, extra):
     """Tracking in the plane; the likelihood of what was seen."""
     f = np.eye(4) + extra
@@ -71,7 +80,10 @@ def kalman_filter(observed, process, measurement, extra):
 
 
 @whole_program(
-    lambda g: (g.normal(size=(int(g.integers(2, 12)), 3)), g.normal(size=(3, 3)), 5), wrt=(0, 1), mapped=(0,), rtol=1e-10
+    lambda g: (g.normal(size=(int(g.integers(2, 12)), 3)), g.normal(size=(3, 3)), 5),
+    wrt=(0, 1),
+    mapped=(0,),
+    rtol=1e-10,
 )
 def conditional_random_field(scores, transition, seed):
     """The negative log likelihood of one labelling."""
@@ -117,8 +129,10 @@ def hamiltonian_monte_carlo(beta, x, y, momenta, uniforms):
 
 @whole_program(
     lambda g: (g.normal(size=5), float(g.normal()), float(g.normal()), g.normal(size=30), g.integers(0, 5, size=30)),
-    wrt=(0, 1, 2), mapped=(0,), rtol=1e-10,
-)  # fmt: skip
+    wrt=(0, 1, 2),
+    mapped=(0,),
+    rtol=1e-10,
+)
 def radon(effects, mean, log_scale, levels, county):
     """The log density of a hierarchical model with counties."""
     scale = math.exp(log_scale)
@@ -181,7 +195,9 @@ def particle_filter(drift, noise, uniforms, observed):
     return total, np.mean(x)
 
 
-@whole_program(lambda g: (g.normal(size=3), g.normal(size=(30, 3)), g.integers(0, 2, size=30)), wrt=(0,), mapped=(0,), rtol=1e-9)
+@whole_program(
+    lambda g: (g.normal(size=3), g.normal(size=(30, 3)), g.integers(0, 2, size=30)), wrt=(0,), mapped=(0,), rtol=1e-9
+)
 def reweighted_least_squares(beta, x, y):
     """Newton's method for logistic regression, three steps, then the likelihood."""
     for _ in range(3):

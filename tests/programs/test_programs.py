@@ -183,7 +183,9 @@ def test_mapped_as_a_loop(program: WholeProgram) -> None:
         for number in program.mapped:
             row[number] = moved(row[number], direction_of(row[number], generator), 0.01)
         rows.append(row)
-    expected = each(lambda *items: np.stack([np.asarray(item) for item in items]), *[program.function(*r) for r in rows])
+    expected = each(
+        lambda *items: np.stack([np.asarray(item) for item in items]), *[program.function(*r) for r in rows]
+    )
     stacked = [
         each(lambda *items: np.stack([np.asarray(item) for item in items]), *[row[number] for row in rows])
         if number in program.mapped else arguments[number]
