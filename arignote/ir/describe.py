@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from arignote.ir.annotations import Families
-from arignote.ir.recursive import Link, Walk, shown
+from arignote.ir.recursive import Link, Walk, joined, shown
 from arignote.ir.structure import (
     ANY,
     MANY,
@@ -32,7 +32,6 @@ from arignote.ir.structure import (
     TupleOf,
     UnionOf,
 )
-from arignote.ir.structure_join import join
 
 MAXIMUM_DEPTH = 100
 """How deep containers may nest; what is deeper is taken for cyclic. Recursive dataclasses have no such limit."""
@@ -117,7 +116,7 @@ class _Describer:
             return ListOf(tuple(items))
         element = items[0]
         for item in items:
-            element = join(element, item)
+            element = joined(element, item, link)
         return SequenceOf(element)
 
     def dict(self, value: dict[Any, Any], link: Link, hope: Structure | None) -> Structure:

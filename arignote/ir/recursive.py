@@ -93,7 +93,7 @@ class Walk:
             found = describe(self.read(node, name, link), step, hope)
             before = known[name]
             if found is not before:
-                known[name] = found if before is None else _joined(before, found, step)
+                known[name] = found if before is None else joined(before, found, step)
 
     def expected(self, cls: type) -> dict[str, Structure | None]:
         """What the annotations say of the fields that mention the family; None for the other fields."""
@@ -218,11 +218,15 @@ def _without_none(structure: Structure) -> Structure:
     return structure
 
 
-def _joined(before: Structure, found: Structure, link: Link) -> Structure:
-    joined = join(before, found)
-    if isinstance(joined, UnionOf) and len(joined.alternatives) > MOST_STATICS:
+def joined(before: Structure, found: Structure, link: Link) -> Structure:
+    """The join of what was found at two places."""
+    try:
+        both = join(before, found)
+    except TypeError as error:
+        raise TypeError(f"{shown(link)}: {error}") from None
+    if isinstance(both, UnionOf) and len(both.alternatives) > MOST_STATICS:
         raise TypeError(f"{shown(link)}: more than {MOST_STATICS} different values that are known at compile time")
-    return joined
+    return both
 
 
 def shown(link: Link) -> str:

@@ -70,7 +70,7 @@ def distinction(structure: Structure) -> tuple[Any, ...]:
         case SequenceOf():
             return "sequence", structure.kind
         case DictOf():
-            return "dict", structure.cls, structure.keys
+            return "dict", structure.cls
         case NamedTupleOf() | DataclassOf():
             return "class", structure.cls
         case RecursiveOf():
@@ -83,6 +83,8 @@ def distinction(structure: Structure) -> tuple[Any, ...]:
 def _joined(a: Any, b: Any) -> Structure:
     """The join of two structures with the same distinction."""
     match a:
+        case DictOf() if a.keys != b.keys:
+            raise TypeError(f"a dict with the keys {a.keys} in one place and {b.keys} in another")
         case ArrayOf():
             return ArrayOf(a.dtype, tuple(map(_join_size, a.dims, b.dims)))
         case PythonScalarOf():

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from arignote.ir.native_trees import NativeTree
 from arignote.ir.structure import (
     LEAVES,
     ArrayOf,
@@ -15,6 +16,8 @@ from arignote.ir.structure import (
     ListOf,
     NamedTupleOf,
     NumpyScalarOf,
+    RecursiveOf,
+    SequenceOf,
     StaticOf,
     Structure,
     TupleOf,
@@ -90,13 +93,15 @@ def native_array(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.require(np.asarray(value), expected, ("C", "A", "E"))
 
 
-def native_value(structure: Structure, value: Any) -> Any:
+def native_value(structure: Structure, value: Any, path: str = "argument") -> Any:
     """The value with every array replaced by its native form; the value itself where there is nothing to replace."""
     if isinstance(structure, ArrayOf):
         return native_array(value)
     if isinstance(structure, NumpyScalarOf):
         expected = np.dtype(structure.dtype).type
         return value if type(value) is expected else expected(value)
+    if isinstance(structure, RecursiveOf | SequenceOf):
+        return NativeTree(native_value, with_items).run(structure, value, path)
     if not structure.children():
         return value
     items = items_of(structure, value)

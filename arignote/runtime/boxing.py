@@ -12,7 +12,7 @@ from arignote.runtime.assembly import Function, Value, Variable
 from arignote.runtime.buffers import REFERENCES
 from arignote.runtime.imports import imported
 
-ARRAY, FLOAT, INTEGER, BOOLEAN, SCALAR, STATIC, TUPLE, LIST, DICT, CALL = range(10)
+ARRAY, FLOAT, INTEGER, BOOLEAN, SCALAR, STATIC, TUPLE, LIST, DICT, CALL, TREE = range(11)
 """The codes; each is one paragraph below."""
 
 OPERATION_BYTES = 32
@@ -201,6 +201,25 @@ class _Boxer:
             f.call("void", "release_object", f.load("ptr", items, index << 3))
         self.push(made)
 
+    def tree(self) -> None:
+        """What the callable `first` makes of the slots. Then the references in the `count` slots listed at `second` go.
+        """
+        f, argument = self.f, self.f.local_words(1)
+        number = f.call("ptr", imported(f, "PyLong_FromLongLong"), f.to_integer(f["results"]))
+        made = f.variable("ptr")
+        with f.when(number.differs(None)):
+            f.store(number, argument)
+            made.set(f.call("ptr", imported(f, "PyObject_Vectorcall"), self.field(16, "ptr"), argument, 1, None))
+            f.call("void", "release_object", number)
+        self._release_listed()
+        self.push(made.get())
+
+    def _release_listed(self) -> None:
+        f = self.f
+        with f.repeat(self.field(8)) as index:
+            slot = f.load("i64", self.field(24, "ptr"), index << 3)
+            f.call("void", "ag_release", f.load("ptr", f["results"], slot << 3))
+
     def write(self) -> Function:
         """The whole interpreter. After a failure it drops the objects made so far and the buffers not yet boxed."""
         f = self.f
@@ -208,6 +227,7 @@ class _Boxer:
         cases = {
             ARRAY: self.array, FLOAT: self.float, INTEGER: self.integer, BOOLEAN: self.boolean, SCALAR: self.scalar,
             STATIC: self.static, TUPLE: self.tuple, LIST: self.list, DICT: self.dict, CALL: self.call,
+            TREE: self.tree,
         }  # fmt: skip
         with f.loop() as end:
             with f.when(index.get() >= f["count"]):
@@ -233,6 +253,8 @@ class _Boxer:
             owns = self.field(0).equals(ARRAY) & (self.field(12) & SHARED).equals(0)
             with f.when(owns):
                 f.call("void", "ag_release", f.load("ptr", self.slot()))
+            with f.when(self.field(0).equals(TREE)):
+                self._release_listed()
 
 
 def functions() -> list[Function]:

@@ -15,7 +15,8 @@ from arignote.runtime.imports import IS_LINUX, TABLE, imported
 
 HEADER_BYTES = 64
 REFERENCES, BYTES, KIND, LENGTH, CLASS, CAPACITY, TAG, NEXT = 0, 8, 16, 24, 32, 40, 48, 56
-"""Offsets of the header's fields. CAPACITY is what the block can hold; TAG is for boxes (`trees.py`); NEXT links blocks that are being freed."""
+"""Offsets of the header's fields. CAPACITY is what the block can hold; TAG says which alternative of a union a box
+holds; NEXT links blocks that are being freed."""
 
 PLAIN_KIND, REFERENCES_KIND = 0, 1
 """What the data is: plain numbers, or LENGTH references to other buffers, which the buffer owns."""

@@ -90,7 +90,8 @@ def _run() -> Function:
         f.store(0, frame, field, "i64")
     f.store(f.load("i64", node, OFFSET["owned_count"]), frame, guards.OWNED + guards.SPACE)
     f.store(0, frame, guards.TOTAL_BYTES, "i64")
-    buffer_slots, buffer_count = f.load("ptr", node, OFFSET["buffer_slots"]), f.load("i64", node, OFFSET["buffer_count"])
+    buffer_slots = f.load("ptr", node, OFFSET["buffer_slots"])
+    buffer_count = f.load("i64", node, OFFSET["buffer_count"])
     with f.repeat(buffer_count) as index:
         f.store(None, slots, f.load("i64", buffer_slots, index << 3) << 3, "ptr")
     with f.repeat(f["count"] + f.load("i64", node, OFFSET["keyword_count"])) as index:

@@ -117,7 +117,7 @@ class Specialisation:
     @functools.cached_property
     def on_leaves(self) -> Callable[..., Any]:
         """A native callable whose arguments are the leaves, those of the captured values included."""
-        guards = GuardList(len(self.leaves))
+        guards = GuardList(len(self.leaves), of_native=True)
         for register, leaf in enumerate(self.leaves):
             guards.value(leaf, register)
         self.leaf_node = Node(guards, (len(self.leaves), ()), self.body)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import ctypes
-import math
 import struct
 import types
 from collections.abc import Sequence
@@ -23,18 +22,21 @@ from arignote.ir.structure import (
     NamedTupleOf,
     NumpyScalarOf,
     PythonScalarOf,
+    RecursiveOf,
+    SequenceOf,
     StaticOf,
     Structure,
     TupleOf,
+    UnionOf,
+    leaf_structures,
 )
 from arignote.ir.structure_values import make_dataclass
 from arignote.runtime import boxing, guards
+from arignote.runtime.encode_trees import CannotGuard, Tables, by_value
+from arignote.runtime.operands import REFERENCE, leaf_words, operands
+from arignote.runtime.tree_boxing import Group, TreeMaker
 
 _OPERATION = struct.Struct("<iiiiqq")
-
-
-class CannotGuard(Exception):
-    """A structure that native code cannot recognise; the Python dispatcher then takes every call with it."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +54,7 @@ class Capture:
     structure: Structure | None
 
 
-def leaf_words(structure: Structure) -> int:
-    """How many 8-byte slots a leaf takes: buffer, address and sizes for an array."""
-    return 2 + structure.rank if isinstance(structure, ArrayOf) else 1
-
-
-def value_words(structure: Structure) -> int:
-    """How many 8-byte slots a leaf takes that compiled code has written: a 0-d array is one number to it."""
-    return leaf_words(structure) if isinstance(structure, ArrayOf) and structure.rank else 1
-
-
-def _pack(operations: Sequence[tuple[int, ...]]) -> Any:
+def pack_operations(operations: Sequence[tuple[int, ...]]) -> Any:
     data = b"".join(_OPERATION.pack(*operation) for operation in operations)
     return ctypes.create_string_buffer(data, max(len(data), 1))
 
@@ -74,9 +66,11 @@ def pointers(objects: Sequence[Any]) -> Any:
 
 @dataclass
 class GuardList:
-    """Operations being collected. Registers below `arguments` hold the call's arguments."""
+    """Operations being collected. Registers below `arguments` hold the call's arguments; `of_native`: trees among them
+    come in their native form, in which all dicts are of the class dict."""
 
     arguments: int
+    of_native: bool = False
     operations: list[tuple[int, ...]] = field(default_factory=list)
     slots: int = 0
     owned: int = 0
@@ -85,10 +79,12 @@ class GuardList:
 
     def __post_init__(self) -> None:
         self.registers = self.arguments
+        self.trees = Tables(self)
 
     def pack(self) -> Any:
         """The operations as bytes in memory."""
-        return _pack(self.operations)
+        self.trees.finish()
+        return pack_operations(self.operations)
 
     def add(self, code: int, source: int = 0, target: int = 0, count: int = 0, first: Any = 0, second: Any = 0) -> None:
         """One operation; Python objects among the constants are kept alive."""
@@ -160,15 +156,23 @@ class GuardList:
             case PythonScalarOf():
                 codes = {"bool": guards.BOOLEAN, "int64": guards.INTEGER, "float64": guards.FLOAT}
                 self.add(codes[structure.dtype], register, target)
+            case RecursiveOf():
+                self.buffers.append(target)
+                self.add(guards.UNION, register, target, int(hold), self.trees.union(structure), guards.ROOT_ITEM)
+            case SequenceOf():
+                references = [target + i for i, part in enumerate(operands(structure)) if part == REFERENCE]
+                self.buffers += references
+                self.add(guards.ITEMS, register, target, int(hold), self.trees.list(structure, None), target + 2)
+            case _:
+                raise CannotGuard(repr(structure))
 
     def _static(self, value: Any, register: int) -> None:
         if type(value) is types.MethodType:
             self.alive.append(value)
             self.operations.append((guards.METHOD, register, 0, 0, id(value.__self__), id(value.__func__)))
             return
-        by_value = type(value) in (str, bytes, int) or (type(value) is float and value != 0 and not math.isnan(value))
         self.alive.append(value)
-        self.operations.append((guards.STATIC, register, 0, int(by_value), id(value), 0))
+        self.operations.append((guards.STATIC, register, 0, int(by_value(value)), id(value), 0))
 
     def constant(self, value: Any) -> int:
         """A register that holds this object."""
@@ -196,13 +200,18 @@ class BoxList:
 
     operations: list[tuple[int, ...]] = field(default_factory=list)
     alive: list[Any] = field(default_factory=list)
+    group: Group = field(default_factory=Group)
+    released: set[int] = field(default_factory=set)
 
     def pack(self) -> Any:
         """The operations as bytes in memory."""
-        return _pack(self.operations)
+        return pack_operations(self.operations)
 
     def value(self, structure: Structure, slots: collections.deque[int]) -> None:
         """Makes the value whose leaves are in the next `slots`."""
+        if isinstance(structure, UnionOf | SequenceOf | RecursiveOf):
+            self._tree(structure, slots)
+            return
         if isinstance(structure, LEAVES):
             slot = slots.popleft()
             self._leaf(structure, slot, boxing.SHARED if slot in slots else 0)
@@ -213,6 +222,15 @@ class BoxList:
         for item in structure.children():
             self.value(item, slots)
         self._container(structure, len(structure.children()))
+
+    def _tree(self, structure: Structure, slots: collections.deque[int]) -> None:
+        leaves = leaf_structures(structure)
+        maker = TreeMaker(structure, [slots.popleft() for _ in leaves], leaves, self.group)
+        owned = [slot for slot in maker.references() if slot not in self.released]
+        self.released.update(owned)
+        words = (ctypes.c_int64 * max(len(owned), 1))(*owned)
+        self.alive.append(words)
+        self._add(boxing.TREE, 0, len(owned), first=maker, second=ctypes.addressof(words))
 
     def _add(self, code: int, slot: int, count: int, flags: int = 0, first: Any = None, second: int = 0) -> None:
         self.alive.append(first)
@@ -247,12 +265,3 @@ class BoxList:
                 self.operations.append((boxing.DICT, 0, count, 0, ctypes.addressof(keys), 0))
                 if structure.cls is not dict:
                     self._add(boxing.CALL, 0, 1, first=structure.cls)
-
-
-def consecutive_slots(leaves: Sequence[Structure]) -> tuple[int, ...]:
-    """Where each leaf starts when they follow one another."""
-    starts, position = [], 0
-    for leaf in leaves:
-        starts.append(position)
-        position += value_words(leaf)
-    return tuple(starts)

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from arignote.ir.errors import RESERVED_SITES, ErrorSite
-from arignote.ir.structure import ArrayOf, Structure, leaf_structures
+from arignote.ir.structure import ArrayOf, NumpyScalarOf, PythonScalarOf, Structure, leaf_structures
 from arignote.runtime import native
 from arignote.runtime.call import FIELDS, OFFSET
-from arignote.runtime.encode import BoxList, Capture, GuardList, consecutive_slots, pointers, value_words
+from arignote.runtime.encode import BoxList, Capture, GuardList, pointers
 from arignote.runtime.errors import ErrorTable
+from arignote.runtime.operands import REFERENCE, consecutive_slots, operands, value_words
 from arignote.runtime.printing import Template, print_site
 
 RELEASE_BYTES = 128 << 10
@@ -66,8 +67,10 @@ def parameter_types(leaves: Sequence[Structure]) -> list[str]:
             types.append(BEHIND + _LLVM_TYPES[leaf.dtype])
         elif isinstance(leaf, ArrayOf):
             types += ["ptr", "ptr", *["i64"] * leaf.rank]
+        elif isinstance(leaf, NumpyScalarOf | PythonScalarOf):
+            types.append(_LLVM_TYPES[leaf.dtype])
         else:
-            types.append(_LLVM_TYPES[leaf.dtype])  # type: ignore[attr-defined]
+            types += ["ptr" if operand == REFERENCE else "i64" for operand in operands(leaf)]
     return types
 
 

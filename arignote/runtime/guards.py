@@ -22,7 +22,7 @@ from arignote.runtime.imports import imported
 
 (STATIC, ARRAY, FLOAT, INTEGER, BOOLEAN, SCALAR, SEQUENCE, LIST, DICT, CLASS,
  ATTRIBUTE, GLOBAL, ABSENT, CELL, METHOD, CONSTANT, NODE_ARRAY, NODE_NUMBER, NODE_FLOAT, NODE_INTEGER, UNION, ITEMS,
- TEST_CLASS, TEST_ARRAY, TEST_NODE, TEST_STATIC, WORD, JUMP, DIFFERENT) = range(29)  # fmt: skip
+ TEST_CLASS, TEST_ARRAY, TEST_NUMBER, TEST_NODE, TEST_STATIC, WORD, JUMP, DIFFERENT) = range(30)  # fmt: skip
 """The codes; each is one paragraph below."""
 
 OPERATION_BYTES = 32
@@ -33,7 +33,8 @@ HOLD = 1 << 32
 """In an ARRAY operation: keep the array alive during the call, since what contains it may drop it."""
 
 # Fields of the interpreter's frame, which the caller provides. OWNED and STACK are vectors (see below). NARROW and WIDE
-# have a bit for each place in a tree that holds Python numbers: whether one of a narrower kind, one of the kind was met.
+# have a bit for each place in a tree that holds Python numbers: whether one of a narrower kind, and one of the kind
+# itself was met.
 REGISTERS, SLOTS, PLACES, TOTAL_BYTES, OWNED, STACK, NARROW, WIDE, MAP, MAP_COUNT, MAP_CAPACITY = (
     0, 8, 16, 24, 32, 64, 96, 104, 112, 120, 128)  # fmt: skip
 FRAME_WORDS = 17
@@ -413,6 +414,13 @@ class _Guard:
             holds.set(same_type & same_rank)
         self._skip_unless(holds.get())
 
+    def test_number(self) -> None:
+        """Whether its class is `first`, one of bool, int, float, or one before that."""
+        kind, expected = self.f.load("ptr", self.source(), layout.TYPE), self.first()
+        whole, floating = imported(self.f, "PyLong_Type"), imported(self.f, "PyFloat_Type")
+        is_bool = kind.equals(self.f.load("ptr", imported(self.f, "Py_True"), layout.TYPE))
+        self._skip_unless(kind.equals(expected) | is_bool | (kind.equals(whole) & expected.equals(floating)))
+
     def test_node(self) -> None:
         """Whether its class is one of those in the table `first`."""
         entry = self.f.call("ptr", "find_entry", self.first(), self.f.load("ptr", self.source(), layout.TYPE))
@@ -451,8 +459,9 @@ class _Guard:
             ATTRIBUTE: self.attribute, GLOBAL: self.global_, ABSENT: self.absent, CELL: self.cell,
             METHOD: self.method, CONSTANT: self.constant, NODE_ARRAY: self.node_array, NODE_NUMBER: self.node_number,
             NODE_FLOAT: self.node_float, NODE_INTEGER: self.node_integer, UNION: self.union, ITEMS: self.list_items,
-            TEST_CLASS: self.test_class, TEST_ARRAY: self.test_array, TEST_NODE: self.test_node,
-            TEST_STATIC: self.test_static, WORD: self.word, JUMP: self.skip, DIFFERENT: self.different,
+            TEST_CLASS: self.test_class, TEST_ARRAY: self.test_array, TEST_NUMBER: self.test_number,
+            TEST_NODE: self.test_node, TEST_STATIC: self.test_static, WORD: self.word, JUMP: self.skip,
+            DIFFERENT: self.different,
         }  # fmt: skip
         with f.loop() as end:
             index = self.position.get()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from arignote.ir.structure import ArrayOf, FormattedOf, NumpyScalarOf, PythonScalarOf, Structure
-from arignote.runtime.encode import value_words
+from arignote.runtime.operands import value_words
 
 
 def read_leaves(structures: Sequence[Structure], address: int) -> list[Any]:

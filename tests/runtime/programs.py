@@ -10,11 +10,12 @@ import numpy as np
 from arignote.ir.structure import ArrayOf, NumpyScalarOf, Structure, TupleOf, leaf_structures
 from arignote.runtime import native
 from arignote.runtime.assembly import Function, Value
-from arignote.runtime.buffers import HEADER_BYTES
+from arignote.runtime.buffers import HEADER_BYTES, REFERENCES
 from arignote.runtime.dispatch import Dispatcher, Signature
 from arignote.runtime.encode import Capture
 from arignote.runtime.entry import BEHIND, CompiledSpecialisation, parameter_types
 from arignote.runtime.imports import C_FUNCTIONS, addresses
+from arignote.runtime.operands import REFERENCE, operands
 from arignote.runtime.symbols import symbols
 
 
@@ -51,6 +52,12 @@ def copy_array(f: Function, leaf: ArrayOf, first: int, results: Value, slot: int
         f.store(value, results, 8 * (slot + offset))
 
 
+def retain_buffer(f: Function, buffer: Value) -> None:
+    """One more reference to a box or to the buffer of a list."""
+    with f.when(buffer.differs(None)):
+        f.store(f.load("i64", buffer, REFERENCES) + 1, buffer, REFERENCES)
+
+
 def echo_procedure(leaves: Sequence[Structure]) -> int:
     """A procedure whose results are its parameters, arrays copied."""
     f = procedure(leaves)
@@ -60,8 +67,12 @@ def echo_procedure(leaves: Sequence[Structure]) -> int:
             copy_array(f, leaf, position, f["results"], position)
             position += 2 + leaf.rank
         else:
-            f.store(f[f"p{position}"], f["results"], 8 * position)
-            position += 1
+            for operand in operands(leaf):
+                value = f[f"p{position}"]
+                if operand == REFERENCE:
+                    retain_buffer(f, value)
+                f.store(value, f["results"], 8 * position)
+                position += 1
     f.leave(0)
     return finish(f)
 

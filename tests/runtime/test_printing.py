@@ -9,8 +9,8 @@ import pytest
 
 from arignote.ir.structure import ArrayOf, NumpyScalarOf, PythonScalarOf, StaticOf, leaf_structures
 from arignote.runtime.dispatch import Dispatcher
-from arignote.runtime.encode import value_words
 from arignote.runtime.entry import CompiledSpecialisation
+from arignote.runtime.operands import value_words
 from arignote.runtime.printing import print_site
 from tests.runtime.programs import finish, outside, procedure
 
