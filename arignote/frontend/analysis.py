@@ -33,6 +33,11 @@ def names_of(function: ast.FunctionDef | ast.Lambda) -> tuple[Names, Names]:
 def _collect(node: ast.AST, bound: set[str], read: set[str]) -> None:
     if isinstance(node, ast.Name):
         (read if isinstance(node.ctx, ast.Load) else bound).add(node.id)
+    elif isinstance(node, ast.MatchAs | ast.MatchStar | ast.MatchMapping):
+        name = node.rest if isinstance(node, ast.MatchMapping) else node.name
+        bound.update(() if name is None else (name,))
+        for child in ast.iter_child_nodes(node):
+            _collect(child, bound, read)
     elif isinstance(node, FUNCTIONS):
         if not isinstance(node, ast.Lambda):
             bound.add(node.name)
@@ -107,6 +112,8 @@ def rebound(body: Iterable[ast.AST]) -> Names:
         for node in ast.walk(statement):
             if isinstance(node, ast.AugAssign):
                 continue
+            if isinstance(node, ast.pattern):
+                _collect(node, found, set())
             for child in ast.iter_child_nodes(node):
                 if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
                     found.add(child.id)
@@ -136,6 +143,8 @@ def _statement(node: ast.stmt, out: Names, always: Names, brk: Names, cont: Name
                 node.block_live = node.block_live | brk | cont  # type: ignore[attr-defined]
             branches = _block(node.body, out, always, brk, cont) | _block(node.orelse, out, always, brk, cont)
             return branches | reads(node.test)
+        case ast.Match():
+            return _match(node, out, always, brk, cont)
         case ast.For() | ast.While():
             return _loop(node, out, always, brk, cont)
         case ast.Return() | ast.Raise():
@@ -156,6 +165,15 @@ def _statement(node: ast.stmt, out: Names, always: Names, brk: Names, cont: Name
         case ast.Delete():
             return out - stores(node)
     return out | reads(node)
+
+
+def _match(node: ast.Match, out: Names, always: Names, brk: Names, cont: Names) -> Names:
+    if leaves(node):
+        node.live_after = node.live_after | brk | cont  # type: ignore[attr-defined]
+    found = out | reads(node.subject)
+    for case in node.cases:
+        found |= _block(case.body, out, always, brk, cont) | reads(case.guard) | reads(case.pattern)
+    return found
 
 
 def _loop(node: ast.For | ast.While, out: Names, always: Names, brk: Names, cont: Names) -> Names:
@@ -192,7 +210,8 @@ def _leaves(node: ast.AST, in_loop: bool) -> bool:
         return False
     if isinstance(node, LOOPS):
         return any(_leaves(s, True) for s in node.body) or any(_leaves(s, in_loop) for s in node.orelse)
-    return any(_leaves(child, in_loop) for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt))
+    inner = (ast.stmt, ast.match_case)
+    return any(_leaves(child, in_loop) for child in ast.iter_child_nodes(node) if isinstance(child, inner))
 
 
 def breaks(loop: ast.For | ast.While) -> bool:
@@ -211,7 +230,8 @@ def _breaks(node: ast.AST, in_loop: bool = False) -> bool:
     if isinstance(node, ast.expr | ast.FunctionDef):
         return False
     inside = in_loop or isinstance(node, LOOPS)
-    return any(_breaks(child, inside) for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt))
+    inner = (ast.stmt, ast.match_case)
+    return any(_breaks(child, inside) for child in ast.iter_child_nodes(node) if isinstance(child, inner))
 
 
 def always_leaves(block: Sequence[ast.stmt]) -> bool:
@@ -221,4 +241,12 @@ def always_leaves(block: Sequence[ast.stmt]) -> bool:
     last = block[-1]
     if isinstance(last, ast.Return | ast.Raise | ast.Break | ast.Continue):
         return True
+    if isinstance(last, ast.Match):
+        return _is_exhaustive(last) and all(always_leaves(case.body) for case in last.cases)
     return isinstance(last, ast.If) and always_leaves(last.body) and always_leaves(last.orelse)
+
+
+def _is_exhaustive(node: ast.Match) -> bool:
+    """Whether the last case matches everything."""
+    last = node.cases[-1]
+    return last.guard is None and isinstance(last.pattern, ast.MatchAs) and last.pattern.pattern is None

@@ -65,9 +65,7 @@ def assign(context: Context, target: ast.expr, value: Value) -> None:
     """Bind a target: a name, items of something, a field, or a tuple of targets."""
     match target:
         case ast.Name():
-            variable = context.frame.variables[target.id]
-            variable.places.append((value, target.lineno))
-            context.set(variable, value)
+            assign_name(context, target.id, value, target.lineno)
         case ast.Tuple() | ast.List():
             _unpack(context, target, value)
         case ast.Subscript():
@@ -79,6 +77,13 @@ def assign(context: Context, target: ast.expr, value: Value) -> None:
         case _:
             context.at(target)
             context.error("this cannot be assigned to", UnsupportedSyntaxError)
+
+
+def assign_name(context: Context, name: str, value: Value, line: int) -> None:
+    """name = value, on this line."""
+    variable = context.frame.variables[name]
+    variable.places.append((value, line))
+    context.set(variable, value)
 
 
 def _unpack(context: Context, target: ast.Tuple | ast.List, value: Value) -> None:
@@ -127,35 +132,11 @@ def _items_to_unpack(context: Context, value: Value, count: int, star: int | Non
 
 
 def _store_item(context: Context, target: ast.Subscript, value: Value) -> None:
-    """base[index] = value. `x[i][j] = value` writes through the view x[i] into x."""
-    if isinstance(target.value, ast.Subscript):
-        outer = context.evaluate(target.value.value)
-        if isinstance(outer, ArrayValue):
-            _store_through_view(context, target, outer, value)
-            return
-        index = evaluate_index(context, target.value.slice)
-        context.at(target.value)
-        base = HOOKS["getitem"](context, outer, index)
-    else:
-        base = context.evaluate(target.value)
+    """base[index] = value."""
+    base = context.evaluate(target.value)
     index = evaluate_index(context, target.slice)
     context.at(target)
     HOOKS["setitem"](context, base, index, value, None)
-
-
-def _store_through_view(context: Context, target: ast.Subscript, outer: ArrayValue, value: Value) -> None:
-    assert isinstance(target.value, ast.Subscript)
-    first = evaluate_index(context, target.value.slice)
-    context.at(target.value)
-    view = HOOKS["getitem"](context, outer, first)
-    second = evaluate_index(context, target.slice)
-    context.at(target)
-    if not isinstance(view, ArrayValue):
-        context.error(f"{context.show(view)} does not support item assignment")
-    part = context.array(context.node(view))
-    HOOKS["setitem"](context, part, second, value, None)
-    if view.roots & outer.roots:
-        HOOKS["setitem"](context, outer, first, part, None)
 
 
 def set_field(context: Context, record: Value, name: str, value: Value) -> None:
@@ -186,10 +167,6 @@ def _augmented(context: Context, node: ast.AugAssign) -> None:
         _augment(context, node.op, current, right, lambda value: assign(context, target, value))
     elif isinstance(target, ast.Subscript):
         base = context.evaluate(target.value)
-        if isinstance(base, ArrayValue) and isinstance(target.value, ast.Subscript):
-            context.error(
-                "`x[i][j] += v` is not supported for arrays", UnsupportedSyntaxError, hint="write x[i, j] += v"
-            )
         index = evaluate_index(context, target.slice)
         if isinstance(base, ArrayValue) and not isinstance(node.op, ast.MatMult):
             right = context.evaluate(node.value)

@@ -35,7 +35,6 @@ REFUSED: dict[type[ast.AST], tuple[str, str]] = {
     ast.Import: ("`import` inside compiled code is not supported", "import at the top of the module"),
     ast.ImportFrom: ("`import` inside compiled code is not supported", "import at the top of the module"),
     ast.ClassDef: ("classes cannot be defined inside compiled code", "define the class at the top of the module"),
-    ast.Match: ("`match` is not supported in compiled code", "use `if` and `elif`"),
     ast.Set: ("sets are not supported in compiled code", "use a tuple or a list"),
     ast.SetComp: ("sets are not supported in compiled code", "use a list comprehension"),
     ast.Starred: ("`*` is not supported here", "write out the items"),

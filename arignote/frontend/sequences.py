@@ -50,15 +50,18 @@ def is_sequence(value: Value) -> bool:
     return isinstance(value, ListValue) and value.is_sequence
 
 
+HOOKS["is_sequence"] = is_sequence
+
+
 # Elements
 
 
 def elements_of(context: Context, cell: ListValue) -> Elements:
     """What the list holds now."""
     context.check_fresh(cell)
-    state = cell.state
+    state = context.contents(cell)
     if isinstance(state, Unreadable):
-        context.error(state.message, hint=state.hint)
+        context.unreadable(state.message, state.hint)
     assert isinstance(state, Elements)
     return state
 

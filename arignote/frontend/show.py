@@ -58,7 +58,10 @@ def show_value(value: Value) -> str:
             return f"method {show_value(value.function)}"
         case MethodValue():
             return f"method .{value.name} of {show_value(value.instance)}"
-        case ChoiceValue() | UnionValue() | RecursiveValue():
+        case RecursiveValue():
+            classes = [option.cls.__name__ for option in value.options if isinstance(option, RecordValue)]
+            return " or ".join([*classes, *("None" for option in value.options if isinstance(option, Static))])
+        case ChoiceValue() | UnionValue():
             return " or ".join(map(show_value, value.options))
         case RangeValue():
             return "range"

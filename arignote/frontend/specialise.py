@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from arignote.frontend import calls, custom, fence, loop_statements, mapping, statements, tangents  # noqa: F401  they register themselves
+from arignote.frontend import calls, custom, fence, loop_statements, mapping, match_statement, statements, tangents  # noqa: F401  they register themselves
 from arignote.frontend.context import Context, Raised, StaticRequired, WritesIntoArgument
 from arignote.frontend.families import forget
 from arignote.frontend.instances import Program, inline
@@ -71,12 +71,14 @@ def specialise(
     arguments."""
     forced: set[Any] = set()
     forget()
+    attempt: _Main | None = None
     limit = sys.getrecursionlimit()
     sys.setrecursionlimit(max(limit, RECURSION_LIMIT))
     try:
         for _ in range(MOST_RESTARTS):
             try:
-                return _Main(transforms, forced).run(function, arguments, keywords)
+                attempt = _Main(transforms, forced)
+                return attempt.run(function, arguments, keywords)
             except StaticRequired as error:
                 # A captured number must be known: read it now, and guard it.
                 if error.origin is None or error.origin in forced:
@@ -84,7 +86,10 @@ def specialise(
                 forced.add(error.origin)
         raise TypeInferenceError("too many captured variables must be known at compile time")
     except (StaticRequired, WritesIntoArgument) as error:
-        raise _public(error).with_traceback(error.__traceback__) from None
+        public = _public(error)
+        if isinstance(error, StaticRequired) and attempt is not None:
+            public.needs = attempt.arguments_in(error.value)
+        raise public.with_traceback(error.__traceback__) from None
     finally:
         sys.setrecursionlimit(limit)
 
@@ -103,6 +108,7 @@ class _Main:
         self.scope = Scope("main")
         self.context = Context(self.program, self.scope)
         self.parameters: list[Parameter] = []
+        self.numbers: dict[Node, int | str] = {}
 
     def run(self, function: Any, arguments: tuple[Structure, ...], keywords: dict[str, Structure]) -> Specialised:
         context, scope = self.context, self.scope
@@ -110,20 +116,33 @@ class _Main:
         scope.token = scope.entry = scope.emit.op("token")
         target = context.lift(function)
         names = _argument_names(target, len(arguments))
-        values = [self._argument(structure, name) for structure, name in zip(arguments, names)]
-        named = {name: self._argument(structure, name) for name, structure in keywords.items()}
+        values = [self._argument(arguments[i], name, i) for i, name in enumerate(names)]
+        named = {name: self._argument(structure, name, name) for name, structure in keywords.items()}
         structure, leaves = self._result(target, values, named)
         hidden = [node for found in scope.hidden.values() for node in found[1]]
         main = scope.emit.function(scope.name, [*self.parameters, *hidden], scope.emit.tuple([scope.token, *leaves]))
         captures = [self.program.captures[identity] for identity in scope.hidden]
         return Specialised(main, structure, (*captures, *self.program.absent.values()))
 
-    def _argument(self, structure: Structure, name: str) -> Value:
+    def _argument(self, structure: Structure, name: str, place: int | str) -> Value:
         def leaf(type_: Any) -> Node:
             self.parameters.append(Parameter(name, type_))
+            if isinstance(structure, PythonScalarOf):
+                self.numbers[self.parameters[-1]] = place
             return self.parameters[-1]
 
         return value_of(self.context, structure, leaf, self.scope, f"the argument '{name}'")
+
+    def arguments_in(self, value: Value | None) -> frozenset[int | str]:
+        """The arguments that are Python numbers and that a number is computed from."""
+        waiting: list[Node] = [value.node] if isinstance(value, ScalarValue) else []
+        seen: set[Node] = set()
+        while waiting:
+            node = waiting.pop()
+            if node not in seen:
+                seen.add(node)
+                waiting += node.inputs if isinstance(node, Apply) else ()
+        return frozenset(self.numbers[node] for node in seen if node in self.numbers)
 
     def _result(self, target: Value, values: list[Value], named: dict[str, Value]) -> tuple[Structure, list[Node]]:
         context = self.context

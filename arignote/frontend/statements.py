@@ -73,7 +73,7 @@ def ways_out(loop: ast.For | ast.While) -> set[int]:
     """How control may leave a block inside this loop."""
     found: set[int] = set()
 
-    def visit(node: ast.stmt, inner: bool) -> None:
+    def visit(node: ast.AST, inner: bool) -> None:
         if isinstance(node, ast.Return):
             found.add(RETURN)
         elif isinstance(node, ast.Break | ast.Continue):
@@ -84,6 +84,8 @@ def ways_out(loop: ast.For | ast.While) -> set[int]:
                 below = inner or name == "body" and isinstance(node, ast.For | ast.While)
                 for child in getattr(node, name, ()):
                     visit(child, below)
+            for case in getattr(node, "cases", ()):
+                visit(case, inner)
 
     for statement in loop.body:
         visit(statement, False)
