@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from arignote.frontend.branches import Pending, choose
 from arignote.frontend.coercion import coerce
 from arignote.frontend.context import Context, Raised, WritesIntoArgument
-from arignote.frontend.join import is_unreadable, join, widen
+from arignote.frontend.join import is_unreadable, join, why_unreadable, widen
 from arignote.frontend.names import Captured, captured, describe, readable
 from arignote.frontend.scope import HOOKS, Scope
 from arignote.frontend.spec import Flat, Rebuilder, Roots, Spec, cell_count, flatten, leaf_types, rebuild
@@ -45,6 +45,8 @@ NORMAL, RETURN, BREAK, CONTINUE = 0, 1, 2, 3
 
 DEEPEST_STATIC_RECURSION = 24
 """Beyond this many calls of one function inside each other, numbers known at compile time become run-time arguments."""
+DEEPEST_UNDECIDED_RECURSION = 6
+"""The same for calls in branches that are taken at run time: no such number is what ends the recursion, then."""
 MOST_ATTEMPTS = 12
 
 
@@ -73,6 +75,7 @@ class Program:
     absent: dict[Any, Captured] = field(default_factory=dict)
     instances: dict[Any, Instance] = field(default_factory=dict)
     running: list[Any] = field(default_factory=list)
+    undecided: list[Any] = field(default_factory=list)
     active: list[Instance] = field(default_factory=list)
     inlined: set[Any] = field(default_factory=set)
     forced: set[Any] = field(default_factory=set)
@@ -96,6 +99,11 @@ class Program:
     def record_absent(self, container: Any, key: str) -> None:
         """Note that a name is not in a dict of globals, and so is a builtin."""
         self.absent[id(container), key] = Captured(container, key, None)
+
+    def is_deep(self, definition: Any) -> bool:
+        """Whether calls of the function stand so deep in each other that nothing known now will end them."""
+        calls, undecided = self.running.count(definition), self.undecided.count(definition)
+        return calls >= DEEPEST_STATIC_RECURSION or undecided >= DEEPEST_UNDECIDED_RECURSION
 
     def unique(self, name: str) -> str:
         """A name for a function of the graph that no other has."""
@@ -124,7 +132,7 @@ def specialise_apply(
     whole = TupleValue((function, TupleValue(tuple(arguments)), DictValue(keywords.items())))
     flat = flatten(context, whole, across=True)
     definition = function.definition if isinstance(function, FunctionValue) else None
-    if definition is not None and program.running.count(definition) >= DEEPEST_STATIC_RECURSION:
+    if definition is not None and program.is_deep(definition):
         flat = coerce(context, flat, widen(flat.spec))
     instance = program.instances.get(flat.spec)
     if instance is not None and instance.running:
@@ -138,6 +146,7 @@ def specialise_apply(
         instance = Instance(program.unique(_name_of(function)), flat.spec)
         program.instances[flat.spec] = instance
         program.running.append(definition)
+        program.undecided.append(definition if context.scope.parent is not None else None)
         program.active.append(instance)
         try:
             _run(context, instance, flat)
@@ -148,6 +157,7 @@ def specialise_apply(
             return None, flat, whole
         finally:
             program.running.pop()
+            program.undecided.pop()
             program.active.pop()
             if instance.running:
                 del program.instances[flat.spec]
@@ -218,10 +228,8 @@ def _attempt(context: Context, instance: Instance, flat: Flat) -> tuple[Scope, l
         whole = Rebuilder(parameters, scope, roots).take(flat.spec)
         result = flatten(context, _apply(context, whole), across=True)
         if is_unreadable(result.spec):
-            context.error(
-                "the value returned cannot be used: it differs in type from path to path, or was overwritten "
-                "through another reference"
-            )
+            message, hint = why_unreadable(result.spec)
+            context.unreadable(f"the value returned cannot be used: {message}", hint)
         instance.sharing = [_shared(pair, memories) for pair in result.roots]
     except Raised:
         return scope, parameters, None

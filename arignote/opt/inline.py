@@ -51,17 +51,36 @@ class Inlining:
         return cls(uses, 2000 + 2 * total)
 
     def wants(self, function: Function) -> bool:
-        if function in self.recursive or not function.is_defined or self.depth >= DEPTH:
+        if function in self.recursive or function.is_opaque or not function.is_defined or self.depth >= DEPTH:
             return False
         if self.uses.get(self.origin.get(function, function), 0) <= 1:
             return True
-        size = self.size.get(function)
-        if size is None:
-            size = self.size[function] = size_of(function)
+        size = self.size[function] if function in self.size else self._size(function)
         if size > min(SMALL, self.budget):
             return False
         self.budget -= size
         return True
+
+    def _size(self, function: Function) -> int:
+        """With the branches and loop bodies in it, which are written wherever the function is."""
+        pending = [function]
+        while pending:
+            last = pending[-1]
+            inner = [callee for node in nodes_of(last) for callee in _written_with(node)]
+            missing = [callee for callee in inner if callee not in self.size]
+            pending += missing
+            if not missing:
+                self.size[last] = size_of(last) + sum([self.size[callee] for callee in inner])
+                pending.pop()
+        return self.size[function]
+
+
+def _written_with(node: Node) -> list[Function]:
+    """The functions whose bodies are written where the node is: branches and bodies of loops."""
+    if not isinstance(node, Apply) or node.op.name not in _RUNNING or node.op.name == "call":
+        return []
+    closures = [node.inputs[place].type for place in _RUNNING[node.op.name]]
+    return [closure.function for closure in closures if isinstance(closure, Closure)]
 
 
 def copy_body(rewriter: Rewriter, function: Function, arguments: tuple[Node, ...]) -> Node:

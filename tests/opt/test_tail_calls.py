@@ -119,3 +119,17 @@ def test_many_branches_take_linear_time():
         assert not is_recursive(space["many"], 1.0, 3)
         times.append(time.perf_counter() - started)
     assert times[1] < 40 * times[0] + 0.5
+
+
+def collatz(n):
+    def steps(n, k):
+        if n == 1:
+            return k
+        return steps(n // 2, k + 1) if n % 2 == 0 else steps(3 * n + 1, k + 1)
+
+    return steps(n, 0)
+
+
+def test_unrolled_recursion_with_two_calls_is_not_copied_again_and_again():
+    """The count begins with a number known at compile time; each level calls the next one in two branches."""
+    assert ag.jit(collatz)(27) == collatz(27) == 111
