@@ -9,11 +9,12 @@ import types
 import typing
 from typing import TYPE_CHECKING, Any
 
-from arignote.frontend import builtins_iteration, static_values  # noqa: F401  they register themselves
+from arignote.frontend import builtins_iteration, static_values, views  # noqa: F401  they register themselves
 from arignote.frontend.attributes import call_record_method
 from arignote.frontend.branches import choose
 from arignote.frontend.builtins_table import BUILTINS, call_number_method, type_of
 from arignote.frontend.cases import is_union, split, split_first
+from arignote.frontend.construction import construct_dataclass, construct_named_tuple
 from arignote.frontend.containers import call_method
 from arignote.frontend.instances import call_user
 from arignote.frontend.math_table import MATH
@@ -25,7 +26,6 @@ from arignote.frontend.operators import (
 )
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.transforms import call_maker, call_transform, call_transformed, give_rules
-from arignote.frontend.trees import as_node
 from arignote.frontend.values import (
     MAKER_ATTRIBUTE,
     TRANSFORM_ATTRIBUTE,
@@ -176,66 +176,14 @@ def _construct(context: Context, cls: type, arguments: list[Value], keywords: Ke
             "an exception can only be made where it is raised", UnsupportedSyntaxError, f"raise {cls.__name__}(...)"
         )
     if is_named_tuple_class(cls):
-        return _construct_named_tuple(context, cls, arguments, keywords)
+        return construct_named_tuple(context, cls, arguments, keywords)
     if dataclasses.is_dataclass(cls):
-        return _construct_dataclass(context, cls, arguments, keywords)
+        return construct_dataclass(context, cls, arguments, keywords)
     context.error(
         f"instances of {cls.__qualname__} cannot be made in compiled code",
         UnsupportedSyntaxError,
         "use a dataclass or a named tuple",
     )
-
-
-def _fields(context: Context, cls: type, names: list[str], arguments: list[Value], keywords: Keywords) -> Keywords:
-    """Fields by name from the arguments of a constructor."""
-    if len(arguments) > len(names):
-        context.error(f"{cls.__name__}() takes {len(names)} arguments but {len(arguments)} were given")
-    given = dict(zip(names, arguments))
-    for name, value in keywords.items():
-        if name in given:
-            context.error(f"{cls.__name__}() got multiple values for argument '{name}'")
-        given[name] = value
-    return given
-
-
-def _construct_named_tuple(context: Context, cls: Any, arguments: list[Value], keywords: Keywords) -> Value:
-    given = _fields(context, cls, list(cls._fields), arguments, keywords)
-    items = []
-    for name in cls._fields:
-        if name in given:
-            items.append(given.pop(name))
-        elif name in cls._field_defaults:
-            items.append(context.lift(cls._field_defaults[name]))
-        else:
-            context.error(f"{cls.__name__}() is missing the argument '{name}'")
-    if given:
-        context.error(f"{cls.__name__}() got an unexpected keyword argument '{next(iter(given))}'")
-    return RecordValue(cls, cls._fields, items)
-
-
-def _construct_dataclass(context: Context, cls: Any, arguments: list[Value], keywords: Keywords) -> Value:
-    fields = dataclasses.fields(cls)
-    if "__init__" in cls.__dict__ and not cls.__dataclass_params__.init or hasattr(cls, "__post_init__"):
-        context.error(
-            f"{cls.__name__} has an __init__ or __post_init__ of its own, which compiled code does not run",
-            UnsupportedSyntaxError,
-            "make the instance outside of the compiled function",
-        )
-    positional = [field.name for field in fields if field.init and not field.kw_only]
-    given = _fields(context, cls, positional, arguments, keywords)
-    items = []
-    for field in fields:
-        if field.init and field.name in given:
-            items.append(given.pop(field.name))
-        elif field.default is not dataclasses.MISSING:
-            items.append(context.lift(field.default))
-        elif field.default_factory is not dataclasses.MISSING:
-            items.append(context.call(context.lift(field.default_factory), []))
-        else:
-            context.error(f"{cls.__name__}() is missing the argument '{field.name}'")
-    if given:
-        context.error(f"{cls.__name__}() got an unexpected keyword argument '{next(iter(given))}'")
-    return as_node(context, RecordValue(cls, [field.name for field in fields], items))
 
 
 HOOKS["call"] = call

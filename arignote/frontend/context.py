@@ -20,11 +20,13 @@ from arignote.frontend.values import (
     INT64_MIN,
     PYTHON_DTYPES,
     REPEATED,
+    STALE_HINT,
     ArrayValue,
     Cell,
     Elements,
     Frame,
     Journal,
+    Link,
     Memory,
     RecursiveValue,
     ScalarValue,
@@ -32,6 +34,7 @@ from arignote.frontend.values import (
     Unreadable,
     Value,
     Write,
+    is_fixed,
     now,
 )
 from arignote.ir.errors import AliasingError, CompileError, ShapeError, TypeInferenceError
@@ -44,9 +47,6 @@ if TYPE_CHECKING:
     from arignote.frontend.narrowing import Facts
 
 
-STALE_HINT = "take a copy (.copy()) of one of them before the write"
-
-
 class Raised(Exception):
     """The program certainly raises here; what follows is never reached."""
 
@@ -55,6 +55,7 @@ class StaticRequired(TypeInferenceError):
     """A value that must be known at compile time is known at run time only; `origin` is the captured variable it is."""
 
     origin: Any = None
+    value: Value | None = None
 
 
 class WritesIntoArgument(AliasingError):
@@ -119,6 +120,10 @@ class Context:
         error = kind(message, self.span, hint, self.known_calls())
         error.raises = raises
         raise error
+
+    def unreadable(self, message: str, hint: str) -> NoReturn:
+        """Refuse to read a value that is not known, for this reason."""
+        self.error(message, AliasingError if hint == STALE_HINT else TypeInferenceError, hint)
 
     def raise_now(self, exception: type[BaseException], *message: Any) -> NoReturn:
         """The program certainly raises here."""
@@ -186,7 +191,7 @@ class Context:
             return self.scope.bring(value.node, value.scope)
         if isinstance(value, ArrayValue):
             self.check_fresh(value)
-            return self.scope.bring(*value.state)
+            return self.scope.bring(*self.contents(value))
         if isinstance(value, Static) and type(value.object) in PYTHON_DTYPES:
             return self.constant(value.object)
         self.error(f"expected a number or an array, got {self.show(value)}")
@@ -243,6 +248,7 @@ class Context:
             self.known_calls(),
         )
         error.origin = getattr(value, "origin", None)
+        error.value = value
         raise error
 
     def is_static(self, value: Value) -> bool:
@@ -300,23 +306,37 @@ class Context:
         self.check_writable(cell)
         if isinstance(cell, ArrayValue | RecursiveValue):
             state = (state, self.scope)
+        base = cell.base
         for memory in cell.touched:
-            self.set(memory, Write(cell, now(), self.span))
-        self.set(cell, state)
+            self.set(memory, Write(base, now(), self.span))
+        if base is cell:
+            self.set(cell, state)
+        else:
+            HOOKS["write_part"](self, cell, state)
+
+    def contents(self, cell: Cell) -> Any:
+        """The state of a cell as it is now, which is that of a part of another one where it is linked."""
+        return cell.state if cell.link is None else HOOKS["contents"](self, cell)
+
+    def link(self, part: Cell, whole: Cell, index: Value) -> None:
+        """Let a view, just made, show what is written into the array that it is a part of, and the other way round."""
+        if is_fixed(index):
+            part.link = Link(whole, index, self.contents(whole))
 
     def read(self, cell: Cell) -> Any:
         """The items of a list, dict or record."""
         self.check_fresh(cell)
-        if isinstance(cell.state, Unreadable):
-            self.error(cell.state.message, hint=cell.state.hint)
-        if isinstance(cell.state, Elements):
+        state = self.contents(cell)
+        if isinstance(state, Unreadable):
+            self.unreadable(state.message, state.hint)
+        if isinstance(state, Elements):
             raise StaticRequired(
                 "the length of this list must be known at compile time here, but it is known at run time only",
                 self.span,
                 "use an array, or a loop over the list",
                 self.known_calls(),
             )
-        return cell.state
+        return state
 
 
 def numpy_dtype(thing: Any) -> str | None:

@@ -287,3 +287,14 @@ def is_unreadable(spec: Spec) -> bool:
     if spec[0] in ("unreadable",):
         return True
     return is_unreadable(spec[1]) if spec[0] in ("partial", *SEQUENCES) else any(map(is_unreadable, spec[2]))
+
+
+def why_unreadable(spec: Spec) -> tuple[str, str]:
+    """The message and the hint of the first part that cannot be read."""
+    if isinstance(spec, StaticOf):
+        return "", ""
+    if spec[0] == "unreadable":
+        return spec[1], spec[2]
+    parts = [spec[1]] if spec[0] in ("partial", *SEQUENCES) else spec[2] if len(spec) > 2 else ()
+    found = [why_unreadable(part) for part in parts if is_unreadable(part)] if isinstance(parts, list | tuple) else []
+    return found[0] if found else ("", "")

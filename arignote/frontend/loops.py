@@ -113,10 +113,11 @@ class Loop:
     def _expect_write(self, cell: Cell, rebound: bool) -> None:
         if any(memory.owner is not None for memory in cell.touched):
             return
-        if isinstance(cell, ArrayValue) and not rebound:
-            self.add(cell, None)
+        base = cell.base
+        if isinstance(base, ArrayValue) and not rebound and base not in self.slots:
+            self.add(base, None)
         for memory in cell.touched:
-            self.writes.setdefault(memory, Write(cell, now(), self.context.span))
+            self.writes.setdefault(memory, Write(base, now(), self.context.span))
 
     def add(self, mutable: Mutable, remembered: Spec | None) -> Slot:
         """Carry one more."""

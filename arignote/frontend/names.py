@@ -138,7 +138,7 @@ def read_variable(context: Context, variable: Variable) -> Value:
 def readable(context: Context, value: Value) -> Value:
     """The value, or the error that says why there is none."""
     if isinstance(value, Unreadable):
-        context.error(value.message, hint=value.hint or "give it the same type on every path")
+        context.unreadable(value.message, value.hint or "give it the same type on every path")
     return value
 
 

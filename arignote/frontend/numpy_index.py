@@ -65,7 +65,8 @@ def _is(entry: Value, thing: object) -> bool:
     return isinstance(entry, Static) and entry.object is thing
 
 
-def _is_slice(entry: Value) -> bool:
+def is_slice(entry: Value) -> bool:
+    """Whether an entry of an index is a slice."""
     return isinstance(entry, SliceValue) or (isinstance(entry, Static) and isinstance(entry.object, slice))
 
 
@@ -89,7 +90,7 @@ def plan_index(c: Context, x: Node, index: Value) -> Plan:
     if sum(_is(entry, Ellipsis) for entry in given) > 1:
         refuse_shape(c, "an index can only have a single ellipsis ('...')")
     entries: list[Value | Node] = [
-        entry if _is(entry, None) or _is(entry, Ellipsis) or _is_slice(entry) else _node_of(c, entry) for entry in given
+        entry if _is(entry, None) or _is(entry, Ellipsis) or is_slice(entry) else _node_of(c, entry) for entry in given
     ]
     used = sum(map(_axes_used, entries))
     if used > rank_of(x):
@@ -105,7 +106,7 @@ def _axes_used(entry: Value | Node) -> int:
     """How many axes of the array an entry stands for."""
     if isinstance(entry, Node):
         return rank_of(entry) if dtype_of(entry.type) == "bool" else 1
-    return int(_is_slice(entry))
+    return int(is_slice(entry))
 
 
 def _is_new(entry: Value | Node) -> bool:
@@ -183,13 +184,15 @@ def _pieces(node: Node) -> tuple[str | tuple[str, bool, Node]]:
 def getitem(c: Context, value: Value, index: Value) -> Value:
     """value[index] of an array or a NumPy scalar."""
     x = c.node(value)
-    if isinstance(value, ScalarValue) and any(isinstance(e, ScalarValue) or _is_slice(e) for e in entries_of(index)):
+    if isinstance(value, ScalarValue) and any(isinstance(e, ScalarValue) or is_slice(e) for e in entries_of(index)):
         refuse(c, "invalid index to scalar variable.")
     plan = plan_index(c, x, index)
     if plan.is_advanced:
         return wrap(c, read_advanced(c, plan))
-    result = read_basic(c, plan)
-    return wrap(c, result, value, rank0=plan.has_ellipsis)
+    found = wrap(c, read_basic(c, plan), value, rank0=plan.has_ellipsis)
+    if isinstance(found, ArrayValue) and isinstance(value, ArrayValue):
+        c.link(found, value, index)
+    return found
 
 
 def read(c: Context, plan: Plan) -> Node:

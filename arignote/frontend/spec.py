@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from arignote.frontend.narrowing import is_nothing, possible
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.values import (
+    STALE_HINT,
     ArrayValue,
     BoundMethod,
     Cell,
@@ -222,10 +223,11 @@ class Flattener:
             self.nodes.append(self.context.scope.bring(*cell.state))
             return "recursive", cell.definition
         if isinstance(cell, ArrayValue):
-            self.nodes.append(self.context.scope.bring(*cell.state))
-            return "array", cell.type
+            node = self.context.scope.bring(*self.context.contents(cell))
+            self.nodes.append(node)
+            return "array", node.type
         if isinstance(cell.state, Elements):
-            return "sequence", self.add_elements(cell.state)
+            return "sequence", self.add_elements(self.context.contents(cell))
         tag, key, items = parts(self.context, cell)
         return tag, key, tuple([self.add(item) for item in items])
 
@@ -241,7 +243,7 @@ class Flattener:
             return "unreadable", cell.state.message, cell.state.hint
         write = cell.overwritten()
         if write is not None:
-            return "unreadable", self.context.stale_message(cell, write), "take a copy before the write"
+            return "unreadable", self.context.stale_message(cell, write), STALE_HINT
         return None
 
     def add_function(self, value: FunctionValue) -> Spec:

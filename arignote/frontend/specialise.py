@@ -11,15 +11,16 @@ from arignote.frontend import calls, custom, fence, loop_statements, mapping, ma
 from arignote.frontend.context import Context, Raised, StaticRequired, WritesIntoArgument
 from arignote.frontend.families import forget
 from arignote.frontend.instances import Program, inline
-from arignote.frontend.join import is_unreadable
+from arignote.frontend.join import is_unreadable, why_unreadable
 from arignote.frontend.names import Captured, value_of
 from arignote.frontend.scope import Scope
 from arignote.frontend.spec import Spec, flatten, leaf_types
 from arignote.frontend.structures import structure_of
-from arignote.frontend.values import FunctionValue, Value
+from arignote.frontend.values import FunctionValue, ScalarValue, Value
 from arignote.ir.errors import CompileError, TypeInferenceError
-from arignote.ir.graph import Function, Node, Parameter
+from arignote.ir.graph import Apply, Function, Node, Parameter
 from arignote.ir.structure import (
+    PythonScalarOf,
     StaticOf,
     Structure,
 )
@@ -156,7 +157,8 @@ class _Main:
         context.span = context.returned_at
         flat = flatten(context, value)
         if is_unreadable(flat.spec):
-            context.error("a part of the value returned cannot be used: " + _why(flat.spec))
+            message, hint = why_unreadable(flat.spec)
+            context.unreadable(f"a part of the value returned cannot be used: {message}", hint)
         structure = structure_of(context, flat.spec)
         return structure, list(_leaves(context, flat.spec, iter(flat.nodes)))
 
@@ -167,16 +169,6 @@ def _argument_names(target: Value, count: int) -> list[str]:
         spec = target.definition.arguments
         names = [argument.arg for argument in (*spec.posonlyargs, *spec.args)]
     return [*names, *(f"argument {n}" for n in range(len(names), count))][:count]
-
-
-def _why(spec: Spec) -> str:
-    """The reason of the first unreadable part."""
-    if isinstance(spec, StaticOf):
-        return ""
-    if spec[0] == "unreadable":
-        return spec[1]
-    parts = [spec[1]] if spec[0] == "partial" else spec[2] if len(spec) > 2 and isinstance(spec[2], tuple) else ()
-    return next((why for part in parts if (why := _why(part))), "")
 
 
 def _leaves(context: Context, spec: Spec, nodes: Iterator[Node]) -> Iterator[Node]:

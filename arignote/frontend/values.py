@@ -131,20 +131,30 @@ class Cell(Mutable, Value):
              variables hold in turn is known not to be shared between the two
     """
 
-    __slots__ = ("roots", "touched")
+    __slots__ = ("roots", "touched", "link")
 
     def __init__(
         self, state: Any, roots: frozenset[Memory] | None = None, touched: frozenset[Memory] | None = None
     ) -> None:
         super().__init__(state)
+        self.link: Link | None = None
         self.roots = roots or frozenset((Memory(),))
         self.touched = self.roots if touched is None else touched
 
+    @property
+    def base(self) -> Cell:
+        """The cell that writes into this one are written into in the end."""
+        cell = self
+        while cell.link is not None and cell.link.is_live:
+            cell = cell.link.parent
+        return cell
+
     def overwritten(self) -> Write | None:
         """A write through another cell since this one was made; in Python it would be visible here."""
+        base = self.base
         for memory in self.roots:
             write = memory.state
-            if write is not None and write.cell is not self and write.time > self.birth:
+            if write is not None and write.cell is not base and write.time > self.birth:
                 return write
         if isinstance(self.state, Elements):
             for read, _ in self.state.roots:
@@ -152,6 +162,34 @@ class Cell(Mutable, Value):
                     if memory.state is not None and memory.state.time > self.state.time:
                         return memory.state
         return None
+
+
+@dataclass(slots=True, eq=False)
+class Link:
+    """What a cell is a part of: a view of an array, an element of a list of run-time length, a field of such an element.
+    It shows what is written into the whole, and what is written into it is written into the whole.
+
+    seen:    the state of the whole that the state of the cell is a part of
+    version: of a list: which elements are where; once that has changed, the link is broken
+    """
+
+    parent: Cell
+    index: Any
+    seen: Any
+    version: Any = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the cell still is a part of the whole."""
+        outer = self.parent.link
+        if outer is not None and not outer.is_live:
+            return False
+        if self.version is None:
+            return True
+        if outer is not None and outer.parent.state is not outer.seen:
+            return False
+        state = self.parent.state
+        return isinstance(state, Elements) and state.version is self.version
 
 
 class ArrayValue(Cell):
@@ -188,6 +226,7 @@ class Elements:
 
     element: the spec of its elements        roots: the memory of an element's cells, that of all elements together
     time:    when they were put together; a later write to that memory through others makes them stale
+    version: the same as long as the same elements are at the same places; they themselves may change
     """
 
     node: Node
@@ -195,6 +234,7 @@ class Elements:
     element: Any
     roots: tuple[Any, ...] = ()
     time: int = field(default_factory=now)
+    version: object = field(default_factory=object)
 
 
 class ListValue(Cell):
@@ -419,6 +459,10 @@ class Unreadable(Value):
     hint: str = ""
 
 
+STALE_HINT = "take a copy (.copy()) of one of them before the write"
+"""The hint of what cannot be read since its memory may have been written through another reference."""
+
+
 @dataclass(slots=True, eq=False)
 class PartialValue(Value):
     """A value if `defined` holds at run time; reading it checks."""
@@ -474,6 +518,15 @@ class Frame:
     returned: Variable
     memory: dict[Any, Any] = field(default_factory=dict)
     loops: list[Any] = field(default_factory=list)
+
+
+def is_fixed(index: Value) -> bool:
+    """Whether an index is made of values that cannot change in place: numbers, slices, tuples of them."""
+    if isinstance(index, TupleValue):
+        return all(map(is_fixed, index.items))
+    if isinstance(index, Static):
+        return not isinstance(index.object, list)
+    return isinstance(index, ScalarValue | SliceValue)
 
 
 def is_number(value: Value) -> bool:
