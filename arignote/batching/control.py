@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from arignote.batching.convert import components, conform, widen
+from arignote.batching.masked import as_while, can_run_together, run_together
 from arignote.batching.masks import Mask, some, uniform, union
 from arignote.batching.selection import select_branches
 from arignote.batching.transform import Batched, Batching, function_of
@@ -13,6 +14,8 @@ from arignote.ir.graph import Apply, Node
 from arignote.ops.batching import CannotBatch
 
 Stepped = tuple[Node, Mask]
+
+DIFFERENT_COUNTS = "how often a loop runs differs from element to element"
 
 
 def captures(walk: Batching, closure: Node) -> tuple[list[Node], tuple[Mask, ...]]:
@@ -96,13 +99,22 @@ def _widened(walk: Batching, made: Batched, operands: Sequence[Node], masks: tup
 
 
 def _for(walk: Batching, node: Apply) -> Stepped:
-    if walk.masks[node.inputs[0]]:
-        raise CannotBatch("how often a loop runs differs from element to element")
-    return _loop(walk, node, walk.values[node.inputs[0]], 1)
+    if not walk.masks[node.inputs[0]]:
+        return _loop(walk, node, walk.values[node.inputs[0]], 1)
+    loop = as_while(walk, node)
+    if not can_run_together(loop):
+        raise CannotBatch(DIFFERENT_COUNTS)
+    result, mask = run_together(walk, loop)
+    return walk.emit.tuple(walk.emit.items(result)[1:]), mask[1:]
 
 
 def _while(walk: Batching, node: Apply) -> Stepped:
-    return _loop(walk, node, None, 0)
+    try:
+        return _loop(walk, node, None, 0)
+    except CannotBatch:
+        if can_run_together(node):
+            return run_together(walk, node)
+        raise
 
 
 def _loop(walk: Batching, node: Apply, count: Node | None, skip: int) -> Stepped:
@@ -142,11 +154,11 @@ def _condition(walk: Batching, closure: Node, carried: tuple[Mask, ...]) -> Node
         return walk.values[closure]
     made = walk.batcher.batch(function_of(closure), flags, walk.batch.dim)
     if some(made.mask):
-        raise CannotBatch("how often a loop runs differs from element to element")
+        raise CannotBatch(DIFFERENT_COUNTS)
     return _closure(walk, made, values)
 
 
 STEPS = {
-    "call": _call, "cond": _cond, "for_loop": _for, "while_loop": _while, "custom_vjp_call": _custom_vjp,
+    "call": _call, "checkpoint": _call, "cond": _cond, "for_loop": _for, "while_loop": _while, "custom_vjp_call": _custom_vjp,
     "custom_jvp_call": _custom_jvp,
 }  # fmt: skip

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from arignote.batching.masks import Mask, parts, uniform
-from arignote.ir.graph import Apply, Function, Node, Parameter, nodes_of
-from arignote.ir.types import Scalar, Tuple, Type, is_float
+from arignote.ir.graph import Apply, Function, Node, Parameter, function_in, nodes_of
+from arignote.ir.types import TOKEN, Scalar, Tuple, Type, is_float
 from arignote.ops.batching import CannotBatch
 
 if TYPE_CHECKING:
@@ -44,17 +44,39 @@ def select_branches(walk: Batching, node: Apply, given: Sequence[Given]) -> tupl
     return _select(walk, condition, *results), uniform(node.type, True)
 
 
-def is_formula(function: Function) -> bool:
-    """Whether a branch is a short formula of scalars that cannot fail."""
-    nodes = nodes_of(function)
-    if len(nodes) > LONGEST_BRANCH or not all(_of_scalars(p.type) for p in function.parameters):
-        return False
-    for node in nodes:
-        if not _of_scalars(node.type):
+def is_formula(function: Function, longest: int = LONGEST_BRANCH, raises: bool = False) -> bool:
+    """Whether a function is a formula of scalars of this length that cannot fail. With branches inside, which are
+    formulas too. `raises`: it may say by itself when it raises."""
+    waiting, seen, length = [function], {function}, 0
+    while waiting:
+        current = waiting.pop()
+        may_raise = raises and current is function
+        if not current.is_defined or not all(_of_scalars(p.type) or may_raise and p.type is TOKEN
+                                             for p in current.parameters):  # fmt: skip
             return False
-        if isinstance(node, Apply) and not node.op.elementwise and node.op.name not in ("tuple", "item"):
+        nodes = nodes_of(current)
+        length += len(nodes)
+        if length > longest or not all(_in_formula(node, may_raise) for node in nodes):
             return False
+        for callee in filter(None, map(function_in, nodes)):
+            if callee not in seen:
+                seen.add(callee)
+                waiting.append(callee)
     return True
+
+
+def _in_formula(node: Node, raises: bool) -> bool:
+    """Whether a node may be part of a formula."""
+    if not isinstance(node, Apply):
+        return True
+    name = node.op.name
+    if name == "raise_if":
+        return raises
+    if name == "tuple":
+        return all(_of_scalars(x.type) or raises and x.type is TOKEN for x in node.inputs)
+    if name == "closure":
+        return True
+    return _of_scalars(node.type) and (node.op.elementwise or name in ("item", "cond", "call"))
 
 
 def _of_scalars(type_: Type) -> bool:

@@ -106,7 +106,7 @@ class Batching:
                 self.values[node], self.masks[node] = node, False
             elif isinstance(node, Apply):
                 self.emit.at(self.function.spans.get(node))
-                self.values[node], self.masks[node] = self._step(node)
+                self.values[node], self.masks[node] = self.step(node)
         self.emit.at(None)
 
     def finish(self, wanted: Mask) -> None:
@@ -127,7 +127,8 @@ class Batching:
     def mapped(self, node: Node) -> bool:
         return some(self.masks[node])
 
-    def _step(self, node: Apply) -> tuple[Node, Mask]:
+    def step(self, node: Apply) -> tuple[Node, Mask]:
+        """The batched form of a node whose operands have theirs, and which parts of it are mapped."""
         if not any(self.mapped(x) for x in node.inputs):
             return self._copy(node), uniform(node.type, False)
         try:
