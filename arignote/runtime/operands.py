@@ -9,6 +9,7 @@ import numpy as np
 
 from arignote.ir.structure import (
     ArrayOf,
+    FormattedOf,
     NumpyScalarOf,
     PythonScalarOf,
     RecursiveOf,
@@ -30,7 +31,7 @@ def operands(structure: Structure) -> list[int]:
     match structure:
         case ArrayOf() if structure.rank:
             return [REFERENCE, _WORD, *[_WORD for size in structure.dims if size < 0]]
-        case ArrayOf() | NumpyScalarOf() | PythonScalarOf():
+        case ArrayOf() | NumpyScalarOf() | PythonScalarOf() | FormattedOf():
             return [np.dtype(structure.dtype).itemsize]
         case SelfOf() | RecursiveOf():
             return [REFERENCE]
