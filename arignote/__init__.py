@@ -31,6 +31,7 @@ try:
         UndefinedNameError,
         UnsupportedSyntaxError,
     )
+    from arignote.runtime.dispatch import clear_cache
     from arignote.runtime.threads import get_num_threads, set_num_threads
 finally:
     if _was_enabled:
@@ -40,7 +41,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AliasingError", "CompileError", "DifferentiationError", "ShapeError", "TypeInferenceError", "UndefinedNameError",
-    "UnsupportedSyntaxError", "check_grads", "config", "custom_jvp", "custom_vjp", "disable_jit", "get_num_threads", "grad", "hessian", "hvp",
+    "UnsupportedSyntaxError", "check_grads", "clear_cache", "config", "custom_jvp", "custom_vjp", "disable_jit", "get_num_threads", "grad", "hessian", "hvp",
     "inspect", "jacfwd", "jacrev", "jit", "jvp", "set_num_threads", "stop_gradient", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 

@@ -135,7 +135,8 @@ class _Main:
         return value_of(self.context, structure, leaf, self.scope, f"the argument '{name}'")
 
     def arguments_in(self, value: Value | None) -> frozenset[int | str]:
-        """The arguments that are Python numbers and that a number is computed from."""
+        """The arguments that are Python numbers and that a number is computed from; all of them if that is not known,
+        since it was met in a function of its own, such as one that is differentiated."""
         waiting: list[Node] = [value.node] if isinstance(value, ScalarValue) else []
         seen: set[Node] = set()
         while waiting:
@@ -143,7 +144,7 @@ class _Main:
             if node not in seen:
                 seen.add(node)
                 waiting += node.inputs if isinstance(node, Apply) else ()
-        return frozenset(self.numbers[node] for node in seen if node in self.numbers)
+        return frozenset(self.numbers[node] for node in seen if node in self.numbers) or frozenset(self.numbers.values())
 
     def _result(self, target: Value, values: list[Value], named: dict[str, Value]) -> tuple[Structure, list[Node]]:
         context = self.context

@@ -17,9 +17,11 @@ class CompileError(Exception):
     calls:  the calls that led there, outermost first, as (span, what was called with which types)
     hint:   one way out
     raises: what plain Python would raise here, as (class, message), where that is known
+    needs:  the arguments, by position or name, that would have to be known at compile time
     """
 
     raises: tuple[type[BaseException], str] | None = None
+    needs: frozenset[int | str] = frozenset()
 
     def __init__(self, message: str, span: Span | None = None, hint: str = "",
                  calls: Sequence[tuple[Span, str]] = ()) -> None:  # fmt: skip

@@ -12,13 +12,14 @@ import ctypes
 import functools
 import os
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from arignote.ir.describe import structure_of
 from arignote.ir.errors import CompileError
-from arignote.ir.structure import StaticOf, Structure, leaf_structures, static_key
+from arignote.ir.structure import PYTHON_SCALARS, StaticOf, Structure, leaf_structures, static_key
 from arignote.ir.structure_values import leaves_of
 from arignote.runtime import call
 from arignote.runtime.callables import make_callable
@@ -140,6 +141,15 @@ def _refuse_leaves(*leaves: Any) -> Any:
     raise SystemError(f"compiled code was given leaves that it does not recognise: {leaves!r}")
 
 
+_dispatchers: weakref.WeakSet[Dispatcher] = weakref.WeakSet()
+
+
+def clear_cache() -> None:
+    """Forget every specialisation of every compiled function; each compiles again at its next call."""
+    for dispatcher in list(_dispatchers):
+        dispatcher.cache_clear()
+
+
 class Dispatcher:
     """The specialisations of one Python function. `callable` is what users call.
 
@@ -158,6 +168,7 @@ class Dispatcher:
         self.function, self.compile, self.is_off = function, compile, is_off
         self.binder = Binder(function)
         self.static = self.binder.positions(static_argnums, static_argnames)
+        self._known: set[str] = set()
         self._specialisations: dict[tuple[Structure, ...], list[Specialisation]] = {}
         self._chain: list[Node] = []
         self._compilations = 0
@@ -167,6 +178,7 @@ class Dispatcher:
         self.callable = make_callable(ctypes.addressof(self._state), self)
         functools.update_wrapper(self.callable, function)
         self.callable.dispatcher = self
+        _dispatchers.add(self)
 
     # The slow path
 
@@ -180,11 +192,13 @@ class Dispatcher:
         except TypeError:
             return functools.partial(self.function, *args, **kwargs), ()  # raises Python's own TypeError
         values = plan.values((*args, *kwargs.values()))
-        structures = self._structures(values)
         while True:
+            structures = self._structures(values)
             try:
                 specialisation = self._find(structures) or self._compile(structures)
             except CompileError as error:
+                if self._knows_more(error):
+                    continue
                 if _shows_compiler():
                     raise
                 raise error.with_traceback(None) from None
@@ -197,9 +211,18 @@ class Dispatcher:
     def _structures(self, values: Sequence[Any]) -> tuple[Structure, ...]:
         """The structure of each parameter."""
         return tuple(
-            StaticOf(value) if name in self.static else structure_of(value, f"argument {name!r}")
+            StaticOf(value)
+            if name in self.static or (name in self._known and type(value) in PYTHON_SCALARS)
+            else structure_of(value, f"argument {name!r}")
             for name, value in zip(self.binder.names, values, strict=True)
         )
+
+    def _knows_more(self, error: CompileError) -> bool:
+        """A number must be known at compile time: from now on those are that come by parameters with a default, which
+        are settings of the function and no data. Whether there are any."""
+        new = self.binder.with_default(error.needs) - self._known
+        self._known |= new
+        return bool(new)
 
     def _find(self, structures: tuple[Structure, ...]) -> Specialisation | None:
         """The specialisation for these structures whose captured values are still what they were."""

@@ -90,6 +90,18 @@ class Binder:
             return {}
         return Default(parameter.default)
 
+    def with_default(self, places: frozenset[int | str]) -> set[str]:
+        """The names of the parameters at these positions, or with these names, that have a default."""
+        names = {self.names[place] if isinstance(place, int) else place for place in places if place in self._places}
+        return {name for name in names if self.signature.parameters[name].default is not inspect.Parameter.empty}
+
+    @functools.cached_property
+    def _places(self) -> set[int | str]:
+        parameters = self.signature.parameters.values()
+        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        fixed = [parameter.name for parameter in parameters if parameter.kind not in variable]
+        return {*range(len(fixed)), *fixed}
+
     def positions(self, numbers: Sequence[int], names: Sequence[str]) -> frozenset[str]:
         """The names of the parameters with these numbers or names; negative numbers count from the end."""
         for number in numbers:
