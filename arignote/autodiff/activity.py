@@ -18,6 +18,7 @@ Mask = bool | tuple["Mask", ...]
 Flags = tuple[bool, ...]
 
 LOOPS = ("for_loop", "while_loop")
+CALLS = ("call", "checkpoint")
 
 
 def differentiable(type_: Type) -> bool:
@@ -143,7 +144,7 @@ def _active_parts(node: Apply, active: dict[Node, Mask]) -> Mask:
     if name in ("item", "captured"):
         mask = active[node.inputs[0]]
         return mask[node["index"]] if isinstance(mask, tuple) else full(node.type)
-    if name == "call":
+    if name in CALLS:
         flags = operand_flags(node.inputs[0], active) + tuple(x in active for x in node.inputs[1:])
         return result_activity(_function_of(node.inputs[0]), flags)
     if name == "cond":
@@ -250,7 +251,7 @@ class _Demand:
         elif name in ("item", "captured"):
             parts = parts_of(node.inputs[0].type) or ()
             self.add(node.inputs[0], tuple(mask if i == node["index"] else empty(t) for i, t in enumerate(parts)))
-        elif name == "call":
+        elif name in CALLS:
             flags = call_demand(node, self.active, mask)
             captured = len(flags) - len(node.inputs) + 1
             self.add_captures(node.inputs[0], flags[:captured])

@@ -32,6 +32,7 @@ def pushforward(function: Function, wrt: Flags, want: Mask) -> Function:
     found = known.get((wrt, want))
     if found is None:
         found = known[wrt, want] = Function(f"{function.name}_pushforward", ())
+        found.is_opaque = function.is_opaque
         found.declare(Tuple([function.result_type, pruned_type(function.result_type, want)]))
         try:
             _make(found, function, wrt, want)
@@ -65,7 +66,8 @@ def _call(push: Pushforward, node: Apply) -> tuple[Node, Tangent]:
     tangents = push.capture_tangents(node.inputs[0], flags[: len(captures)])
     tangents += [push.whole(x) for x, flag in zip(node.inputs[1:], flags[len(captures) :], strict=True) if flag]
     arguments = [push.forward[x] for x in node.inputs[1:]]
-    pair = emit.call(pushforward(callee, flags, want), *captures, *arguments, *tangents)
+    closure = emit.closure(pushforward(callee, flags, want))
+    pair = emit.apply(node.op, closure, *captures, *arguments, *tangents, **dict(node.attributes))
     return emit.item(pair, 0), spread(emit, emit.item(pair, 1))
 
 
@@ -120,4 +122,4 @@ def _loop(push: Pushforward, node: Apply) -> tuple[Node, Tangent]:
     return emit.tuple(values), [spread(emit, next(derived)) if flag else None for flag in carried]
 
 
-PUSHFORWARDS = {"call": _call, "cond": _cond, "for_loop": _loop, "while_loop": _loop}
+PUSHFORWARDS = {"call": _call, "checkpoint": _call, "cond": _cond, "for_loop": _loop, "while_loop": _loop}

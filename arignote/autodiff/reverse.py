@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
-from arignote.autodiff import custom, reverse_branch, reverse_call, reverse_data, reverse_loop
+from arignote.autodiff import checkpoint, custom, reverse_branch, reverse_call, reverse_data, reverse_loop
 from arignote.autodiff.activity import Flags, differentiable, full, meet, parameter_demand, result_activity
 from arignote.autodiff.adjoint import AUGMENTED, STRUCTURAL, Adjoint, fresh, parameters_for
 from arignote.autodiff.cotangent import spread
@@ -19,7 +19,7 @@ from arignote.ir.types import tangent_type
 from arignote.ops.emit import Emit
 
 AUGMENTED.update({
-    "call": reverse_call.call, "cond": reverse_branch.cond,
+    "call": reverse_call.call, "checkpoint": checkpoint.checkpoint, "cond": reverse_branch.cond,
     "for_loop": reverse_loop.for_loop, "while_loop": reverse_loop.while_loop, **custom.CUSTOM_ADJOINTS,
 })  # fmt: skip
 STRUCTURAL.update(reverse_data.PULLBACKS | custom.PULLBACKS)

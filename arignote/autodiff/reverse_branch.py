@@ -145,7 +145,7 @@ def _forward(outer: Adjoint, node: Apply, branches: list[_Branch]) -> tuple[Node
 
 def _supplied(outer: Adjoint, closure: Node, branch: _Branch) -> list[Node]:
     mapping: dict[Node, Node] = dict(zip(branch.adjoint.parameters, outer.values(closure), strict=True))
-    return supply(outer, tuple(branch.kept.supplied), mapping)
+    return supply(outer.emit, tuple(branch.kept.supplied), mapping)
 
 
 def _backward(branch: _Branch, slots: list[_Slot]) -> tuple[Function, list[Node]]:

@@ -141,7 +141,10 @@ def call(adjoint: Adjoint, node: Apply) -> tuple[Node, Pullback]:
     operands = [adjoint.value(place) for place in places]
     targets = [place for place, flag in zip(places, flags, strict=True) if flag]
     made = augment(callee, flags, want, tuple(map(adjoint.is_steady, places)))
-    result, given = _forward_call(adjoint, node, made, operands)
+    if made.forward is None:
+        result, given = adjoint.copy(node), supply(emit, made.supplied, _bound(made, operands))
+    else:
+        result, given = _forward_call(emit, made, operands)
     added = [places[i] for i in seeded(callee, flags)]
 
     def pullback(cotangent: Cotangent) -> None:
@@ -152,19 +155,27 @@ def call(adjoint: Adjoint, node: Apply) -> tuple[Node, Pullback]:
     return result, pullback
 
 
-def _forward_call(adjoint: Adjoint, node: Apply, made: Augmented, operands: list[Node]) -> tuple[Node, list[Node]]:
-    """The result of the forward call, and the operands of the backward function but for the cotangent."""
-    emit = adjoint.emit
-    supplied = supply(adjoint, made.supplied, dict(zip(made.parameters, operands, strict=True)))
+def backward_call(emit: AdjointEmit, made: Augmented, operands: list[Node], given: list[Node]) -> Node:
+    """Forward and backward one after the other, where the result is not asked for. `given`: the cotangent, the totals."""
     if made.forward is None:
-        return adjoint.copy(node), supplied
+        return emit.call(made.backward, *supply(emit, made.supplied, _bound(made, operands)), *given)
+    return emit.call(made.backward, *_forward_call(emit, made, operands)[1], *given)
+
+
+def _bound(made: Augmented, operands: list[Node]) -> dict[Node, Node]:
+    return dict(zip(made.parameters, operands, strict=True))
+
+
+def _forward_call(emit: AdjointEmit, made: Augmented, operands: list[Node]) -> tuple[Node, list[Node]]:
+    """The result of the forward call, and the operands of the backward function but for the cotangent."""
+    assert made.forward is not None
+    supplied = supply(emit, made.supplied, _bound(made, operands))
     pair = emit.call(made.forward, *operands)
     return emit.item(pair, 0), [*supplied, *(emit.item(pair, 1 + i) for i in range(made.saved))]
 
 
-def supply(adjoint: Adjoint, expressions: tuple[Node, ...], operands: dict[Node, Node]) -> list[Node]:
+def supply(emit: AdjointEmit, expressions: tuple[Node, ...], operands: dict[Node, Node]) -> list[Node]:
     """What a callee asks its caller for, in terms of the operands."""
-    emit = adjoint.emit
     found: list[Node] = []
     for node in substitute(expressions, dict(operands)):
         if isinstance(node, Apply) and node.op.name == "size":

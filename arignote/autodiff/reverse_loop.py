@@ -190,7 +190,7 @@ def _pullback(adjoint: Adjoint, node: Apply, body: _Body, captures: Flags, carri
     demanded = [i for i, flag in enumerate(carried) if flag]
     operands: dict[Node, Node] = dict(zip(body.adjoint.parameters, adjoint.values(closure), strict=False))
     starts = [adjoint.forward[node.inputs[2 + body.steps[p][0]]] for p in body.following]
-    given = [*supply(adjoint, tuple(body.kept.supplied), operands), *starts, *saved, *([count] if counted else [])]
+    given = [*supply(emit, tuple(body.kept.supplied), operands), *starts, *saved, *([count] if counted else [])]
 
     def pullback(cotangent: Cotangent) -> None:
         parts = cotangent if isinstance(cotangent, list) else [None] * len(carried)

@@ -47,7 +47,7 @@ def _read_whole(function: Function, candidates: frozenset[Node]) -> set[Node]:
             inputs = ()
         elif name == "closure":
             inputs = _passed_whole(node["function"].parameters, inputs, node["function"])
-        elif name == "call" and isinstance(inputs[0], Apply) and inputs[0].op.name == "closure":
+        elif name in ("call", "checkpoint") and isinstance(inputs[0], Apply) and inputs[0].op.name == "closure":
             callee: Function = inputs[0]["function"]
             inputs = _passed_whole(callee.parameters[len(inputs[0].inputs) :], inputs[1:], callee)
         whole.update(x for x in inputs if x in candidates)

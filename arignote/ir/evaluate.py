@@ -168,6 +168,10 @@ def _custom_jvp_call(machine: _Machine, node: Apply, primal: FunctionValue, push
     return machine.call(primal, *operands)
 
 
+def _checkpoint(machine: _Machine, node: Apply, callee: FunctionValue, *arguments: Any, loops: bool) -> Any:
+    return machine.call(callee, *arguments)
+
+
 def _cond(machine: _Machine, node: Apply, condition: Any, then: FunctionValue, otherwise: FunctionValue) -> Any:
     return machine.call(then if condition else otherwise)
 
@@ -232,8 +236,8 @@ def _written(structure: Structure, value: Any) -> str:
 
 
 _STRUCTURAL: dict[str, Callable[..., Any]] = {
-    "closure": _closure, "captured": _captured, "call": _call, "cond": _cond, "while_loop": _while_loop,
-    "for_loop": _for_loop, "undefined": _undefined, "tag": _tag, "project": _project, "token": _token,
+    "closure": _closure, "captured": _captured, "call": _call, "checkpoint": _checkpoint, "cond": _cond,
+    "while_loop": _while_loop, "for_loop": _for_loop, "undefined": _undefined, "tag": _tag, "project": _project, "token": _token,
     "after": _token, "print": _print, "raise_if": _raise_if, "custom_vjp_call": _custom_vjp_call,
     "custom_jvp_call": _custom_jvp_call,
 }  # fmt: skip

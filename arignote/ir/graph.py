@@ -162,14 +162,16 @@ class Apply(Node):
 class Function:
     """A closed function. Its identity is its own, so functions may call each other without tying a cycle of values.
 
-    `result` is set once by `define`; until then `result_type` may be declared, which recursion needs.
+    `result` is set once by `define`; until then `result_type` may be declared, which recursion needs. An opaque
+    function is never inlined: what it computes is not to be found equal to what its caller has.
     """
 
-    __slots__ = ("name", "parameters", "_result", "_result_type", "spans", "__weakref__")
+    __slots__ = ("name", "parameters", "_result", "_result_type", "spans", "is_opaque", "__weakref__")
 
     def __init__(self, name: str, parameters: Iterable[Parameter], result: Node | None = None,
                  spans: dict[Node, frozenset[Span]] | None = None) -> None:  # fmt: skip
         self.name = name
+        self.is_opaque = False
         self.parameters = tuple(parameters)
         self._result: Node | None = result
         self._result_type: Type | None = None if result is None else result.type

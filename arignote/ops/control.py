@@ -92,6 +92,11 @@ captured = Operation("captured", _captured_rule, None, Structural())
 call = Operation("call", _call_rule, None, Structural(), can_fail=_may_fail)
 """call(closure, *arguments): the function's result."""
 
+checkpoint = Operation("checkpoint", lambda inputs, loops: _call_rule(inputs), None, Structural(), can_fail=_may_fail)
+"""checkpoint(closure, *arguments; loops): a call that saves nothing for its backward, which runs the function again;
+`loops`: loops in it are cut in segments, so that this takes memory for the square root of their iterations. After
+differentiation it is a call."""
+
 cond = Operation("cond", _cond_rule, None, Structural(), can_fail=_may_fail)
 """cond(condition, then, otherwise): call one of two closures without arguments."""
 
@@ -101,4 +106,4 @@ while_loop = Operation("while_loop", _while_rule, None, Structural(), can_fail=_
 for_loop = Operation("for_loop", _for_rule, None, Structural(), can_fail=_may_fail)
 """for_loop(count, body, *init): body(i, *carried) -> tuple(*carried), for i = 0 .. count - 1; none where count <= 0."""
 
-FAMILY = (closure, captured, call, cond, while_loop, for_loop)
+FAMILY = (closure, captured, call, checkpoint, cond, while_loop, for_loop)

@@ -152,6 +152,7 @@ def rebuild(root: Function, body: Body, translation: Translation | None = None) 
                 translation.functions[old] = Function(old.name, ())
         for old in group:
             new = translation.functions.get(old) or Function(old.name, ())
+            new.is_opaque = old.is_opaque
             new.parameters = translation.parameters(old)
             new.declare(translation.result_type(old))
             if not recursive:

@@ -10,12 +10,12 @@ from arignote.ir.graph import Apply, Function, Node, Span, functions_below, node
 from arignote.opt.program import NOWHERE, Translation, rebuild
 from arignote.opt.rewrite import Rewriter
 
-CLOSURES = {"custom_vjp_call": 3, "custom_jvp_call": 2}
+CLOSURES = {"custom_vjp_call": 3, "custom_jvp_call": 2, "checkpoint": 1}
 """How many operands come before those of the function."""
 
 
 def settle(root: Function) -> Function:
-    """The program without custom rules."""
+    """The program without custom rules and checkpoints."""
     if not any(isinstance(node, Apply) and node.op.name in CLOSURES
                for function in functions_below(root) for node in nodes_of(function)):  # fmt: skip
         return root

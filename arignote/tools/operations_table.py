@@ -39,7 +39,7 @@ SIGNS = {
 """The operations that are written between their operands, and how tightly they bind."""
 
 OPERANDS = {
-    "closure": "*captures", "captured": "closure", "call": "closure, *operands", "cond": "condition, yes, no",
+    "closure": "*captures", "captured": "closure", "call": "closure, *operands", "checkpoint": "closure, *operands", "cond": "condition, yes, no",
     "while_loop": "test, body, *init", "for_loop": "count, body, *init", "undefined": "", "list_new": "capacity",
     "token": "", "after": "token, *nodes", "print": "token, *values", "raise_if": "token, condition, *values",
     "custom_vjp_call": "primal, forward, backward, *operands", "custom_jvp_call": "primal, pushforward, *operands",

@@ -415,7 +415,7 @@ def test_branches_and_calls_in_loops_save_nothing_that_follows_from_the_iteratio
 
 
 def test_a_break_keeps_the_counter() -> None:
-    """A loop that leaves through a flag, as the front end writes it: the step stands in a branch that is always taken."""
+    """A loop that leaves through a flag, as the front end writes it: the step is in a branch that is always taken."""
     condition = define("condition", [I64, F64, I64], lambda e, i, x, flow: e.equal(flow, 0))
 
     def inside(e: Build, i: Node, flow: Node) -> Node:
