@@ -156,7 +156,7 @@ def call(adjoint: Adjoint, node: Apply) -> tuple[Node, Pullback]:
 
 
 def backward_call(emit: AdjointEmit, made: Augmented, operands: list[Node], given: list[Node]) -> Node:
-    """Forward and backward one after the other, where the result is not asked for. `given`: the cotangent, the totals."""
+    """Forward and backward one after the other, where the result is not asked for; `given`: cotangent and totals."""
     if made.forward is None:
         return emit.call(made.backward, *supply(emit, made.supplied, _bound(made, operands)), *given)
     return emit.call(made.backward, *_forward_call(emit, made, operands)[1], *given)

@@ -237,7 +237,7 @@ def _written(structure: Structure, value: Any) -> str:
 
 _STRUCTURAL: dict[str, Callable[..., Any]] = {
     "closure": _closure, "captured": _captured, "call": _call, "checkpoint": _checkpoint, "cond": _cond,
-    "while_loop": _while_loop, "for_loop": _for_loop, "undefined": _undefined, "tag": _tag, "project": _project, "token": _token,
-    "after": _token, "print": _print, "raise_if": _raise_if, "custom_vjp_call": _custom_vjp_call,
+    "while_loop": _while_loop, "for_loop": _for_loop, "undefined": _undefined, "tag": _tag, "project": _project,
+    "token": _token, "after": _token, "print": _print, "raise_if": _raise_if, "custom_vjp_call": _custom_vjp_call,
     "custom_jvp_call": _custom_jvp_call,
 }  # fmt: skip

@@ -20,12 +20,12 @@ def checkpointed(function: Function, loops: bool = True) -> Function:
     return Function("main", parameters, e.op("checkpoint", e.closure(function), *parameters, loops=loops))
 
 
-def logistic(count: int | None = None) -> Function:
-    step = define(
-        "step", [F64, I64, F64], lambda e, r, i, x: e.tuple([e.multiply(e.multiply(r, x), e.subtract(1.0, x))])
-    )
-    return define("logistic", [F64, F64, I64],
-                  lambda e, r, x, n: e.item(e.for_loop(n, e.closure(step, [r]), x), 0))  # fmt: skip
+def logistic() -> Function:
+    def turn(e: Build, r: Node, i: Node, x: Node) -> Node:
+        return e.tuple([e.multiply(e.multiply(r, x), e.subtract(1.0, x))])
+
+    step = define("step", [F64, I64, F64], turn)
+    return define("logistic", [F64, F64, I64], lambda e, r, x, n: e.item(e.for_loop(n, e.closure(step, [r]), x), 0))
 
 
 def test_a_plain_function() -> None:
@@ -70,8 +70,9 @@ def test_recursion() -> None:
 
 def test_inside_a_loop() -> None:
     f = logistic()
-    step = define("outer", [F64, I64, F64],
-                  lambda e, r, i, x: e.tuple([e.op("checkpoint", e.closure(f), r, x, e.lift(3), loops=True)]))  # fmt: skip
+    step = define(
+        "outer", [F64, I64, F64], lambda e, r, i, x: e.tuple([e.checkpoint(e.closure(f), r, x, e.lift(3), loops=True)])
+    )
     main = define("main", [F64, F64], lambda e, r, x: e.item(e.for_loop(2, e.closure(step, [r]), x), 0))
     verify(main, 1.7, 0.3, order=2)
 
@@ -82,10 +83,8 @@ def test_an_array_read_in_a_loop_is_added_to_in_place() -> None:
     f = define("f", [VECTOR, F64], lambda e, d, s: e.item(e.for_loop(e.size(d, 0), e.closure(step, [d]), s), 0))
     verify(checkpointed(f), array(7), 0.3, order=2)
     made = optimise(pulled(checkpointed(f), (True, True)))
-    inside = [g for g in functions_below(made) if g is not made]
-    assert not [
-        n for g in inside for n in nodes_of(g) if isinstance(n, Apply) and n.type is VECTOR and n.op.name == "add"
-    ]
+    inside = [n for g in functions_below(made) if g is not made for n in nodes_of(g) if isinstance(n, Apply)]
+    assert not [n for n in inside if n.type is VECTOR and n.op.name == "add"]
 
 
 def test_it_runs_the_function_again_and_saves_only_operands() -> None:
