@@ -421,6 +421,14 @@ class MethodValue(Value):
 
 
 @dataclass(slots=True, eq=False)
+class SuperValue(Value):
+    """super(): the attributes of an instance that its class has from those behind `cls`."""
+
+    cls: type
+    instance: Value
+
+
+@dataclass(slots=True, eq=False)
 class TransformValue(Value):
     """A transformed function: `kind` is "grad", "value_and_grad", "pullback" or "partial"."""
 
