@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from arignote.frontend import analysis
-from arignote.frontend.cases import for_each_case, is_union
+from arignote.frontend.cases import for_each_case, is_union, split
+from arignote.frontend.coercion import coerce
 from arignote.frontend.expressions import (
     evaluate_index,
     make_function,
@@ -26,13 +27,17 @@ from arignote.frontend.operators import (
     binary_values,
     find_method,
 )
+from arignote.frontend.recursive import fold
 from arignote.frontend.scope import HOOKS, executes
 from arignote.frontend.sequences import extend_list
+from arignote.frontend.spec import flatten
+from arignote.frontend.trees import as_node
 from arignote.frontend.values import (
     ArrayValue,
     DictValue,
     ListValue,
     RecordValue,
+    RecursiveValue,
     Static,
     Unbound,
     Value,
@@ -141,20 +146,56 @@ def _store_item(context: Context, target: ast.Subscript, value: Value) -> None:
 
 def set_field(context: Context, record: Value, name: str, value: Value) -> None:
     """record.name = value."""
-    if is_union(record):
+    if isinstance(record, RecursiveValue):
+        _set_in_tree(context, record, name, value)
+    elif is_union(record):
         for_each_case(context, record, lambda found: set_field(context, found, name, value))
-        return
+    else:
+        items = _with_field(context, record, name, value)
+        assert isinstance(record, RecordValue)
+        context.write(record, items)
+
+
+def _with_field(
+    context: Context, record: Value, name: str, value: Value, by_force: bool = False
+) -> tuple[Value, ...]:
+    """The fields of a record, one of them changed; `by_force`: also where the class is frozen."""
     if not isinstance(record, RecordValue):
-        context.error(f"cannot assign to attribute '{name}' of {context.show(record)}")
+        missing = f"'{HOOKS['class_of'](record).__name__}' object has no attribute '{name}'"
+        raises = (AttributeError, missing) if isinstance(record, Static) else None
+        context.error(f"cannot assign to attribute '{name}' of {context.show(record)}", raises=raises)
     if record.is_tuple:
         context.raise_now(AttributeError, "can't set attribute")
-    if record.cls.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+    if record.cls.__dataclass_params__.frozen and not by_force:  # type: ignore[attr-defined]
         context.raise_now(dataclasses.FrozenInstanceError, f"cannot assign to field '{name}'")
     if name not in record.names:
         context.error(f"'{name}' is not a field of {record.cls.__name__}", hint="declare it in the class")
     items = list(context.read(record))
     items[record.names.index(name)] = value
-    context.write(record, tuple(items))
+    return as_node(context, RecordValue(record.cls, record.names, items)).state
+
+
+def _set_in_tree(context: Context, tree: RecursiveValue, name: str, value: Value) -> None:
+    """A field of a tree's root: the variable gets a new root, and whoever else sees the old one must not look again."""
+    context.check_writable(tree)
+
+    def changed(found: Value) -> Value:
+        items = _with_field(context, found, name, value)
+        assert isinstance(found, RecordValue)
+        return RecordValue(found.cls, found.names, items)
+
+    flat = flatten(context, split(context, tree, changed))
+    wanted = tree.definition.spec
+    if fold(tree.definition.family, wanted, flat.spec) != wanted:
+        context.error(f"the field '{name}' of this {context.show(tree)} cannot hold {context.show(value)}")
+    context.write(tree, coerce(context, flat, wanted).nodes[0])
+
+
+def set_by_force(context: Context, record: Value, name: str, value: Value) -> None:
+    """object.__setattr__(record, name, value): what `__post_init__` of a frozen dataclass does."""
+    items = _with_field(context, record, name, value, by_force=True)
+    assert isinstance(record, RecordValue)
+    context.write(record, items)
 
 
 @executes(ast.AugAssign)
@@ -261,6 +302,7 @@ def own_variables(context: Context, target: ast.expr) -> Iterator[None]:
 
 
 HOOKS["assign"] = assign
+HOOKS["set_field"] = set_by_force
 
 
 HOOKS["own_variables"] = own_variables

@@ -26,8 +26,10 @@ from arignote.frontend.values import (
     ScalarValue,
     SliceValue,
     Static,
+    SuperValue,
     TransformValue,
     TupleValue,
+    Unbound,
     Value,
     is_number,
 )
@@ -51,6 +53,8 @@ def get_attribute(context: Context, base: Value, name: str) -> Value:
         return _of_array(context, base, name)
     if isinstance(base, RecordValue):
         return _of_record(context, base, name)
+    if isinstance(base, SuperValue):
+        return _of_super(context, base, name)
     if isinstance(base, ListValue | TupleValue | DictValue) and has_method(base, name):
         return MethodValue(name, base)
     if isinstance(base, RangeValue | SliceValue) and name in ("start", "stop", "step"):
@@ -99,7 +103,10 @@ def _of_array(context: Context, base: Value, name: str) -> Value:
 
 def _of_record(context: Context, base: RecordValue, name: str) -> Value:
     if name in base.names:
-        return context.read(base)[base.names.index(name)]
+        value = context.read(base)[base.names.index(name)]
+        if isinstance(value, Unbound):
+            context.raise_now(AttributeError, f"'{base.cls.__name__}' object has no attribute '{name}'")
+        return value
     if base.is_tuple and name in ("_replace", "_asdict", "index", "count"):
         return MethodValue(name, base)
     if name == "__class__":
@@ -109,6 +116,18 @@ def _of_record(context: Context, base: RecordValue, name: str) -> Value:
         return _unknown(context, base, name, [*base.names, *dir(base.cls)])
     found = owner.__dict__[name]
     return _bind(context, base, found, owner, name)
+
+
+def _of_super(context: Context, base: SuperValue, name: str) -> Value:
+    """An attribute from the classes behind the one whose method this is."""
+    instance = base.instance
+    cls = instance.cls if isinstance(instance, RecordValue) else instance.object  # type: ignore[attr-defined]
+    behind = cls.__mro__[cls.__mro__.index(base.cls) + 1 :]
+    owner = next((other for other in behind if name in other.__dict__), None)
+    if owner is None:
+        message = f"'super' object has no attribute '{name}'"
+        context.error(message, UndefinedNameError, raises=(AttributeError, message))
+    return _bind(context, instance, owner.__dict__[name], owner, name)
 
 
 def _bind(context: Context, base: Value, found: Any, owner: type, name: str) -> Value:
@@ -124,7 +143,8 @@ def _bind(context: Context, base: Value, found: Any, owner: type, name: str) -> 
     if isinstance(found, staticmethod):
         return context.lift(found.__func__)
     if isinstance(found, classmethod):
-        cls = base.cls if isinstance(base, RecordValue) else type(base.object)  # type: ignore[attr-defined]
+        cls = base.cls if isinstance(base, RecordValue) else base.object  # type: ignore[attr-defined]
+        cls = cls if isinstance(cls, type) else type(cls)
         return BoundMethod(context.lift(found.__func__), Static(cls))
     if isinstance(found, types.FunctionType) or _is_transformed(found):
         return BoundMethod(context.lift(found), base)

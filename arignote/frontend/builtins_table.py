@@ -16,6 +16,7 @@ from arignote.frontend import numbers
 from arignote.frontend.attributes import get_attribute, replace
 from arignote.frontend.cases import is_one_of, is_union, narrowed, split, split_inside
 from arignote.frontend.iterate import length
+from arignote.frontend.names import read_name
 from arignote.frontend.narrowing import possible
 from arignote.frontend.numpy_table import METHODS, lookup
 from arignote.frontend.operators import (
@@ -45,12 +46,15 @@ from arignote.frontend.values import (
     MethodValue,
     RangeValue,
     RecordValue,
+    RecursiveValue,
     ReversedValue,
     ScalarValue,
     SliceValue,
     Static,
+    SuperValue,
     TransformValue,
     TupleValue,
+    UnionValue,
     Value,
     ZipValue,
     is_number,
@@ -391,7 +395,6 @@ def _repr(context: Context, arguments: list[Value], keywords: dict[str, Value]) 
     memoryview,
     bytearray,
     bytes,
-    super,
     object,
 )
 def _refused(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
@@ -400,6 +403,58 @@ def _refused(context: Context, arguments: list[Value], keywords: dict[str, Value
         UnsupportedSyntaxError,
         "call it outside of the compiled function, and pass the result",
     )
+
+
+@builtin(super, least=0, most=2)
+def _super(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
+    if len(arguments) == 2:
+        return SuperValue(context.static(arguments[0], "the class of super()"), narrowed(context, arguments[1]))
+    frame = context.frame
+    free = frame.python.__code__.co_freevars if frame.python is not None else ()
+    first = [*frame.definition.arguments.posonlyargs, *frame.definition.arguments.args][:1]
+    if arguments or not first or "__class__" not in free:
+        context.error("super() is for methods of classes", UnsupportedSyntaxError)
+    cls = frame.python.__closure__[free.index("__class__")].cell_contents
+    return SuperValue(cls, narrowed(context, read_name(context, first[0].arg)))
+
+
+@builtin(object.__setattr__, least=3, most=3)
+def _set_attribute(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
+    """What `__post_init__` of a frozen dataclass sets its fields with."""
+    HOOKS["set_field"](context, arguments[0], context.static(arguments[1], "the name of an attribute"), arguments[2])
+    return Static(None)
+
+
+@builtin(dataclasses.asdict, least=1, most=1)
+def _as_dict(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
+    only_keywords(context, keywords)
+    return _taken_apart(context, arguments[0], lambda names, items: DictValue(zip(names, items)))
+
+
+@builtin(dataclasses.astuple, least=1, most=1)
+def _as_tuple(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
+    only_keywords(context, keywords)
+    return _taken_apart(context, arguments[0], lambda names, items: TupleValue(tuple(items)))
+
+
+def _taken_apart(context: Context, value: Value, make: Callable[[Any, list[Value]], Value]) -> Value:
+    """A value in which dataclasses, however deep, are made something else."""
+    match value:
+        case RecordValue():
+            items = [_taken_apart(context, item, make) for item in context.read(value)]
+            return RecordValue(value.cls, value.names, items) if value.is_tuple else make(value.names, items)
+        case TupleValue():
+            return TupleValue(tuple([_taken_apart(context, item, make) for item in value.items]))
+        case ListValue() if not value.is_sequence:
+            return ListValue(tuple([_taken_apart(context, item, make) for item in context.read(value)]))
+        case DictValue():
+            pairs = [(key, _taken_apart(context, item, make)) for key, item in context.read(value)]
+            return DictValue(pairs, value.cls)
+        case ListValue() | RecursiveValue() | UnionValue():
+            context.error(f"{context.show(value)} has no shape known at compile time", UnsupportedSyntaxError)
+        case ArrayValue():
+            return METHODS["copy"](context, [value], {})
+    return value
 
 
 def call_number_method(context: Context, value: Value, name: str) -> Value:

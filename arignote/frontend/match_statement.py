@@ -312,7 +312,7 @@ def _bind_one_of(context: Context, patterns: list[ast.pattern], subject: Value) 
     first, rest = patterns[0], patterns[1:]
     if not rest:
         bind(context, first, subject)
-    elif any(isinstance(part, ast.MatchAs) and part.name or isinstance(part, ast.MatchStar) for part in ast.walk(first)):
+    elif any(isinstance(part, ast.MatchAs | ast.MatchStar) and part.name for part in ast.walk(first)):
         condition = matches(context, first, subject)
         if isinstance(condition, Static):
             bind(context, first, subject) if condition.object else _bind_one_of(context, rest, subject)

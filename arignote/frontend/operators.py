@@ -13,6 +13,7 @@ from arignote.frontend.branches import choose, run_branch
 from arignote.frontend.cases import is_one_of, is_union, narrowed, split
 from arignote.frontend.narrowing import Facts, Several, both, either, learn, possible, told_by
 from arignote.frontend.scope import HOOKS
+from arignote.frontend.trees import call_made, tree_node
 from arignote.frontend.values import (
     ArrayValue,
     BoundMethod,
@@ -20,6 +21,7 @@ from arignote.frontend.values import (
     FunctionValue,
     ListValue,
     RecordValue,
+    RecursiveValue,
     ScalarValue,
     Static,
     TupleValue,
@@ -30,6 +32,7 @@ from arignote.frontend.values import (
 )
 from arignote.ir.errors import TypeInferenceError
 from arignote.ir.graph import Node
+from arignote.ir.types import BOOL
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -139,6 +142,9 @@ def compare_values(context: Context, op: ast.cmpop, left: Value, right: Value) -
 
 def compare_named(context: Context, name: str, method: str, left: Value, right: Value) -> Value:
     """One comparison by its operation."""
+    if isinstance(left, RecursiveValue) and isinstance(right, RecursiveValue) and name in ("equal", "not_equal"):
+        same = _equal_trees(context, left, right)
+        return same if name == "equal" else negate(context, same)
     if is_union(left):
         return _compare_cases(context, left, lambda value: compare_named(context, name, method, value, right))
     if is_union(right):
@@ -157,6 +163,23 @@ def compare_named(context: Context, name: str, method: str, left: Value, right: 
     if name in ("equal", "not_equal") and not isinstance(left, ArrayValue) and not isinstance(right, ArrayValue):
         return Static(name == "not_equal")
     _not_ordered(context, method, left, right)
+
+
+def _equal_trees(context: Context, left: RecursiveValue, right: RecursiveValue) -> Value:
+    """Whether two trees are equal: a function of the graph that calls itself, made once for their definitions."""
+    definitions = left.definition, right.definition
+
+    def build(parameters: list[Node]) -> list[Node]:
+        trees = [RecursiveValue(own, (node, context.scope)) for own, node in zip(definitions, parameters)]
+
+        def of_left(one: Value) -> Value:
+            same = lambda other: context.truth(compare_named(context, "equal", "eq", one, other))  # noqa: E731
+            return split(context, trees[1], same)
+
+        return [context.node(split(context, trees[0], of_left))]
+
+    nodes = [tree_node(context, left), tree_node(context, right)]
+    return context.scalar(call_made(context, ("equal", *definitions), "equal_trees", nodes, [BOOL], build)[0], True)
 
 
 def _compare_cases(context: Context, value: Several, compare: Callable[[Value], Value]) -> Value:
@@ -289,6 +312,9 @@ def contains(context: Context, container: Value, item: Value) -> Value:
     if is_union(container):
         return split(context, container, lambda value: contains(context, value, item))
     item = narrowed(context, item)
+    method = find_method(context, container, "__contains__")
+    if method is not None:
+        return context.truth(context.call(method, [item]))
     if isinstance(container, DictValue):
         return Static(any(key == context.static(item) for key, _ in context.read(container)))
     if isinstance(container, Static) and isinstance(item, Static):
