@@ -15,6 +15,7 @@ import gc
 _was_enabled = gc.isenabled()
 gc.disable()  # what is made here stays: looking through it, and through NumPy and SciPy, for garbage costs 30 ms
 try:
+    from arignote.api import random
     from arignote.api.check_grads import check_grads
     from arignote.api.config import config, disable_jit
     from arignote.api.custom import custom_jvp, custom_vjp
@@ -41,8 +42,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AliasingError", "CompileError", "DifferentiationError", "ShapeError", "TypeInferenceError", "UndefinedNameError",
-    "UnsupportedSyntaxError", "check_grads", "clear_cache", "config", "custom_jvp", "custom_vjp", "disable_jit", "get_num_threads", "grad", "hessian", "hvp",
-    "inspect", "jacfwd", "jacrev", "jit", "jvp", "set_num_threads", "stop_gradient", "value_and_grad", "vjp", "vmap",
+    "UnsupportedSyntaxError", "check_grads", "clear_cache", "config", "custom_jvp", "custom_vjp", "disable_jit",
+    "get_num_threads", "grad", "hessian", "hvp", "inspect", "jacfwd", "jacrev", "jit", "jvp", "random",
+    "set_num_threads", "stop_gradient", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 
 for _error in (AliasingError, CompileError, DifferentiationError, ShapeError, TypeInferenceError, UndefinedNameError,

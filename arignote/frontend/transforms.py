@@ -18,6 +18,7 @@ from arignote.frontend.given_tangents import cotangent_leaves, fitted
 from arignote.frontend.gradients import gradients_of, zero_tangent
 from arignote.frontend.instances import Instance, operands, result_roots, specialise_apply, take_result
 from arignote.frontend.join import widen
+from arignote.frontend.random_words import random_words
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.spec import Flat, Rebuilder, Spec, flatten, leaf_types, rebuild, show_spec
 from arignote.frontend.values import (
@@ -76,6 +77,8 @@ def call_maker(context: Context, kind: str, arguments: list[Value], keywords: di
         return _custom(context, kind, arguments, keywords)
     if kind == "vmap":
         return HOOKS["make_vmap"](context, arguments, keywords)
+    if kind == "random_words":
+        return random_words(context, arguments)
     if kind == "jvp":
         given = dict(zip(("fun", "primals", "tangents"), arguments)) | keywords
         return HOOKS["jvp"](context, given["fun"], given["primals"], given["tangents"])

@@ -147,6 +147,7 @@ _RULES = {
     "sum": _drop_axes, "prod": _drop_axes, "max": _drop_axes, "min": _drop_axes, "any": _drop_axes, "all": _drop_axes,
     "argmax": _drop_axes, "argmin": _drop_axes, "cumsum": _as_first, "recurrence": _as_second, "slice": _slice,
     "broadcast_to": _given, "reshape": _given, "iota": lambda node, own: [as_size(node.inputs[0])],
+    "random_words": lambda node, own: [*sizes(node.inputs[0])[:-1], as_size(node.inputs[2])],
     "update_slice": _as_first, "update_index": _as_first, "scatter": _as_first, "sum_to": _as_second,
     "matmul": _matmul, "concatenate": _concatenate, "stop_gradient": _as_first,
     "gather": _gather, "sort": _as_first, "argsort": _as_first, "item": _item,

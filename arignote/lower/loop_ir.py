@@ -323,7 +323,7 @@ SAME_TYPE = frozenset(
     """add subtract multiply divide floor_divide remainder power negative absolute sign minimum maximum fmin fmax
     exp log exp2 log2 log10 log1p expm1 sqrt cbrt sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh
     arctanh arctan2 hypot erf erfc gammaln digamma floor ceil round trunc copysign bitwise_and bitwise_or bitwise_xor
-    invert left_shift right_shift unsigned_right_shift""".split()
+    invert left_shift right_shift unsigned_right_shift multiply_high""".split()
 )
 TO_BOOL = frozenset(
     """isnan isfinite isinf signbit equal not_equal less less_equal greater greater_equal
@@ -336,7 +336,7 @@ SCALAR_OPS = SAME_TYPE | TO_BOOL | TYPE_GIVEN | {"select", "pointer_offset"}
 
 ARITY: dict[str, int] = dict.fromkeys(SCALAR_OPS, 1) | dict.fromkeys(
     """add subtract multiply divide floor_divide remainder power minimum maximum fmin fmax arctan2 hypot copysign
-    bitwise_and bitwise_or bitwise_xor left_shift right_shift unsigned_right_shift equal not_equal less less_equal
+    bitwise_and bitwise_or bitwise_xor left_shift right_shift unsigned_right_shift multiply_high equal not_equal less less_equal
     greater greater_equal logical_and logical_or logical_xor add_overflows subtract_overflows multiply_overflows
     pointer_offset""".split(),
     2,

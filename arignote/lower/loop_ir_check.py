@@ -46,7 +46,7 @@ from .loop_ir import (
 
 IN_KERNELS = (Let, Load, Store, For, While, If, RaiseIf)
 INTEGER_ONLY = frozenset(
-    """bitwise_and bitwise_or bitwise_xor invert left_shift right_shift unsigned_right_shift add_overflows
+    """bitwise_and bitwise_or bitwise_xor invert left_shift right_shift unsigned_right_shift multiply_high add_overflows
     subtract_overflows multiply_overflows""".split()
 )
 FLOAT_ONLY = frozenset(

@@ -17,6 +17,7 @@ RENAMED: dict[str, Callable[..., Any]] = {
     "gammaln": scipy.special.gammaln,
     "digamma": scipy.special.digamma,
     "unsigned_right_shift": lambda a, b: unsigned_right_shift(a, b),
+    "multiply_high": lambda a, b: multiply_high(a, b),
     "select": lambda condition, a, b: a if condition else b,
     "add_overflows": lambda a, b: overflows(int(a) + int(b), a),
     "subtract_overflows": lambda a, b: overflows(int(a) - int(b), a),
@@ -36,6 +37,13 @@ def unsigned_right_shift(a: Any, b: Any) -> Any:
     unsigned = np.dtype(f"u{a.dtype.itemsize}")
     bits = 8 * a.dtype.itemsize
     return (a.view(unsigned) >> unsigned.type(b)).view(a.dtype) if 0 <= b < bits else a.dtype.type(0)
+
+
+def multiply_high(a: Any, b: Any) -> Any:
+    """The upper half of the product of two words, taken as unsigned."""
+    bits = 8 * a.dtype.itemsize
+    high = ((int(a) % 2**bits) * (int(b) % 2**bits)) >> bits
+    return a.dtype.type(high - 2**bits if high >= 2 ** (bits - 1) else high)
 
 
 def power_integer(a: Any, b: Any) -> Any:

@@ -15,16 +15,17 @@ from typing import Any
 from arignote.ir.errors import ErrorSite
 from arignote.ir.graph import Function
 from arignote.ir.types import Array, Tuple, Type
-from arignote.lower import control, index_rules, linear_rules, list_rules, scan_rules, shape_rules, union_rules
+from arignote.lower import control, index_rules, linear_rules, list_rules, random_rules, scan_rules, shape_rules, union_rules
 from arignote.lower.context import Context, Unit, symbol_name
 from arignote.lower.control import run_body
 from arignote.lower.flatten import flatten, rebuild, types_of
 from arignote.lower.index_rules import writable
-from arignote.lower.loop_ir import Operand, Program
+from arignote.lower.loop_ir import INT64, Operand, Program, pointer_to
 from arignote.lower.memory import insert_ownership
+from arignote.lower.nests import GRAIN
 from arignote.lower.values import AnyValue, Stored
 
-RULE_FILES = (control, index_rules, linear_rules, list_rules, scan_rules, shape_rules, union_rules)
+RULE_FILES = (control, index_rules, linear_rules, list_rules, random_rules, scan_rules, shape_rules, union_rules)
 """The files whose rules `frame.RULES` holds."""
 
 
@@ -44,6 +45,8 @@ def lower(function: Function) -> Lowered:
     _entry(unit, function)
     while unit.waiting:
         _procedure(unit, unit.waiting.pop())
+    for name, dtype in unit.copies.items():
+        _copy_procedure(unit, name, dtype)
     return Lowered(unit.program, tuple(unit.sites), tuple(unit.prints))
 
 
@@ -66,6 +69,17 @@ def _procedure(unit: Unit, function: Function) -> None:
     _finish(unit, context, flatten(context, result, function.result_type))
 
 
+def _copy_procedure(unit: Unit, name: str, dtype: str) -> None:
+    """(address, count) -> (buffer, address): a copy of elements."""
+    context = Context(unit, name)
+    build = context.build
+    source, count = build.parameter(pointer_to(dtype)), build.parameter(INT64)
+    buffer, target = build.alloc(dtype, count)
+    with build.kernel([source], [target]), build.loop(count, vector=True, parallel=True, grain=GRAIN) as loop:
+        build.store(target, loop.index, build.load(source, loop.index))
+    _finish(unit, context, [buffer, target])
+
+
 def _parameters(context: Context, function: Function, all_sizes: bool) -> list[AnyValue]:
     found: list[AnyValue] = []
     for parameter in function.parameters:
@@ -76,7 +90,7 @@ def _parameters(context: Context, function: Function, all_sizes: bool) -> list[A
 
 def _finish(unit: Unit, context: Context, operands: list[Operand]) -> None:
     procedure = context.build.finish(*operands)
-    insert_ownership(procedure)
+    insert_ownership(procedure, context.build.var)
     unit.program.add(procedure)
 
 

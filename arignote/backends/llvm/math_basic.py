@@ -202,6 +202,18 @@ def unsigned_right_shift(f: FormulaBody, a: Lanes, b: Lanes) -> Lanes:
     return f.select(good, a.shift_right_unsigned(count), 0)
 
 
+def multiply_high(f: FormulaBody, a: Lanes, b: Lanes) -> Lanes:
+    """The upper half of the product of two words, taken as unsigned: one instruction on most machines."""
+    bits = 8 * BYTES[a.type]
+    narrow = f.llvm(a.type)
+    wide = narrow.replace(f"i{bits}", f"i{2 * bits}")
+    half = str(bits) if wide == f"i{2 * bits}" else f"splat (i{2 * bits} {bits})"
+    factors = [f.emit(f"zext {narrow} {x.text} to {wide}", a.type) for x in (a, b)]
+    product = f.emit(f"mul {wide} {factors[0].text}, {factors[1].text}", a.type)
+    high = f.emit(f"lshr {wide} {product.text}, {half}", a.type)
+    return f.emit(f"trunc {wide} {high.text} to {narrow}", a.type)
+
+
 def add_overflows(f: FormulaBody, a: Lanes, b: Lanes) -> Lanes:
     """Whether a + b leaves the range of the type."""
     total = a + b
@@ -296,6 +308,7 @@ LIBRARY = {
     "left_shift": (left_shift, 2),
     "right_shift": (right_shift, 2),
     "unsigned_right_shift": (unsigned_right_shift, 2),
+    "multiply_high": (multiply_high, 2),
     "add_overflows": (add_overflows, 2),
     "subtract_overflows": (subtract_overflows, 2),
     "multiply_overflows": (multiply_overflows, 2),
@@ -335,6 +348,7 @@ INTEGER = LOGICAL | {
     "left_shift": "left_shift",
     "right_shift": "right_shift",
     "unsigned_right_shift": "unsigned_right_shift",
+    "multiply_high": "multiply_high",
     "add_overflows": "add_overflows",
     "subtract_overflows": "subtract_overflows",
     "multiply_overflows": "multiply_overflows",
