@@ -18,7 +18,7 @@ from arignote.ir.structure import PythonScalarOf
 from arignote.lower.lazy import Lazy
 from arignote.lower.loop_ir import OUT_OF_MEMORY_SITE, Const, Operand, Program, Var
 from arignote.lower.loop_ir_build import ProcedureBuilder
-from arignote.lower.memory import Take
+from arignote.lower.memory import Own
 from arignote.lower.values import ONE, AnyValue, Stored, is_constant, size_key
 from arignote.ops.effects import template_number
 
@@ -46,6 +46,7 @@ class Unit:
         self._site_numbers: dict[tuple[Any, ...], int] = {}
         self.procedures: dict[Function, str] = {}
         self.waiting: list[Function] = []
+        self.copies: dict[str, str] = {}
 
     def site(self, exception: type[BaseException], message: tuple[Any, ...], span: Span | None) -> int:
         """The number of an error site; equal sites are one."""
@@ -68,6 +69,12 @@ class Unit:
         if name is None:
             name = self.procedures[function] = f"{symbol_name(function)}.{len(self.procedures) + 1}"
             self.waiting.append(function)
+        return name
+
+    def copy(self, dtype: str) -> str:
+        """The name of the procedure that copies elements of a type; no function of a user has such a name."""
+        name = f"copy.{dtype}"
+        self.copies[name] = dtype
         return name
 
 
@@ -245,11 +252,13 @@ class Context:
             self._learn(self._real, self.shape_key(sizes[start:]), True)
             self._learn(self._real, self.shape_key(sizes[: start + 1]), True)
 
-    def take(self, array: Stored) -> Stored:
-        """The reference to the array's buffer, handed over: when nothing else uses the buffer later, it is unique."""
+    def own(self, array: Stored) -> Stored:
+        """The contents of a contiguous array in memory that nobody else sees: its own where that is the case, or a
+        copy."""
         buffer, pointer = self.build.var("buffer"), self.build.var(array.pointer.type)
-        self.build.append(Take(buffer, pointer, array.buffer, array.pointer))
-        return Stored(array.dtype, buffer, pointer, array.sizes, array.strides, array.contiguous)
+        count, copy = self.product(array.sizes), self.unit.copy(array.dtype)
+        self.build.append(Own(buffer, pointer, array.buffer, array.pointer, count, copy))
+        return Stored(array.dtype, buffer, pointer, array.sizes, array.strides, contiguous=True)
 
     # Errors
 

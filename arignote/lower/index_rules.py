@@ -137,18 +137,7 @@ def apart(context: Context, value: AnyValue, array: Stored) -> AnyValue:
 
 def writable(context: Context, array: Stored) -> Stored:
     """The array's contents in memory that nobody else sees: its own where it is the only reference, else a copy."""
-    build = context.build
-    if not array.contiguous:
-        return fusion.copy(context, array)
-    taken = context.take(array)
-    with build.branch(build.unique(taken.buffer)) as branch:
-        branch.yields(taken.buffer, taken.pointer)
-        branch.otherwise()
-        with context.region():
-            fresh = fusion.copy(context, taken)
-        branch.yields(fresh.buffer, fresh.pointer)
-    buffer, pointer = branch.results
-    return Stored(array.dtype, buffer, pointer, array.sizes, array.strides, contiguous=True)
+    return context.own(array) if array.contiguous else fusion.copy(context, array)
 
 
 # slice, update_slice -------------------------------------------------------------------------------------------------

@@ -181,6 +181,8 @@ def _let(frame: Frame, statement: Let) -> None:
         result = args[0] is None
     elif statement.op == "buffer_data":
         result = Pointer(args[0].data)
+    elif statement.op == "reinterpret" and not isinstance(args[0], np.generic):
+        result = args[0]
     else:
         result = scalar(statement.op, args, statement.var.type)
     frame.define(statement.var, result)

@@ -8,6 +8,8 @@ the counts precise, in the manner of Perceus (Reinking, Xie, de Moura, Leijen, 2
 - Values yielded by a region, initial values of a loop, results, buffers stored into memory or a box, and `Take` consume
   a reference: it is handed over where it was the last use, otherwise `Retain` comes before. Everything else borrows,
   and is followed by `Release` where it was the last use.
+- `Own` is memory that nobody else sees: the source itself where it dies there and is known to be the only reference
+  (an allocation, or what an earlier `Own` gave); otherwise that is asked at run time, and a copy made if need be.
 - A buffer that dies in only one side of a branch is released at the beginning of the other.
 - Inside a loop, what comes from outside is borrowed.
 - A statement that can leave the procedure names the buffers that are alive there.
@@ -19,7 +21,7 @@ store overwrites.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from arignote.lower.loop_ir import (
@@ -64,9 +66,22 @@ class Take:
     source_pointer: Var
 
 
-def insert_ownership(procedure: Procedure) -> None:
+@dataclass(slots=True, eq=False)
+class Own:
+    """Between the lowering and this pass: the `count` elements of `source` in memory that nobody else sees. The
+    procedure `copy` copies them."""
+
+    buffer: Var
+    pointer: Var
+    source: Var
+    source_pointer: Var
+    count: Operand
+    copy: str
+
+
+def insert_ownership(procedure: Procedure, new_variable: Callable[[str], Var]) -> None:
     """Insert Retain and Release, and the `live` lists of everything that can fail."""
-    _Ownership(procedure).run()
+    _Ownership(procedure, new_variable).run()
 
 
 def _is_buffer(operand: Operand) -> bool:
@@ -74,14 +89,17 @@ def _is_buffer(operand: Operand) -> bool:
 
 
 class _Ownership:
-    def __init__(self, procedure: Procedure) -> None:
-        self.procedure = procedure
+    def __init__(self, procedure: Procedure, new_variable: Callable[[str], Var]) -> None:
+        self.procedure, self.new_variable = procedure, new_variable
         self.owner: dict[int, Var] = {}
         self.box: dict[int, Var] = {}
         self.alias: dict[int, Var] = {}
         self.borrowed: set[int] = {var.id for var in procedure.parameters if var.type == BUFFER}
         self.null: set[int] = set()
-        self.handed_on: set[int] = set()
+        self.handed_on: dict[int, int] = {}
+        """How often a buffer is given to something that may keep a reference to it."""
+        self.only: set[int] = set()
+        """Buffers that are the only reference when they are defined."""
         self.with_kernels: list[BodyUse] = []
         self.captured: dict[int, dict[int, Var]] = {}
         self._pair(procedure.parameters)
@@ -89,7 +107,7 @@ class _Ownership:
     def run(self) -> None:
         self._survey(self.procedure.body)
         results = self.procedure.results
-        self.handed_on.update(x.id for x in results if isinstance(x, Var) and x.type == BUFFER)
+        self._hand_on(results)
         self._reuse()
         body, _ = self._rewrite(self.procedure.body, {}, {}, results)
         self.procedure.body[:] = body
@@ -137,11 +155,16 @@ class _Ownership:
                 given = (statement.value,)
             case Box():
                 given = statement.args
-            case Take():
+            case Take() | Own():
                 given = (statement.source,)
             case _:
                 return
-        self.handed_on.update(x.id for x in given if isinstance(x, Var) and x.type == BUFFER)
+        self._hand_on(given)
+
+    def _hand_on(self, given: Iterable[Operand]) -> None:
+        for operand in given:
+            if isinstance(operand, Var) and operand.type == BUFFER:
+                self.handed_on[operand.id] = self.handed_on.get(operand.id, 0) + 1
 
     def _reuse(self) -> None:
         """Allocations that take over the memory of what dies there."""
@@ -172,8 +195,9 @@ class _Ownership:
                     self.borrowed.add(statement.var.id)
                     if statement.op == "null":
                         self.null.add(statement.var.id)
-            case Alloc():
+            case Alloc() | Own():
                 self.owner[statement.pointer.id] = statement.buffer
+                self.only.add(statement.buffer.id)
             case Unbox():
                 self._survey_unbox(statement)
             case Take():
@@ -220,7 +244,7 @@ class _Ownership:
                 return (statement.pointer, statement.value)
             case Unique() | Tag() | Unbox():
                 return (statement.buffer,)
-            case Take():
+            case Take() | Own():
                 return (statement.source,)
             case For() | While():
                 return statement.initial
@@ -268,6 +292,8 @@ class _Ownership:
                 self._loop(statement, live, outside, out)
             case Take():
                 self._take(statement, live, outside, out)
+            case Own():
+                self._own(statement, live, outside, out)
             case _:
                 self._plain(statement, live, outside, out)
 
@@ -356,6 +382,26 @@ class _Ownership:
         out.append(Let(statement.pointer, "pointer_offset", (statement.source_pointer, ZERO)))
         self._consume((statement.source,), live, outside, out)
 
+    def _own(self, statement: Own, live: dict[int, Var], outside: dict[int, Var], out: list[Statement]) -> None:
+        buffer, pointer, source = statement.buffer, statement.pointer, statement.source
+        number = source.id
+        if number in self.only and self.handed_on[number] == 1 and number not in live and number not in outside:
+            self._drop_unused((buffer,), live, out)
+            out.append(Let(pointer, "reinterpret", (statement.source_pointer,)))
+            out.append(Let(buffer, "reinterpret", (self._alias(source),)))
+            live[number] = source
+            return
+        taken, taken_pointer = self.new_variable(BUFFER), self.new_variable(pointer.type)
+        copied, copied_pointer = self.new_variable(BUFFER), self.new_variable(pointer.type)
+        unique = self.new_variable("bool")
+        self.owner[taken_pointer.id] = taken
+        self.alias[taken.id] = self._alias(source)
+        copy = Call((copied, copied_pointer), statement.copy, (taken_pointer, statement.count))
+        yields = (taken, taken_pointer), (copied, copied_pointer)
+        self._branch(If(unique, [], yields[0], [copy], yields[1], (buffer, pointer)), live, outside, out)
+        self._plain(Unique(unique, taken), live, outside, out)
+        self._take(Take(taken, taken_pointer, source, statement.source_pointer), live, outside, out)
+
     def _branch(self, statement: If, live: dict[int, Var], outside: dict[int, Var], out: list[Statement]) -> None:
         self._drop_unused(statement.results, live, out)
         sides = [
@@ -407,7 +453,7 @@ class _Ownership:
         while stack:
             inner = stack.pop()
             match inner:
-                case Alloc() | Take() | Box():
+                case Alloc() | Take() | Own() | Box():
                     found.add(inner.buffer.id)
                 case Load():
                     found.add(inner.var.id)

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tests.lower.harness import Array, Emit, Parameter, Scalar, agree, counts, main
+from arignote.lower.loop_ir import If, Unique
+from tests.lower.harness import Array, Emit, Parameter, Scalar, agree, count, counts, main
 
 N = -1
 I = Scalar("int64")
@@ -127,3 +128,35 @@ def test_nonzero():
     data = rng.normal(size=(3, 4)) > 0
     agree(main(e, [x], *e.items(found)), data)
     agree(main(e, [x], *e.items(found)), np.zeros((0, 4), bool))
+
+
+def filled(writes, keep=False):
+    """A copy of x in which `writes` elements are written one after the other; `keep`: all are wanted."""
+    e, x, a = Emit(), Parameter("x", Array("float64", (N,))), Parameter("a", Scalar("float64"))
+    value = e.op("exp", x)
+    values = [value]
+    for place in range(writes):
+        value = e.op("update_index", value, a, e.integer(place % 3), axes=(0,), accumulate=place % 2 == 0)
+        values.append(value)
+    return main(e, [x, a], *(values if keep else values[-1:]))
+
+
+def test_writes_one_after_the_other_ask_nothing():
+    """An array made here is written in place without asking who else sees it; of the argument one copy is made."""
+    lowered = agree(filled(6), rng.normal(size=3), 2.0)
+    assert count(lowered.program, Unique) == 0 and count(lowered.program, If) == 0
+
+
+def test_written_arrays_that_are_wanted_before_are_copied():
+    agree(filled(4, keep=True), rng.normal(size=3), 2.0)
+
+
+def test_copies_are_procedures():
+    """Any number of updates shares one copy for each type of element."""
+    e, x, y = Emit(), Parameter("x", Array("float64", (N,))), Parameter("y", Array("int64", (N, N)))
+    a, b = e.constant(1.5, "float64"), e.integer(7)
+    xs = [e.op("update_index", x, a, e.integer(i), axes=(0,), accumulate=False) for i in range(3)]
+    ys = [e.op("update_index", y, b, e.integer(i), e.integer(0), axes=(0, 1), accumulate=False) for i in range(2)]
+    lowered = agree(main(e, [x, y], *xs, *ys), rng.normal(size=3), np.arange(6).reshape(3, 2))
+    names = list(lowered.program.procedures)
+    assert names[1:] == ["copy.float64", "copy.int64"]
