@@ -15,7 +15,7 @@ from arignote.frontend.context import Raised
 from arignote.frontend.narrowing import Facts, both, either, told_by
 from arignote.frontend.scope import HOOKS, Scope
 from arignote.frontend.spec import Flat, Spec, leaf_types
-from arignote.frontend.state import applied, flatten_state, join_states, later_write, rebuild_state, union
+from arignote.frontend.state import applied, flatten_state, join_states, later_write, rebuild_state, union, with_version
 from arignote.frontend.values import Memory, Mutable, Unbound, Value, Variable
 from arignote.ir.graph import Node
 from arignote.ir.types import Type
@@ -91,7 +91,9 @@ def merge(context: Context, condition: Node, sides: tuple[Branch, Branch], start
     context.facts = alive[0].facts if len(alive) == 1 else either(alive[0].facts, alive[1].facts)
     for (mutable, spec, flats), nodes in zip(merged, states):
         roots = [union(pairs) for pairs in zip(*(flat.roots for flat in flats))]
-        context.set(mutable, rebuild_state(mutable, spec, nodes, context.scope, roots))
+        versions = {getattr(side.changes.get(mutable, mutable.state), "version", None) for side in alive}
+        state = rebuild_state(mutable, spec, nodes, context.scope, roots)
+        context.set(mutable, with_version(state, versions.pop() if len(versions) == 1 else None))
 
 
 def _merge_one(

@@ -303,9 +303,16 @@ class Context:
 
     def write(self, cell: Cell, state: Any) -> None:
         """Give a cell new contents in place. For an array or a tree, the state is the new node (of this scope)."""
-        self.check_writable(cell)
+        whole: Cell | None = cell
+        while whole is not None:
+            self.check_writable(whole)
+            whole = whole.link.parent if whole.link is not None and whole.link.is_live else None
         if isinstance(cell, ArrayValue | RecursiveValue):
             state = (state, self.scope)
+        self.store(cell, state)
+
+    def store(self, cell: Cell, state: Any) -> None:
+        """Give a cell that may be written its new state."""
         base = cell.base
         for memory in cell.touched:
             self.set(memory, Write(base, now(), self.span))

@@ -20,10 +20,11 @@ from arignote.frontend.context import Raised
 from arignote.frontend.join import join, widen
 from arignote.frontend.scope import Scope
 from arignote.frontend.spec import UNBOUND, Flat, Roots, Spec, cell_count, leaf_types, sequence_count
-from arignote.frontend.state import flatten_state, is_memory, join_states, rebuild_state, union
+from arignote.frontend.state import flatten_state, is_memory, join_states, rebuild_state, union, with_version
 from arignote.frontend.values import (
     ArrayValue,
     Cell,
+    Elements,
     Memory,
     Mutable,
     PartialValue,
@@ -65,6 +66,7 @@ class Slot:
     outside: frozenset[Memory] = frozenset()
     parameters: list[Parameter] = field(default_factory=list)
     final: Flat | None = None
+    version: object = None
 
 
 class Loop:
@@ -87,6 +89,7 @@ class Loop:
         self.dead = False
         self.runs_at_least_once = False
         self.is_short = False
+        self.moved = False
 
     # The first guess
 
@@ -126,6 +129,8 @@ class Loop:
         if remembered is not None:
             spec = join(spec, remembered)
         slot = self.slots[mutable] = Slot(spec, entry)
+        if isinstance(mutable.state, Elements):
+            slot.version = mutable.state.version
         return slot
 
     # Attempts
@@ -177,7 +182,8 @@ class Loop:
             name = mutable.name if isinstance(mutable, Variable) else "cell"
             slot.parameters = [Parameter(name, type_) for type_ in leaf_types(slot.spec)]
             roots = memories[number]
-            context.set(mutable, rebuild_state(mutable, slot.spec, slot.parameters, scope, roots))
+            state = rebuild_state(mutable, slot.spec, slot.parameters, scope, roots)
+            context.set(mutable, with_version(state, slot.version))
             every += slot.parameters
         return every
 
@@ -224,7 +230,15 @@ class Loop:
                 finals[mutable] = mutable.state
             elif self._matters(mutable) and not self._is_same(mutable):
                 finals[mutable] = flatten_state(context, mutable)
+                self._check_version(mutable)
         return finals
+
+    def _check_version(self, mutable: Mutable) -> None:
+        """Elements of a list that were read before the loop are not known in it if the body moves elements."""
+        slot = self.slots.get(mutable)
+        if slot is not None and slot.version is not None and getattr(mutable.state, "version", None) is not slot.version:
+            slot.version = None
+            self.moved = True
 
     def _is_same(self, mutable: Mutable) -> bool:
         """Whether a variable was given the static value that it had."""
@@ -240,7 +254,7 @@ class Loop:
 
     def _learn(self, finals: dict[Mutable, Any], start: int) -> bool:
         """Widen the assumptions to what was found; whether anything changed."""
-        grown = False
+        grown, self.moved = self.moved, False
         for mutable, final in finals.items():
             if is_memory(mutable):
                 grown |= self._learn_write(mutable, final, start)  # type: ignore[arg-type]
@@ -346,7 +360,7 @@ class Loop:
             state = rebuild_state(mutable, slot.spec, nodes, context.scope, roots)
             if self.runs_at_least_once and isinstance(state, PartialValue):
                 state = state.value
-            context.set(mutable, state)
+            context.set(mutable, with_version(state, slot.version))
 
 
 def counted_loop(context: Context, node: ast.For, count: Value, body: Callable[[Value], None], strict: bool) -> None:

@@ -6,6 +6,7 @@ in the language itself (`prelude_lists`) and becomes loops.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +21,21 @@ from arignote.frontend.operators import negate
 from arignote.frontend.scope import HOOKS, Scope
 from arignote.frontend.spec import Flat, flatten, leaf_types, list_type, rebuild, show_spec
 from arignote.frontend.values import (
+    Cell,
     Elements,
     FunctionValue,
     LazyValue,
+    Link,
     ListValue,
     ScalarValue,
     SliceValue,
     Static,
     Unreadable,
     Value,
+    is_fixed,
     is_number,
     is_python_number,
+    now,
     number_dtype,
 )
 from arignote.ir.errors import UnsupportedSyntaxError
@@ -89,38 +94,117 @@ def get(context: Context, cell: ListValue, index: Value) -> Value:
     state = elements_of(context, cell)
     got = context.emit("list_get", list_node(context, cell), place_of(context, index))
     leaves = unpacked(context.scope.emit, state.element, got)
-    return rebuild(state.element, leaves, context.scope, state.roots)
+    found = rebuild(state.element, leaves, context.scope, state.roots)
+    if isinstance(found, Cell) and is_fixed(index):
+        found.link = Link(cell, index, state, state.version)
+        link_parts(found)
+    return found
 
 
-def _ready(context: Context, cell: ListValue, value: Value) -> tuple[Flat, Flat]:
-    """The contents of the list and a value for it, both of the spec that fits both."""
-    state = elements_of(context, cell)
-    flat = flatten(context, value)
+def link_parts(whole: Cell) -> None:
+    """Let the cells in a record or a list of known length, itself an element, be parts of it."""
+    for place, part in enumerate(_cells_in(whole.state, keep_places=True)):
+        if part is not None:
+            part.link = Link(whole, place, whole.state)
+            link_parts(part)
+
+
+def part_contents(context: Context, part: Cell, whole: Any) -> Any:
+    """The present state of a part of an element that now is `whole`."""
+    assert part.link is not None
+    found = _cells_in(whole, keep_places=True)[part.link.index]
+    assert found is not None
+    return context.contents(found)
+
+
+def write_inner(context: Context, part: Cell, new: Any) -> None:
+    """Put what a part of an element now holds back into the element."""
+    link = part.link
+    assert link is not None
+    whole = context.contents(link.parent)
+    changed = copy.copy(part)
+    changed.state, changed.birth, changed.link = new, now(), Link(link.parent, link.index, whole)
+    items = list(whole)
+    old = items[link.index]
+    items[link.index] = (old[0], changed) if isinstance(old, tuple) else changed
+    context.store(link.parent, tuple(items))
+
+
+def element_contents(context: Context, part: Cell) -> Any:
+    """The present state of an element that was read before."""
+    assert part.link is not None and isinstance(part.link.parent, ListValue)
+    found = get(context, part.link.parent, part.link.index)
+    assert isinstance(found, Cell)
+    return found.state
+
+
+def write_element(context: Context, part: Cell, new: Any) -> None:
+    """Put what an element now holds back into its list."""
+    link = part.link
+    assert link is not None and isinstance(link.parent, ListValue)
+    old = context.contents(link.parent)
+    before = _cells_in(context.contents(part))
+    cells = _cells_in(new)
+    is_known = all(item in before or item.link is not None and item.link.parent is part for item in cells)
+    version = old.version if is_known and len(cells) == len(before) else object()
+    changed = copy.copy(part)
+    changed.state, changed.birth, changed.link = new, now(), None
+    flat, contents = _fitting(context, old, flatten(context, changed))
+    emit = context.scope.emit
+    node = emit.op("list_set", contents.nodes[0], place_of(context, link.index), packed(emit, flat.nodes))
+    roots = roots_together([contents.roots, flat.roots], is_known)
+    context.store(link.parent, Elements(node, context.scope, flat.spec, tuple(roots), version=version))
+
+
+def _cells_in(state: Any, keep_places: bool = False) -> list[Any]:
+    """The cells that the state of a record, a dict or a list of known length has; for other items None, or nothing."""
+    if not isinstance(state, tuple) or any(isinstance(item, Node | Scope) for item in state):
+        return []
+    items = [item[1] if isinstance(item, tuple) else item for item in state]
+    cells = [item if isinstance(item, Cell) else None for item in items]
+    return cells if keep_places else [cell for cell in cells if cell is not None]
+
+
+def _fitting(context: Context, state: Elements, flat: Flat) -> tuple[Flat, Flat]:
+    """An element and the contents of a list, both of the spec that fits both."""
     wanted = join(state.element, widen(flat.spec))
     if is_unreadable(wanted):
         context.error(
             f"a list of run-time length has elements of one type: it holds {show_spec(state.element)}, and this is "
-            f"{context.show(value)}"
+            f"{show_spec(flat.spec)}"
         )
-    contents = Flat(("elements", state.element), [list_node(context, cell)], list(state.roots))
-    return coerce(context, contents, ("elements", wanted)), coerce(context, flat, wanted)
+    node = context.scope.bring(state.node, state.scope)
+    contents = coerce(context, Flat(("elements", state.element), [node], list(state.roots)), ("elements", wanted))
+    return coerce(context, flat, wanted), contents
 
 
-def _store(context: Context, cell: ListValue, node: Node, old: Flat, flat: Flat, once: bool) -> None:
-    """Give the list its new contents, which now have an element `flat`; `once`: that is known to be in it once."""
+def _ready(context: Context, cell: ListValue, value: Value) -> tuple[Flat, Flat]:
+    """The contents of the list and a value for it, both of the spec that fits both."""
+    flat, contents = _fitting(context, elements_of(context, cell), flatten(context, value))
+    return contents, flat
+
+
+def _store(
+    context: Context, cell: ListValue, node: Node, old: Flat, flat: Flat, once: bool, version: object = None
+) -> None:
+    """Give the list its new contents, which now have an element `flat`; `once`: that is known to be in it once;
+    `version`: that of the list, if the other elements stay where they are."""
     roots = roots_together([old.roots, flat.roots], once)
-    context.write(cell, Elements(node, context.scope, flat.spec, tuple(roots)))
+    context.write(cell, Elements(node, context.scope, flat.spec, tuple(roots), version=version or object()))
 
 
 def append(context: Context, cell: ListValue, value: Value, once: bool = False) -> None:
     """cell.append(value)"""
     old, flat = _ready(context, cell, value)
     node = context.emit("list_push", old.nodes[0], packed(context.scope.emit, flat.nodes))
-    _store(context, cell, node, old, flat, once)
+    _store(context, cell, node, old, flat, once, elements_of(context, cell).version)
 
 
 def put(context: Context, cell: ListValue, index: Value, value: Value, once: bool = False) -> None:
     """cell[index] = value"""
+    link = value.link if isinstance(value, Cell) else None
+    if link is not None and link.is_live and link.parent is cell and link.index is index:
+        return  # `xs[i] += v` has written into the element itself
     old, flat = _ready(context, cell, value)
     place = place_of(context, index)
     node = context.emit("list_set", old.nodes[0], place, packed(context.scope.emit, flat.nodes))
@@ -478,3 +562,7 @@ HOOKS["sequence_array"] = as_array
 HOOKS["compare_sequences"] = compare
 HOOKS["sequence_operator"] = operator
 HOOKS["sequence_contains"] = contains
+HOOKS["element_contents"] = element_contents
+HOOKS["write_element"] = write_element
+HOOKS["part_contents"] = part_contents
+HOOKS["write_inner"] = write_inner

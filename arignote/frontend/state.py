@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.join import join
@@ -95,6 +96,11 @@ def rebuild_state(
     if isinstance(mutable, DictValue):
         return tuple(zip([key.value for key in spec[1]], items))
     return tuple(items)
+
+
+def with_version(state: Any, version: object) -> Any:
+    """The contents of a list, whose elements are where they were."""
+    return replace(state, version=version) if version is not None and isinstance(state, Elements) else state
 
 
 def join_states(context: Context, mutable: Mutable, a: Spec, b: Spec) -> Spec:

@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arignote.ir.graph import Node, Span
+from arignote.ir.structure import StaticOf
 from arignote.ir.types import Type, dims_of, dtype_of
 
 if TYPE_CHECKING:
@@ -159,8 +160,9 @@ class Cell(Mutable, Value):
         if isinstance(self.state, Elements):
             for read, _ in self.state.roots:
                 for memory in read:
-                    if memory.state is not None and memory.state.time > self.state.time:
-                        return memory.state
+                    write = memory.state
+                    if write is not None and write.cell is not base and write.time > self.state.time:
+                        return write
         return None
 
 
@@ -245,6 +247,11 @@ class ListValue(Cell):
     @property
     def is_sequence(self) -> bool:
         """Whether the length is known at run time only."""
+        link = self.link
+        if link is not None and link.is_live and isinstance(link.parent, ListValue):
+            outer = link.parent.state
+            if isinstance(outer, Elements) and link.parent.link is None:
+                return not isinstance(outer.element, StaticOf) and outer.element[0] == "sequence"
         return isinstance(self.state, Elements)
 
 

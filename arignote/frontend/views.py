@@ -30,7 +30,9 @@ def contents(context: Context, cell: Cell) -> Any:
         view = getitem(context, link.parent, link.index)
         assert isinstance(view, ArrayValue)
         return view.state
-    return HOOKS["element_contents"](context, cell)
+    if link.version is not None:
+        return HOOKS["element_contents"](context, cell)
+    return HOOKS["part_contents"](context, cell, whole)
 
 
 def write_part(context: Context, cell: Cell, state: Any) -> None:
@@ -40,7 +42,7 @@ def write_part(context: Context, cell: Cell, state: Any) -> None:
     if isinstance(link.parent, ArrayValue):
         setitem(context, link.parent, link.index, context.array(context.scope.bring(*state)))
     else:
-        HOOKS["write_element"](context, cell, state)
+        HOOKS["write_element" if link.version is not None else "write_inner"](context, cell, state)
 
 
 HOOKS["contents"] = contents
