@@ -166,8 +166,14 @@ def _is_class(context: Context, pattern: ast.MatchClass, subject: Value) -> Valu
     tests = [
         lambda part=part, name=name: matches(context, part, _part(context, subject, name))
         for name, part in _sub_patterns(context, pattern, cls)
+        if not _takes_anything(part)
     ]
     return _all(context, test, tests)
+
+
+def _takes_anything(pattern: ast.pattern) -> bool:
+    """Whether it is a name or `_`."""
+    return isinstance(pattern, ast.MatchAs) and pattern.pattern is None
 
 
 def _class_of(context: Context, pattern: ast.MatchClass) -> type:
@@ -225,7 +231,11 @@ def _is_sequence(context: Context, pattern: ast.MatchSequence, subject: Value) -
     if count != wanted if star is None else count < wanted - 1:
         return Static(False)
     items = _items_for(context, pattern, found)
-    pairs = [(part, item) for part, item in zip(pattern.patterns, items) if not isinstance(part, ast.MatchStar)]
+    pairs = [
+        (part, item)
+        for part, item in zip(pattern.patterns, items)
+        if not isinstance(part, ast.MatchStar) and not _takes_anything(part)
+    ]
     return _all(context, test, [lambda part=part, item=item: matches(context, part, item) for part, item in pairs])
 
 

@@ -73,6 +73,8 @@ def short_circuit(context: Context, is_and: bool, left: Value, right: Callable[[
         if isinstance(found, ScalarValue) and found.dtype == "bool":
             node = context.node(found)
             of_right.append((told_by(context, node, True), told_by(context, node, False)))
+        elif isinstance(found, Static) and found.object is is_and:
+            of_right.append(of_left)
         return found
 
     result = _decided(context, is_and, left, test, evaluate, of_left[0 if is_and else 1])
