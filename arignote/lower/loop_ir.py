@@ -336,9 +336,9 @@ SCALAR_OPS = SAME_TYPE | TO_BOOL | TYPE_GIVEN | {"select", "pointer_offset"}
 
 ARITY: dict[str, int] = dict.fromkeys(SCALAR_OPS, 1) | dict.fromkeys(
     """add subtract multiply divide floor_divide remainder power minimum maximum fmin fmax arctan2 hypot copysign
-    bitwise_and bitwise_or bitwise_xor left_shift right_shift unsigned_right_shift multiply_high equal not_equal less less_equal
-    greater greater_equal logical_and logical_or logical_xor add_overflows subtract_overflows multiply_overflows
-    pointer_offset""".split(),
+    bitwise_and bitwise_or bitwise_xor left_shift right_shift unsigned_right_shift multiply_high equal not_equal less
+    less_equal greater greater_equal logical_and logical_or logical_xor add_overflows subtract_overflows
+    multiply_overflows pointer_offset""".split(),
     2,
 )
 ARITY["select"] = 3

@@ -15,7 +15,16 @@ from typing import Any
 from arignote.ir.errors import ErrorSite
 from arignote.ir.graph import Function
 from arignote.ir.types import Array, Tuple, Type
-from arignote.lower import control, index_rules, linear_rules, list_rules, random_rules, scan_rules, shape_rules, union_rules
+from arignote.lower import (
+    control,
+    index_rules,
+    linear_rules,
+    list_rules,
+    random_rules,
+    scan_rules,
+    shape_rules,
+    union_rules,
+)
 from arignote.lower.context import Context, Unit, symbol_name
 from arignote.lower.control import run_body
 from arignote.lower.flatten import flatten, rebuild, types_of
