@@ -6,7 +6,7 @@ called and its results are boxed. When none matches, the Python dispatcher gets 
 
 from __future__ import annotations
 
-from arignote.runtime import guards, layout
+from arignote.runtime import guard_codes, layout
 from arignote.runtime.assembly import Function, Value
 from arignote.runtime.imports import imported
 
@@ -83,13 +83,13 @@ def _run() -> Function:
     registers = f.words(f.load("i64", node, OFFSET["register_count"]))
     slots = f.words(f.load("i64", node, OFFSET["slot_count"]))
     owned = f.words(f.load("i64", node, OFFSET["owned_count"]))
-    frame = f.local_words(guards.FRAME_WORDS)
-    for value, field in ((registers, guards.REGISTERS), (slots, guards.SLOTS), (owned, guards.OWNED)):
+    frame = f.local_words(guard_codes.FRAME_WORDS)
+    for value, field in ((registers, guard_codes.REGISTERS), (slots, guard_codes.SLOTS), (owned, guard_codes.OWNED)):
         f.store(value, frame, field)
-    for field in range(guards.OWNED + guards.COUNT, 8 * guards.FRAME_WORDS, 8):
+    for field in range(guard_codes.OWNED + guard_codes.COUNT, 8 * guard_codes.FRAME_WORDS, 8):
         f.store(0, frame, field, "i64")
-    f.store(f.load("i64", node, OFFSET["owned_count"]), frame, guards.OWNED + guards.SPACE)
-    f.store(0, frame, guards.TOTAL_BYTES, "i64")
+    f.store(f.load("i64", node, OFFSET["owned_count"]), frame, guard_codes.OWNED + guard_codes.SPACE)
+    f.store(0, frame, guard_codes.TOTAL_BYTES, "i64")
     buffer_slots = f.load("ptr", node, OFFSET["buffer_slots"])
     buffer_count = f.load("i64", node, OFFSET["buffer_count"])
     with f.repeat(buffer_count) as index:
@@ -101,11 +101,11 @@ def _run() -> Function:
     f.call("void", "retain_object", owner)
     guard_list, guard_count = f.load("ptr", node, OFFSET["guards"]), f.load("i64", node, OFFSET["guard_count"])
     answer = f.variable("i32", f.call("i32", "guard", guard_list, guard_count, frame))
-    with f.when(buffer_count.differs(0) & answer.get().equals(guards.MATCHES)):
+    with f.when(buffer_count.differs(0) & answer.get().equals(guard_codes.MATCHES)):
         answer.set(f.call("i32", "visit_trees", frame))
-    with f.when(answer.get().equals(guards.MATCHES)):
-        outcome.set(f.call("ptr", "run_matching", node, slots, f.load("i64", frame, guards.TOTAL_BYTES)))
-    with f.when(answer.get().equals(guards.FAILS)):
+    with f.when(answer.get().equals(guard_codes.MATCHES)):
+        outcome.set(f.call("ptr", "run_matching", node, slots, f.load("i64", frame, guard_codes.TOTAL_BYTES)))
+    with f.when(answer.get().equals(guard_codes.FAILS)):
         outcome.set(None)
     with f.repeat(buffer_count) as index:
         f.call("void", "ag_release", f.load("ptr", slots, f.load("i64", buffer_slots, index << 3) << 3))

@@ -31,7 +31,7 @@ from arignote.ir.structure import (
     leaf_structures,
 )
 from arignote.ir.structure_values import make_dataclass
-from arignote.runtime import boxing, guards
+from arignote.runtime import boxing, guard_codes
 from arignote.runtime.encode_trees import CannotGuard, Tables, by_value
 from arignote.runtime.operands import REFERENCE, leaf_words, operands
 from arignote.runtime.tree_boxing import Group, TreeMaker
@@ -109,11 +109,11 @@ class GuardList:
         elif isinstance(structure, LEAVES):
             self._leaf(structure, register, hold)
         elif isinstance(structure, DataclassOf):
-            self.add(guards.CLASS, register, first=structure.cls)
+            self.add(guard_codes.CLASS, register, first=structure.cls)
             for name, item in zip(structure.names, structure.items, strict=True):
                 target = self.new_registers(1)
                 self.owned += 1
-                self.add(guards.ATTRIBUTE, register, target, first=name)
+                self.add(guard_codes.ATTRIBUTE, register, target, first=name)
                 self.value(item, target, hold=True)
         else:
             self._container(structure, register)
@@ -123,16 +123,16 @@ class GuardList:
         target, count = self.new_registers(len(items)), len(items)
         match structure:
             case TupleOf():
-                self.add(guards.SEQUENCE, register, target, count, tuple)
+                self.add(guard_codes.SEQUENCE, register, target, count, tuple)
             case NamedTupleOf():
-                self.add(guards.SEQUENCE, register, target, count, structure.cls)
+                self.add(guard_codes.SEQUENCE, register, target, count, structure.cls)
             case ListOf():
-                self.add(guards.LIST, register, target, count, list)
+                self.add(guard_codes.LIST, register, target, count, list)
             case DictOf() if structure.cls is dict:
                 self.alive.append(structure.keys)
                 keys = pointers(structure.keys)
                 self.alive.append(keys)
-                self.add(guards.DICT, register, target, count, dict, ctypes.addressof(keys))
+                self.add(guard_codes.DICT, register, target, count, dict, ctypes.addressof(keys))
             case _:
                 raise CannotGuard(repr(structure))
         for position, item in enumerate(items):
@@ -147,50 +147,51 @@ class GuardList:
                 if any(size not in (1, MANY) for size in structure.dims):
                     raise CannotGuard(f"{structure!r}: only 1 and MANY are told apart")
                 pattern = sum(1 << index for index, size in enumerate(structure.dims) if size == 1)
-                shape = dtype.num | dtype.itemsize << 8 | (guards.HOLD if hold else 0)
+                shape = dtype.num | dtype.itemsize << 8 | (guard_codes.HOLD if hold else 0)
                 self.owned += 1 + hold  # the array itself, and a copy if it cannot be read as it is
-                self.add(guards.ARRAY, register, target, structure.rank, pattern, shape)
+                self.add(guard_codes.ARRAY, register, target, structure.rank, pattern, shape)
             case NumpyScalarOf():
                 dtype = np.dtype(structure.dtype)
-                self.add(guards.SCALAR, register, target, dtype.itemsize, dtype.type)
+                self.add(guard_codes.SCALAR, register, target, dtype.itemsize, dtype.type)
             case PythonScalarOf():
-                codes = {"bool": guards.BOOLEAN, "int64": guards.INTEGER, "float64": guards.FLOAT}
+                codes = {"bool": guard_codes.BOOLEAN, "int64": guard_codes.INTEGER, "float64": guard_codes.FLOAT}
                 self.add(codes[structure.dtype], register, target)
             case RecursiveOf():
                 self.buffers.append(target)
-                self.add(guards.UNION, register, target, int(hold), self.trees.union(structure), guards.ROOT_ITEM)
+                table = self.trees.union(structure)
+                self.add(guard_codes.UNION, register, target, int(hold), table, guard_codes.ROOT_ITEM)
             case SequenceOf():
                 references = [target + i for i, part in enumerate(operands(structure)) if part == REFERENCE]
                 self.buffers += references
-                self.add(guards.ITEMS, register, target, int(hold), self.trees.list(structure, None), target + 2)
+                self.add(guard_codes.ITEMS, register, target, int(hold), self.trees.list(structure, None), target + 2)
             case _:
                 raise CannotGuard(repr(structure))
 
     def _static(self, value: Any, register: int) -> None:
         if type(value) is types.MethodType:
             self.alive.append(value)
-            self.operations.append((guards.METHOD, register, 0, 0, id(value.__self__), id(value.__func__)))
+            self.operations.append((guard_codes.METHOD, register, 0, 0, id(value.__self__), id(value.__func__)))
             return
         self.alive.append(value)
-        self.operations.append((guards.STATIC, register, 0, int(by_value(value)), id(value), 0))
+        self.operations.append((guard_codes.STATIC, register, 0, int(by_value(value)), id(value), 0))
 
     def constant(self, value: Any) -> int:
         """A register that holds this object."""
         register = self.new_registers(1)
         self.alive.append(value)
-        self.operations.append((guards.CONSTANT, 0, register, 0, id(value), 0))
+        self.operations.append((guard_codes.CONSTANT, 0, register, 0, id(value), 0))
         return register
 
     def capture(self, capture: Capture) -> None:
         """Guards and unboxes a captured value."""
         if capture.structure is None:
-            self.add(guards.ABSENT, first=capture.container, second=capture.key)
+            self.add(guard_codes.ABSENT, first=capture.container, second=capture.key)
             return
         register = self.new_registers(1)
         if isinstance(capture.container, types.CellType):
-            self.add(guards.CELL, target=register, first=capture.container)
+            self.add(guard_codes.CELL, target=register, first=capture.container)
         else:
-            self.add(guards.GLOBAL, target=register, first=capture.container, second=capture.key)
+            self.add(guard_codes.GLOBAL, target=register, first=capture.container, second=capture.key)
         self.value(capture.structure, register, hold=True)
 
 

@@ -29,7 +29,7 @@ from arignote.ir.structure import (
     TupleOf,
     UnionOf,
 )
-from arignote.runtime import guards
+from arignote.runtime import fields, guard_codes
 from arignote.runtime.operands import REFERENCE, box_layout, is_null, operands
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Tables:
     def union(self, structure: RecursiveOf) -> int:
         """The address of the table of a union; one for all places, so that what they share stays shared."""
         if structure not in self._unions:
-            words = 1 + len(structure.alternatives) * guards.ENTRY_BYTES // 8
+            words = 1 + len(structure.alternatives) * guard_codes.ENTRY_BYTES // 8
             self._unions[structure] = (ctypes.c_int64 * words)()
             self.guard.alive.append(self._unions[structure])
         self._uses[structure] = self._uses.get(structure, 0) + 1
@@ -110,7 +110,7 @@ class Tables:
             address, count = program.finish()
             fields = (id(cls), tag, layout.references, layout.words, address, count, is_null(alternatives, tag), 0)
             self.guard.alive.append(cls)
-            start = 1 + tag * guards.ENTRY_BYTES // 8
+            start = 1 + tag * guard_codes.ENTRY_BYTES // 8
             table[start : start + len(fields)] = list(map(int, fields))
 
     def list(self, structure: SequenceOf, around: RecursiveOf | None) -> int:
@@ -183,17 +183,17 @@ class Program:
                 self._array(structure, register, hold)
             case NumpyScalarOf():
                 dtype = np.dtype(structure.dtype)
-                self.add(guards.SCALAR, register, self._take(structure, 0, 0)[0], dtype.itemsize, dtype.type)
+                self.add(guard_codes.SCALAR, register, self._take(structure, 0, 0)[0], dtype.itemsize, dtype.type)
             case PythonScalarOf():
                 self._number(structure.dtype, register, self._take(structure, 0, 0)[0])
             case SelfOf() | RecursiveOf():
                 place, _ = self._take(structure, 0, 0)
                 inner = self._table(structure)
-                self.add(guards.UNION, register, place, int(hold), inner, guards.NODE_ITEM)
+                self.add(guard_codes.UNION, register, place, int(hold), inner, guard_codes.NODE_ITEM)
             case SequenceOf():
                 reference, length = self._take(structure, 2, 0)
                 table = self.tables.list(structure, self.around)
-                self.add(guards.ITEMS, register, length, int(hold), table, reference)
+                self.add(guard_codes.ITEMS, register, length, int(hold), table, reference)
             case UnionOf():
                 self._union(structure, register, hold)
             case _:
@@ -211,48 +211,55 @@ class Program:
 
     def _array(self, structure: ArrayOf, register: int, hold: bool) -> None:
         dtype = np.dtype(structure.dtype)
-        shape = dtype.num | dtype.itemsize << 8 | guards.HOLD * hold
+        shape = dtype.num | dtype.itemsize << 8 | guard_codes.HOLD * hold
         if not structure.rank:
-            self.add(guards.NODE_NUMBER, register, self._take(structure, 0, 0)[0], 0, 0, shape)
+            self.add(guard_codes.NODE_NUMBER, register, self._take(structure, 0, 0)[0], 0, 0, shape)
             return
         if any(size not in (MANY, ANY) for size in structure.dims):
             raise CannotGuard(f"{structure!r}: sizes in trees and lists are known when the program runs")
         pattern = sum(1 << index for index, size in enumerate(structure.dims) if size == ANY)
-        self.add(guards.NODE_ARRAY, register, self._take(structure, 0, 1)[1], structure.rank, pattern, shape)
+        self.add(guard_codes.NODE_ARRAY, register, self._take(structure, 0, 1)[1], structure.rank, pattern, shape)
 
     def _number(self, dtype: str, register: int, place: int) -> None:
         if dtype == "bool":
-            self.add(guards.BOOLEAN, register, place)
+            self.add(guard_codes.BOOLEAN, register, place)
         else:
-            code = guards.NODE_INTEGER if dtype == "int64" else guards.NODE_FLOAT
+            code = guard_codes.NODE_INTEGER if dtype == "int64" else guard_codes.NODE_FLOAT
             self.add(code, register, place, second=self.tables.bit(self.around))
 
     def _static(self, value: Any, register: int) -> None:
         if type(value) is types.MethodType:
-            self.add(guards.METHOD, register, first=id(value.__self__), second=id(value.__func__))
+            self.add(guard_codes.METHOD, register, first=id(value.__self__), second=id(value.__func__))
         else:
-            self.operations.append((guards.STATIC, register, 0, int(by_value(value)), id(value), 0))
+            self.operations.append((guard_codes.STATIC, register, 0, int(by_value(value)), id(value), 0))
         self.alive.append(value)
 
     def _container(self, structure: Structure, register: int) -> None:
         items = structure.children()
         if isinstance(structure, DataclassOf):
-            self.add(guards.CLASS, register, first=structure.cls)
+            self.add(guard_codes.CLASS, register, first=structure.cls)
+            known, version = fields.places(structure.cls, structure.names), fields.version(structure.cls)
             for name, item in zip(structure.names, items, strict=True):
                 target = self._registers(1)
-                self.add(guards.ATTRIBUTE, register, target, first=name)
-                self.value(item, target)
+                if name in known and version:
+                    kind, offset = known[name]
+                    code = guard_codes.FIELD_IN_OBJECT if kind == fields.IN_OBJECT else guard_codes.FIELD_IN_VALUES
+                    self.add(code, register, target, offset, name, version)
+                    self.value(item, target, hold=True)
+                else:
+                    self.add(guard_codes.ATTRIBUTE, register, target, first=name)
+                    self.value(item, target)
             return
         target = self._registers(len(items))
         match structure:
             case TupleOf() | NamedTupleOf():
-                self.add(guards.SEQUENCE, register, target, len(items), class_of(structure))
+                self.add(guard_codes.SEQUENCE, register, target, len(items), class_of(structure))
             case ListOf():
-                self.add(guards.LIST, register, target, len(items), list)
+                self.add(guard_codes.LIST, register, target, len(items), list)
             case DictOf() if self._class(structure) is dict:
                 keys = (ctypes.c_int64 * max(len(items), 1))(*map(id, structure.keys))
                 self.alive += [keys, structure.keys]
-                self.add(guards.DICT, register, target, len(items), dict, ctypes.addressof(keys))
+                self.add(guard_codes.DICT, register, target, len(items), dict, ctypes.addressof(keys))
             case _:
                 raise CannotGuard(repr(structure))
         for position, item in enumerate(items):
@@ -266,12 +273,12 @@ class Program:
         for number, part in enumerate(structure.alternatives):
             test = len(self.operations)
             self._test(part, register)
-            self.add(guards.WORD, target=tag, first=number)
+            self.add(guard_codes.WORD, target=tag, first=number)
             self.value(part, register, hold)
             jumps.append(len(self.operations))
-            self.add(guards.JUMP)
+            self.add(guard_codes.JUMP)
             self._set_count(test, len(self.operations) - test - 1)
-        self.add(guards.DIFFERENT)
+        self.add(guard_codes.DIFFERENT)
         for jump in jumps:
             self._set_count(jump, len(self.operations) - jump - 1)
 
@@ -283,15 +290,17 @@ class Program:
         """One operation that skips so many others unless the object looks like this."""
         match structure:
             case StaticOf():
-                self.add(guards.TEST_STATIC, register, first=id(structure.value), second=int(by_value(structure.value)))
+                self.add(
+                    guard_codes.TEST_STATIC, register, first=id(structure.value), second=int(by_value(structure.value))
+                )
                 self.alive.append(structure.value)
             case ArrayOf():
-                self.add(guards.TEST_ARRAY, register, first=np.dtype(structure.dtype).num, second=structure.rank)
+                self.add(guard_codes.TEST_ARRAY, register, first=np.dtype(structure.dtype).num, second=structure.rank)
             case SelfOf() | RecursiveOf():
-                self.add(guards.TEST_NODE, register, first=self._table(structure))
+                self.add(guard_codes.TEST_NODE, register, first=self._table(structure))
             case TupleOf() | ListOf():
-                self.add(guards.TEST_CLASS, register, first=class_of(structure), second=len(structure.items))
+                self.add(guard_codes.TEST_CLASS, register, first=class_of(structure), second=len(structure.items))
             case PythonScalarOf():
-                self.add(guards.TEST_NUMBER, register, first=class_of(structure))
+                self.add(guard_codes.TEST_NUMBER, register, first=class_of(structure))
             case _:
-                self.add(guards.TEST_CLASS, register, first=self._class(structure), second=-1)
+                self.add(guard_codes.TEST_CLASS, register, first=self._class(structure), second=-1)

@@ -7,10 +7,10 @@ shared stays shared, and a cycle is noticed: a box is open while its children ar
 
 from __future__ import annotations
 
-from arignote.runtime import guards, layout
+from arignote.runtime import guard_codes, layout
 from arignote.runtime.assembly import Function, Value
 from arignote.runtime.buffers import HEADER_BYTES, KIND, LENGTH, NEXT, REFERENCES, REFERENCES_KIND, TAG
-from arignote.runtime.guards import (
+from arignote.runtime.guard_codes import (
     COUNT,
     DIFFERS,
     ENTRIES,
@@ -54,6 +54,23 @@ def _append_word() -> Function:
         f.leave(0)
     f.store(f["word"], f.load("ptr", f["vector"]), count << 3)
     f.store(count + 1, f["vector"], COUNT)
+    f.leave(1)
+    return f
+
+
+def _push_item() -> Function:
+    """One more that waits; false where there is no memory, with the exception set."""
+    f = Function("push_item", "i1", vector="ptr", thing="ptr", place="ptr", table="ptr", kind="i64")
+    count = f.load("i64", f["vector"], COUNT)
+    with (
+        f.when((count + ITEM_WORDS) > f.load("i64", f["vector"], SPACE)),
+        f.when(f.call("i1", "grow", f["vector"]).equals(0)),
+    ):
+        f.leave(0)
+    item = f.address(f.load("ptr", f["vector"]), count << 3)
+    for number, name in enumerate(("thing", "place", "table", "kind")):
+        f.store(f[name], item, 8 * number)
+    f.store(count + ITEM_WORDS, f["vector"], COUNT)
     f.leave(1)
     return f
 
@@ -104,7 +121,7 @@ def _find_entry() -> Function:
     f = Function("find_entry", "ptr", table="ptr", kind="ptr")
     with f.repeat(f.load("i64", f["table"])) as index:
         entry = f.address(f["table"], index * ENTRY_BYTES + ENTRIES)
-        with f.when(f.load("ptr", entry, guards.CLASS_FIELD).equals(f["kind"])):
+        with f.when(f.load("ptr", entry, guard_codes.CLASS_FIELD).equals(f["kind"])):
             f.leave(entry)
     f.leave(None)
     return f
@@ -117,7 +134,7 @@ def _visit_trees() -> Function:
     with f.loop():
         count = f.load("i64", stack, COUNT)
         with f.when(count.equals(0)):
-            narrow, wide = f.load("i64", f["frame"], guards.NARROW), f.load("i64", f["frame"], guards.WIDE)
+            narrow, wide = f.load("i64", f["frame"], guard_codes.NARROW), f.load("i64", f["frame"], guard_codes.WIDE)
             with f.when((narrow & (wide ^ -1)).differs(0)):
                 f.leave(DIFFERS)
             f.leave(MATCHES)
@@ -144,10 +161,10 @@ def _visit_node() -> Function:
     entry = f.call("ptr", "find_entry", f["table"], f.load("ptr", node, layout.TYPE))
     with f.when(entry.equals(None)):
         f.leave(DIFFERS)
-    operations = f.load("ptr", entry, guards.OPERATIONS_FIELD)
-    operation_count = f.load("i64", entry, guards.OPERATION_COUNT)
-    registers = f.load("ptr", frame, guards.REGISTERS)
-    with f.when(f.load("i64", entry, guards.IS_NULL).differs(0)):
+    operations = f.load("ptr", entry, guard_codes.OPERATIONS_FIELD)
+    operation_count = f.load("i64", entry, guard_codes.OPERATION_COUNT)
+    registers = f.load("ptr", frame, guard_codes.REGISTERS)
+    with f.when(f.load("i64", entry, guard_codes.IS_NULL).differs(0)):
         f.store(node, registers)
         f.leave(f.call("i32", "guard", operations, operation_count, frame))
     is_single = f.load("i32", node, layout.REFERENCE_COUNT).equals(_SINGLE) & f["kind"].equals(NODE_ITEM)
@@ -167,18 +184,17 @@ def _visit_node() -> Function:
     with f.when(is_single.equals(0)):
         f.store(made, f.call("ptr", "look_up", frame, node, f["table"]), _BOX)
         f.store(1, made, _OPEN, "i64")
-        for word in (f.to_integer(made), 0, 0, LEAVE_ITEM):
-            value = word if isinstance(word, Value) else f.constant("i64", word)
-            with f.when(f.call("i1", "append_word", f.address(frame, STACK), value).equals(0)):
-                f.leave(FAILS)
-    f.store(f.address(made, HEADER_BYTES), frame, guards.SLOTS)
+        leave = f.constant("i64", LEAVE_ITEM)
+        with f.when(f.call("i1", "push_item", f.address(frame, STACK), made, None, None, leave).equals(0)):
+            f.leave(FAILS)
+    f.store(f.address(made, HEADER_BYTES), frame, guard_codes.SLOTS)
     f.store(node, registers)
     f.leave(f.call("i32", "guard", operations, operation_count, frame))
     return f
 
 
 def _make_box(f: Function, entry: Value) -> Value:
-    words = f.load("i64", entry, guards.WORDS_FIELD)
+    words = f.load("i64", entry, guard_codes.WORDS_FIELD)
     made = f.call("ptr", "ag_alloc", words << 3)
     with f.when(made.equals(None)):
         f.call("ptr", imported(f, "PyErr_NoMemory"))
@@ -186,8 +202,8 @@ def _make_box(f: Function, entry: Value) -> Value:
     with f.repeat(words) as index:
         f.store(0, f.address(made, HEADER_BYTES), index << 3, "i64")
     f.store(REFERENCES_KIND, made, KIND, "i64")
-    f.store(f.load("i64", entry, guards.REFERENCES_FIELD), made, LENGTH)
-    f.store(f.load("i64", entry, guards.TAG_FIELD), made, TAG)
+    f.store(f.load("i64", entry, guard_codes.REFERENCES_FIELD), made, LENGTH)
+    f.store(f.load("i64", entry, guard_codes.TAG_FIELD), made, TAG)
     f.store(0, made, _OPEN, "i64")
     return made
 
@@ -196,30 +212,32 @@ def _visit_list() -> Function:
     """Runs the operations of each element; the list's buffers lie on top of the stack."""
     f = Function("visit_list", "i32", frame="ptr", list="ptr", table="ptr")
     frame, table, given = f["frame"], f["table"], f["list"]
-    stack, buffers = f.address(frame, STACK), f.load("i64", table, guards.LIST_BUFFERS)
+    stack, buffers = f.address(frame, STACK), f.load("i64", table, guard_codes.LIST_BUFFERS)
     count = f.load("i64", stack, COUNT) - buffers
     f.store(count, stack, COUNT)
     places, data = f.words(buffers + 1), f.words(buffers + 1)
     with f.repeat(buffers) as number:
         buffer = f.load("ptr", f.address(f.load("ptr", stack), count << 3), number << 3)
         f.store(f.address(buffer, HEADER_BYTES), data, number << 3)
-    f.store(places, frame, guards.PLACES)
+    f.store(places, frame, guard_codes.PLACES)
     length = f.load("i64", given, layout.VARIABLE_SIZE)
     with f.repeat(length) as index:
         with f.when(f.load("i64", given, layout.VARIABLE_SIZE).differs(length)):
             f.leave(DIFFERS)
         items = f.variable("ptr", f.address(given, layout.TUPLE_ITEMS))
-        with f.when(f.load("i64", table, guards.IS_LIST).differs(0)):
+        with f.when(f.load("i64", table, guard_codes.IS_LIST).differs(0)):
             items.set(f.load("ptr", given, layout.LIST_ITEMS))
         with f.repeat(buffers) as number:
-            itemsize = f.variable("i64", f.load("i64", table, (number << 3) + guards.LIST_BYTES))
+            itemsize = f.variable("i64", f.load("i64", table, (number << 3) + guard_codes.LIST_BYTES))
             with f.when(itemsize.get().equals(0)):
                 itemsize.set(8)
             here = f.address(f.load("ptr", data, number << 3), index * itemsize.get())
             f.store(here, places, number << 3)
-        f.store(f.load("ptr", items.get(), index << 3), f.load("ptr", frame, guards.REGISTERS))
-        operations = f.load("ptr", table, guards.LIST_OPERATIONS)
-        status = f.call("i32", "guard_element", operations, f.load("i64", table, guards.LIST_OPERATION_COUNT), frame)
+        f.store(f.load("ptr", items.get(), index << 3), f.load("ptr", frame, guard_codes.REGISTERS))
+        operations = f.load("ptr", table, guard_codes.LIST_OPERATIONS)
+        status = f.call(
+            "i32", "guard_element", operations, f.load("i64", table, guard_codes.LIST_OPERATION_COUNT), frame
+        )
         with f.when(status.differs(MATCHES)):
             f.leave(status)
     f.leave(MATCHES)
@@ -307,6 +325,15 @@ def _end_frame() -> Function:
 def functions() -> list[Function]:
     """The native functions of this file."""
     return [
-        *(_append_word(), _grow(), _list_buffer(), _find_entry(), _visit_trees(), _visit_node(), _visit_list()),
+        *(
+            _append_word(),
+            _push_item(),
+            _grow(),
+            _list_buffer(),
+            _find_entry(),
+            _visit_trees(),
+            _visit_node(),
+            _visit_list(),
+        ),
         *(_look_up(), _probe(), _grow_map(), _end_frame()),
     ]
