@@ -295,6 +295,7 @@ def own_variables(context: Context, target: ast.expr) -> Iterator[None]:
         yield
     finally:
         for name, variable in saved.items():
+            variables[name].closed = True
             if variable is None:
                 del variables[name]
             else:

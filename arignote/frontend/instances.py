@@ -368,6 +368,8 @@ def inline(context: Context, function: FunctionValue, arguments: Sequence[Value]
         return _result(context)
     finally:
         context.frame, context.span = outer, span
+        for variable in variables.values():
+            variable.closed = True
         if span is not None:
             context.scope.emit.span = frozenset((span,))
 

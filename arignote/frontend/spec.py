@@ -165,8 +165,8 @@ def assemble(tag: str, key: Any, items: list[Value], roots: Roots | None) -> Val
 class Flattener:
     """Takes values apart in the current scope.
 
-    across: for a call into another function, whose closures cannot share variables with this frame: the variables that
-    a function value reads are taken apart as well. Otherwise a function value's variables are part of its identity.
+    across: for a call into another function, whose closures cannot share variables with this frame: all variables that
+    a function value reads are taken apart as well. Otherwise those that may still change are part of its identity.
     """
 
     def __init__(self, context: Context, across: bool = False) -> None:
@@ -174,6 +174,7 @@ class Flattener:
         self.nodes: list[Node] = []
         self.roots: list[Roots | None] = []
         self.functions: dict[int, int] = {}
+        self.function_count = 0
 
     def add(self, value: Value) -> Spec:
         match value:
@@ -248,15 +249,16 @@ class Flattener:
 
     def add_function(self, value: FunctionValue) -> Spec:
         seen = self.functions.get(id(value))
-        if seen is not None:
+        if seen is not None and (value.env or value.defaults or value.keyword_defaults):
             return "again", seen, ()
-        self.functions[id(value)] = len(self.functions)
+        self.functions[id(value)] = self.function_count
+        self.function_count += 1
         defaults = tuple([self.add(item) for item in value.defaults])
         keyword = tuple([(name, self.add(item)) for name, item in value.keyword_defaults])
-        key = (value.definition, StaticOf(value.python))
-        if not self.across:
-            return "function", (*key, tuple(value.env.items())), (defaults, keyword, ())
-        env = tuple([(name, self.add(variable.state)) for name, variable in value.env.items()])
+        shared = [] if self.across else [pair for pair in value.env.items() if not pair[1].closed]
+        key = (value.definition, StaticOf(value.python), tuple(shared))
+        names = dict(shared)
+        env = tuple([(name, self.add(found.state)) for name, found in value.env.items() if name not in names])
         return "function", key, (defaults, keyword, env)
 
 
@@ -394,10 +396,10 @@ class Rebuilder:
         self.functions.append(value)
         value.defaults = tuple([self.take(item) for item in defaults])
         value.keyword_defaults = tuple([(name, self.take(item)) for name, item in keyword])
-        if len(key) == 3:
-            value.env = dict(key[2])
-        else:
-            value.env = {name: Variable(name, self.take(item)) for name, item in env}
+        for name, item in env:
+            value.env[name] = Variable(name, self.take(item))
+            value.env[name].closed = True
+        value.env.update(key[2])
         return value
 
 

@@ -384,15 +384,17 @@ class ViewValue(Value):
 
 class Variable(Mutable):
     """A name of a function being specialised. The state is its Value; `places` are the lines that assigned it, with
-    what they assigned. An `internal` variable (where control goes, what is returned) is always live."""
+    what they assigned. An `internal` variable (where control goes, what is returned) is always live. A variable is
+    `closed` when its function has returned: it never changes again, and functions that read it hold its value."""
 
-    __slots__ = ("name", "places", "internal")
+    __slots__ = ("name", "places", "internal", "closed")
 
     def __init__(self, name: str, value: Value, internal: bool = False) -> None:
         super().__init__(value)
         self.name = name
         self.places: list[tuple[Value, int]] = []
         self.internal = internal
+        self.closed = False
 
 
 @dataclass(slots=True, eq=False)
