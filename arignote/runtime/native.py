@@ -30,7 +30,10 @@ from arignote.runtime import (
     trees,
 )
 
-_PARTS = (buffers, stack, large_stack, threads, signals, printing, guards, node_guards, trees, boxing, call, object_type)
+_PARTS = (
+    *(buffers, stack, large_stack, threads, signals, printing),
+    *(guards, node_guards, trees, boxing, call, object_type),
+)
 
 _loading = threading.RLock()
 os.register_at_fork(before=_loading.acquire, after_in_parent=_loading.release, after_in_child=_loading.release)
