@@ -12,6 +12,8 @@ Imperative, structured, in single-assignment form. Grammar:
               | Load var = ptr[offset]           offset in elements, int64
               | Store ptr[offset] = value
               | Alloc buffer, ptr = count        fresh, 64-byte aligned, undefined, one reference; can fail (site 0)
+              | Scratch ptr = count              undefined memory for a constant number of elements, until the procedure
+                                                 ends; the same at every execution of the statement
               | Box buffer = tag(operands)       fresh buffer that holds a tag and the operands, of which it takes over
                                                  the buffers' references; can fail (site 0)
               | Tag var = buffer                 int64: the tag of a box, 0 of null
@@ -138,6 +140,14 @@ class Alloc:
     pointer: Var
     count: Operand
     live: tuple[Var, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Scratch:
+    """Memory for `count` elements that belongs to this run of the procedure."""
+
+    pointer: Var
+    count: int
 
 
 @dataclass(slots=True, eq=False)
@@ -285,7 +295,7 @@ class Kernel:
 
 
 Statement = (
-    Let | Load | Store | Alloc | Box | Tag | Unbox | Retain | Release | Unique
+    Let | Load | Store | Alloc | Scratch | Box | Tag | Unbox | Retain | Release | Unique
     | For | While | If | Call | Extern | RaiseIf | Kernel
 )  # fmt: skip
 
@@ -425,6 +435,8 @@ def definitions(statement: Statement) -> tuple[Var, ...]:
             return (statement.buffer, statement.pointer)
         case Box():
             return (statement.buffer,)
+        case Scratch():
+            return (statement.pointer,)
         case For():
             return (statement.index, *statement.carried, *statement.results)
         case While():

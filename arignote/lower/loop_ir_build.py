@@ -36,6 +36,7 @@ from .loop_ir import (
     RaiseIf,
     Release,
     Retain,
+    Scratch,
     Statement,
     Store,
     Tag,
@@ -280,6 +281,12 @@ class ProcedureBuilder:
         buffer, pointer = self.var(BUFFER), self.var(pointer_to(dtype))
         self.body.append(Alloc(buffer, pointer, operand_of(count, INT64), tuple(live)))
         return buffer, pointer
+
+    def scratch(self, dtype: Type, count: int) -> Var:
+        """Memory for a few elements, until the end of the procedure."""
+        pointer = self.var(pointer_to(dtype))
+        self.body.append(Scratch(pointer, count))
+        return pointer
 
     def box(self, tag: int, args: Sequence[Operand]) -> Var:
         """A fresh box."""

@@ -31,6 +31,7 @@ from .loop_ir import (
     RaiseIf,
     Release,
     Retain,
+    Scratch,
     Statement,
     Store,
     Tag,
@@ -181,6 +182,11 @@ class _Checker:
         self.use(statement.count, INT64)
         self.live(statement.live)
         self.define(statement.buffer)
+        self.define(statement.pointer)
+
+    def _scratch(self, statement: Scratch) -> None:
+        if statement.count < 0:
+            self.fail(f"memory for {statement.count} elements")
         self.define(statement.pointer)
 
     def _box(self, statement: Box) -> None:

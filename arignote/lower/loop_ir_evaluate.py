@@ -33,6 +33,7 @@ from .loop_ir import (
     RaiseIf,
     Release,
     Retain,
+    Scratch,
     Statement,
     Store,
     Tag,
@@ -217,6 +218,10 @@ def _alloc(frame: Frame, statement: Alloc) -> None:
     frame.values[statement.pointer.id] = Pointer(buffer.data)
 
 
+def _scratch(frame: Frame, statement: Scratch) -> None:
+    frame.define(statement.pointer, Pointer(np.zeros(statement.count, DTYPES[element_of(statement.pointer.type)])))
+
+
 def _box(frame: Frame, statement: Box) -> None:
     if 8 * len(statement.args) > frame.run.memory:
         frame.release(statement.live)
@@ -332,6 +337,7 @@ RUNNERS: dict[type, Callable[[Frame, Any], None]] = {
     Load: _load,
     Store: _store,
     Alloc: _alloc,
+    Scratch: _scratch,
     Box: _box,
     Tag: _tag,
     Unbox: _unbox,

@@ -37,6 +37,7 @@ from .loop_ir import (
     RaiseIf,
     Release,
     Retain,
+    Scratch,
     Statement,
     Store,
     Tag,
@@ -114,6 +115,8 @@ def _statement(statement: Statement) -> Iterator[str]:
         case Alloc():
             count = _operand(statement.count)
             yield f"alloc {_define(statement.buffer)}, {_define(statement.pointer)} = {count}{_live(statement.live)}"
+        case Scratch():
+            yield f"scratch {_define(statement.pointer)} = {statement.count}"
         case Box():
             held = f"{statement.tag} {_list(statement.args)}{_live(statement.live)}"
             yield f"box {_define(statement.buffer)} = {held}"
@@ -292,6 +295,11 @@ class _Reader:
         pointer = self.define()
         self.next("=")
         return Alloc(buffer, pointer, self.operand(), self.live())
+
+    def _scratch(self) -> Statement:
+        pointer = self.define()
+        self.next("=")
+        return Scratch(pointer, int(self.next()))
 
     def _box(self) -> Statement:
         buffer = self.define()

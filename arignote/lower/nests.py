@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from arignote.lower.lazy import Lazy, Reduction
-from arignote.lower.loop_ir import Operand, Var
+from arignote.lower.loop_ir import BUFFER, Operand, Var
 from arignote.lower.loop_ir_build import KernelRegion, LoopRegion
 from arignote.lower.reductions import Accumulator, accumulator_of
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored, is_constant, size_key
@@ -24,6 +24,8 @@ BLOCK = 4096
 """Longest run of additions into one accumulator: long sums are sums of block sums, which bounds the rounding error."""
 GRAIN = 32768
 """Fewest elements that are worth a thread."""
+FEW_BLOCKS = 4
+"""So many results of blocks find room in the frame."""
 
 
 @dataclass(slots=True, eq=False)
@@ -170,7 +172,7 @@ class KernelWriter:
         blocks = build.let("floor_divide", build.index_add(count, BLOCK - 1), build.index_add(BLOCK, 0))
         initial = [value for accumulator in self.accumulators for value in accumulator.initial]
         types = [value.type for value in initial]
-        partial = [nest.context.allocate(type, (blocks,)).pointer for type in types]
+        partial = self._room_for_blocks(blocks, types)
         grain = GRAIN // BLOCK if self.independent else None
         with build.kernel() as kernel:
             with build.loop(blocks, parallel=self.independent, grain=grain) as loop, nest.scope():
@@ -185,6 +187,18 @@ class KernelWriter:
             found = [build.load(pointer, loop.index) for pointer in partial]
             loop.yields(*self._combine(list(loop.carried), found))
         return self._results(list(loop.results))
+
+    def _room_for_blocks(self, blocks: Operand, types: list[str]) -> list[Var]:
+        """Memory for a value of each type per block; a few blocks need no allocation."""
+        build, context = self.nest.build, self.nest.context
+        few = [build.scratch(type, FEW_BLOCKS) for type in types]
+        with build.branch(build.let("less_equal", blocks, build.index_add(FEW_BLOCKS, 0))) as branch:
+            branch.yields(*[x for pointer in few for x in (build.let("null", dtype=BUFFER), pointer)])
+            branch.otherwise()
+            with context.region():
+                many = [context.allocate(type, (blocks,)) for type in types]
+            branch.yields(*[x for array in many for x in (array.buffer, array.pointer)])
+        return list(branch.results[1::2])
 
     def _results(self, totals: list[Operand]) -> list[Operand]:
         """Results that are arrays are stored; those that are scalars are given."""

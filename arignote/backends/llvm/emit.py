@@ -17,6 +17,7 @@ from ...lower.loop_ir import (
     RaiseIf,
     Release,
     Retain,
+    Scratch,
     Statement,
     Store,
     Unique,
@@ -89,6 +90,14 @@ def emit_alloc(function: FunctionText, statement: Alloc) -> None:
     data = function.values[statement.pointer.id] = function.let(f"getelementptr i8, ptr {header}, i64 64")
     if pointee(statement.pointer.type) == BUFFER:
         hold_references(function, header, data, count, total)
+
+
+def emit_scratch(function: FunctionText, statement: Scratch) -> None:
+    """Memory in the frame."""
+    place = function.name("scratch")
+    memory = memory_type(pointee(statement.pointer.type))
+    function.entry.append(f"  {place} = alloca [{statement.count} x {memory}], align 8")
+    function.values[statement.pointer.id] = place
 
 
 def hold_references(function: FunctionText, header: str, data: str, count: str, total: str) -> None:
@@ -192,12 +201,8 @@ def passed(function: FunctionText, operand: Operand) -> str:
 
 
 def slots(function: FunctionText, count: int) -> str:
-    """Stack memory for the results of a call, in the function's entry."""
-    if not count:
-        return "null"
-    place = function.name("slots")
-    function.entry.append(f"  {place} = alloca [{count} x i64]")
-    return place
+    """Memory for the results of a call, which are read right after it."""
+    return function.area(count) if count else "null"
 
 
 def read_slots(function: FunctionText, place: str, results: Iterable[Var]) -> None:
@@ -261,6 +266,7 @@ EMITTERS: dict[type, Callable[[FunctionText, Statement], None]] = {
     Load: emit_load,
     Store: emit_store,
     Alloc: emit_alloc,
+    Scratch: emit_scratch,
     Retain: emit_retain,
     Release: emit_release,
     Unique: emit_unique,

@@ -53,6 +53,7 @@ class FunctionText:
         self.fused: frozenset[int] = frozenset()
         self.kernels = 0
         self.budget: str | None = None
+        self.area_words = 0
 
     # Names, blocks, instructions
 
@@ -139,6 +140,11 @@ class FunctionText:
                 return region
         return None
 
+    def area(self, words: int) -> str:
+        """Memory in the frame, of which nothing is read after the next call: it is the same for all that ask."""
+        self.area_words = max(self.area_words, words)
+        return "%area"
+
     # Operands and statements
 
     def text(self, operand: Operand) -> str:
@@ -175,7 +181,8 @@ class FunctionText:
         flat: list[str] = []
         flatten(self.lines, flat)
         flatten(self.cold, flat)
-        return "\n".join((head + " {", "entry:", *self.entry, *flat, "}", ""))
+        area = [f"  %area = alloca [{self.area_words} x i64]"] if self.area_words else []
+        return "\n".join((head + " {", "entry:", *area, *self.entry, *flat, "}", ""))
 
 
 def fold(op: str, texts: list[str]) -> str | None:
