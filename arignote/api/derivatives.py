@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from arignote.api.transforms import grad, jit, jvp, vjp
+from arignote.api.vmap import vmap
 
 
 def hvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -36,39 +37,37 @@ def _hvp(fun: Callable[..., Any], count: int) -> Any:
 
 
 def hessian(fun: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The Hessian of a scalar function of one array of shape S: an array of shape S + S, by one pullback per row.
+    """The Hessian of a scalar function of one array of shape S: an array of shape S + S, by forward over reverse mode.
 
     Raises DifferentiationError where the argument is not an array of floats.
     """
-    return jacrev(grad(fun))
+    return jacfwd(grad(fun))
 
 
 def jacrev(fun: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The Jacobian, by reverse mode, of a function from one array (shape S) to one array (shape T): shape T + S."""
+    """The Jacobian, by reverse mode, of a function from one array (shape S) to one array (shape T): shape T + S.
+
+    The rows are pulled back at once.
+    """
 
     def jacobian(x: Any) -> Any:
         value, pullback = vjp(fun, x)
-        rows = np.zeros((value.size, x.size), value.dtype)
-        for i in range(value.size):
-            basis = np.zeros(value.size, value.dtype)
-            basis[i] = 1
-            rows[i] = pullback(basis.reshape(value.shape))[0].ravel()
+        basis = np.eye(value.size, dtype=value.dtype).reshape((value.size, *value.shape))
+        rows = vmap(lambda row: pullback(row)[0])(basis)
         return rows.reshape(value.shape + x.shape)
 
     return jit(jacobian)
 
 
 def jacfwd(fun: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The Jacobian, by forward mode, of a function from one array (shape S) to one array (shape T): shape T + S."""
+    """The Jacobian, by forward mode, of a function from one array (shape S) to one array (shape T): shape T + S.
+
+    The columns are computed at once.
+    """
 
     def jacobian(x: Any) -> Any:
-        value = fun(x)
-        columns = np.zeros((value.size, x.size), value.dtype)
-        for i in range(x.size):
-            basis = np.zeros(x.size, x.dtype)
-            basis[i] = 1
-            _, column = jvp(fun, (x,), (basis.reshape(x.shape),))
-            columns[:, i] = column.ravel()
-        return columns.reshape(value.shape + x.shape)
+        basis = np.eye(x.size, dtype=x.dtype).reshape((x.size, *x.shape))
+        columns = vmap(lambda column: jvp(fun, (x,), (column,))[1], out_axes=-1)(basis)
+        return columns.reshape(columns.shape[:-1] + x.shape)
 
     return jit(jacobian)

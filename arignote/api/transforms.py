@@ -122,7 +122,7 @@ def _pullback_of(fun: Callable[..., Any]) -> Callable[..., Any]:
         _, pullback = vjp(fun, *primals)
         return pullback(cotangent)
 
-    return jit(pull)
+    return make_compiled(pull, pull, ("jit", pull), plain=False)
 
 
 def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -139,7 +139,7 @@ def _jvp_of(fun: Callable[..., Any]) -> Callable[..., Any]:
     def push(primals: Any, tangents: Any) -> Any:
         return jvp(fun, primals, tangents)
 
-    return jit(push)
+    return make_compiled(push, push, ("jit", push), plain=False)
 
 
 def stop_gradient(x: Any) -> Any:

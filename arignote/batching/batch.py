@@ -33,27 +33,28 @@ class Mapped:
 def batch(batcher: Batcher, function: Function, mapped: tuple[bool, ...], dim: int) -> Mapped:
     """The function over the first axes of those parameters (scalars and arrays) that are mapped, at least one.
     `dim` is what is known of the number of elements."""
+    masks = tuple([uniform(p.type, flag) for p, flag in zip(function.parameters, mapped, strict=True)])
     if not prints(function):
         try:
-            made = batcher.batch(function, mapped, dim)
+            made = batcher.batch(function, masks, dim)
             return Mapped(made.function, made.mask, False)
         except CannotBatch:
             pass  # some array's shape may differ from element to element: the whole function goes one by one
     try:
-        return one_by_one(function, mapped, dim)
+        return one_by_one(function, masks, dim)
     except CannotBatch as error:
         raise UnsupportedSyntaxError(f"vmap cannot stack {error}") from None
 
 
-def one_by_one(function: Function, mapped: tuple[bool, ...], dim: int) -> Mapped:
+def one_by_one(function: Function, masks: tuple[Mask, ...], dim: int) -> Mapped:
     """The function called for each element in turn."""
     emit = Emit()
     types = [p.type for p in function.parameters]
     parameters = [Parameter(p.name, batched_type(p.type, m, dim))
-                  for p, m in zip(function.parameters, mapped, strict=True)]  # fmt: skip
-    count = leading(emit, parameters, types, mapped)
+                  for p, m in zip(function.parameters, masks, strict=True)]  # fmt: skip
+    count = leading(emit, parameters, types, masks)
     assert count is not None, "nothing is mapped"
-    given = [Given(*x) for x in zip(parameters, types, mapped, strict=True)]
+    given = [Given(*x) for x in zip(parameters, types, masks, strict=True)]
     own_token = TOKEN not in types
     result = function.result_type
     if own_token:

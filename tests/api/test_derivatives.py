@@ -44,7 +44,7 @@ def test_hessian_by_two_ways():
     def cubic(x):
         return np.sum(x**3) * x[0]
 
-    np.testing.assert_allclose(ag.hessian(cubic)(POINT), ag.jacfwd(ag.grad(cubic))(POINT), rtol=1e-13)
+    np.testing.assert_allclose(ag.hessian(cubic)(POINT), ag.jacrev(ag.grad(cubic))(POINT), rtol=1e-13)
     product = ag.hvp(cubic, (POINT,), (np.ones(3),))
     np.testing.assert_allclose(product[0], ag.hessian(cubic)(POINT) @ np.ones(3), rtol=1e-13)
 
