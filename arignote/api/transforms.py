@@ -19,6 +19,7 @@ from arignote.frontend.values import MAKER_ATTRIBUTE, TRANSFORM_ATTRIBUTE
 from arignote.ir.describe import structure_of
 from arignote.ir.structure_values import leaves_of
 
+Argnums = int | str | Sequence[int | str]
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -60,36 +61,41 @@ def jit(fun: Any = None, *, static_argnums: int | Sequence[int] = (), static_arg
     return _raising_on_nan(compiled, fun) if debug_nans else compiled
 
 
-def grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable[..., Any]:
+def grad(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
     """The gradient of a scalar function, by reverse mode.
 
-    argnums: the positional arguments to differentiate by; a tuple gives a tuple of gradients
+    argnums: the arguments to differentiate by: a position, a name, or a tuple of them, which gives a tuple of gradients
     has_aux: `fun` returns (value, anything); the result is (gradient, anything)
 
-    The gradient has the structure of the argument. Raises `ag.DifferentiationError` with respect to integers, and
-    where the value is not one float.
+    The gradient has the structure of the argument; inside a tree, what is no float has the gradient None, and strings
+    stay. One array given for two arguments has a gradient for each. Raises `ag.DifferentiationError` with respect to
+    an argument that holds no float, and where the value is not one float.
     """
     return _derivative("grad", fun, argnums, has_aux)
 
 
-def value_and_grad(fun: Callable[..., Any], argnums: int | Sequence[int] = 0,
+def value_and_grad(fun: Callable[..., Any], argnums: Argnums = 0,
                    has_aux: bool = False) -> Callable[..., Any]:  # fmt: skip
     """Like `grad`, giving (value, gradient); with `has_aux`, ((value, anything), gradient)."""
     return _derivative("value_and_grad", fun, argnums, has_aux)
 
 
-def _derivative(kind: str, fun: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool) -> Callable[..., Any]:
+def _derivative(kind: str, fun: Callable[..., Any], argnums: Argnums, has_aux: bool) -> Callable[..., Any]:
     require_callable(fun, kind)
     fun = as_written(fun)
     transform = (kind, fun, _argnums(argnums), bool(has_aux))
     return make_compiled(Target(transform), fun, transform, plain=False)
 
 
-def _argnums(given: int | Sequence[int]) -> int | tuple[int, ...]:
+def _argnums(given: Argnums) -> int | str | tuple[int | str, ...]:
+    if isinstance(given, str):
+        return given
     try:
-        return operator.index(given) if hasattr(given, "__index__") else tuple(map(operator.index, given))
+        if hasattr(given, "__index__"):
+            return operator.index(given)
+        return tuple(item if isinstance(item, str) else operator.index(item) for item in given)  # type: ignore[union-attr]
     except TypeError:
-        raise TypeError(f"argnums must be an integer or a sequence of integers, not {given!r}") from None
+        raise TypeError(f"argnums must be a number or a name, or a sequence of them, not {given!r}") from None
 
 
 class Target:
@@ -99,45 +105,69 @@ class Target:
         setattr(self, TRANSFORM_ATTRIBUTE, transform)
 
 
-def vjp(fun: Callable[..., Any], *primals: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """The value at `primals`, and the pullback: a function from a cotangent (of the structure of the value) to a tuple
     of cotangents, one per primal.
 
-    Called from Python, the pullback runs the function again: its residuals do not leave compiled code.
+    has_aux: `fun` returns (value, anything); the result is (value, pullback, anything)
+
+    The pullback keeps what it needs. Where that is a list of run-time length (the values of a loop's iterations) or a
+    tree, which do not leave compiled code, it runs the function again.
     """
     require_callable(fun, "vjp")
-    value = _jitted(fun)(*primals)
-    pull = _pullback_of(fun)
-    return value, lambda cotangent: pull(cotangent, *primals)
+    value, plan, kept, aux = _kept_of(fun, bool(has_aux))(*primals)
+    if plan is None:
+        again = _again(fun, bool(has_aux))
+
+        def pullback(cotangent: Any) -> Any:
+            return again(cotangent, *primals)
+    else:
+        pull = plan.compiled(lambda: make_compiled(plan, _pull_parameters, plan.transform, plain=False))
+
+        def pullback(cotangent: Any) -> Any:
+            return pull(kept, cotangent)
+
+    return (value, pullback, aux) if has_aux else (value, pullback)
+
+
+def _pull_parameters(kept: Any, cotangent: Any) -> Any:
+    """The parameters of a pullback by itself."""
 
 
 @functools.lru_cache(maxsize=4096)
-def _jitted(fun: Callable[..., Any]) -> Callable[..., Any]:
-    return fun if hasattr(fun, TRANSFORM_ATTRIBUTE) else jit(fun)
+def _kept_of(fun: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:
+    transform = ("vjp_kept", as_written(fun), has_aux)
+
+    def parameters(*primals: Any) -> Any:
+        """The parameters of the forward half."""
+
+    parameters.__name__ = getattr(fun, "__name__", "vjp")
+    return make_compiled(Target(transform), parameters, transform, plain=False)
 
 
 @functools.lru_cache(maxsize=4096)
-def _pullback_of(fun: Callable[..., Any]) -> Callable[..., Any]:
+def _again(fun: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:
     def pull(cotangent: Any, *primals: Any) -> Any:
-        _, pullback = vjp(fun, *primals)
-        return pullback(cotangent)
+        return vjp(fun, *primals, has_aux=has_aux)[1](cotangent)
 
     return make_compiled(pull, pull, ("jit", pull), plain=False)
 
 
-def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+def jvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any],
+        has_aux: bool = False) -> tuple[Any, ...]:  # fmt: skip
     """The value of `fun(*primals)` and its tangent along `tangents`, by forward mode.
 
     primals, tangents: tuples or lists of equal length, each tangent of the structure and shapes of its primal
+    has_aux: `fun` returns (value, anything); the result is (value, tangent, anything)
     """
     require_callable(fun, "jvp")
-    return _jvp_of(fun)(tuple(primals), tuple(tangents))
+    return _jvp_of(fun, bool(has_aux))(tuple(primals), tuple(tangents))
 
 
 @functools.lru_cache(maxsize=4096)
-def _jvp_of(fun: Callable[..., Any]) -> Callable[..., Any]:
+def _jvp_of(fun: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:
     def push(primals: Any, tangents: Any) -> Any:
-        return jvp(fun, primals, tangents)
+        return jvp(fun, primals, tangents, has_aux=has_aux)
 
     return make_compiled(push, push, ("jit", push), plain=False)
 

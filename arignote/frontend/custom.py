@@ -83,7 +83,8 @@ def call_custom(context: Context, value: TransformValue, arguments: list[Value],
         rule = "defvjp(fwd, bwd)" if value.kind == "custom_vjp" else "defjvp(rule)"
         context.error(f"{name} is a {value.kind} function without a rule", DifferentiationError, f"{name}.{rule}")
     arguments = _positional(context, value.function, arguments, keywords)
-    if _mark(value) in context.program.running:
+    program = context.program
+    if _mark(value) in program.running and _taken_apart(context, value, arguments)[0] not in program.instances:
         arguments = [at_run_time(context, argument) for argument in arguments]
     instance, flat, whole = specialise_apply(context, value.function, arguments, {})
     if instance is None:
@@ -129,19 +130,23 @@ def _positional(context: Context, function: Value, arguments: list[Value], keywo
     return positional + (list(context.elements(bound[spec.vararg.arg])) if spec.vararg is not None else [])
 
 
-def _rules_of(context: Context, value: TransformValue, instance: Instance,
-              arguments: list[Value]) -> tuple[Rules, Flat]:  # fmt: skip
-    """The graph functions for a call of these types, and the call's operands taken apart."""
+def _taken_apart(context: Context, value: TransformValue, arguments: list[Value]) -> tuple[Any, Flat]:
+    """The signature of a call, and its operands taken apart."""
     nondiff = _places(context, value, len(arguments))
     without = TupleValue(tuple([arguments[place] for place in nondiff]))
     others = TupleValue(tuple([a for place, a in enumerate(arguments) if place not in nondiff]))
-    whole = TupleValue((value.function, *value.parts, without, others))
-    flat = flatten(context, whole, across=True)
-    key = (value.kind, nondiff, flat.spec)
+    flat = flatten(context, TupleValue((value.function, *value.parts, without, others)), across=True)
+    return (value.kind, nondiff, flat.spec), flat
+
+
+def _rules_of(context: Context, value: TransformValue, instance: Instance,
+              arguments: list[Value]) -> tuple[Rules, Flat]:  # fmt: skip
+    """The graph functions for a call of these types, and the call's operands taken apart."""
+    key, flat = _taken_apart(context, value, arguments)
     instances = context.program.instances
     found = instances.get(key)
     if found is None:
-        found = Rules(value.kind, _name(value.function), flat.spec, nondiff, widen(instance.result),
+        found = Rules(value.kind, _name(value.function), flat.spec, key[1], widen(instance.result),
                       effects=instance.effects)  # fmt: skip
         instances[key] = found
         context.program.running.append(_mark(value))
@@ -318,7 +323,7 @@ def _finish_vjp(context: Context, rules: Rules) -> dict[_Body, Callable[[], None
     """Interpret the forward and the backward rule."""
     forward = _Body(context, rules, "forward", rules.spec)
     with forward.interpreting() as whole:
-        value = context.call(whole.items[1], _call_arguments(rules, whole))
+        value = _called(context, whole.items[1], _call_arguments(rules, whole))
         out, kept = _pair(context, rules, "forward rule", "(value, residual)", value)
         nodes = _fitted(context, rules, "forward rule", out)
         residual = flatten(context, kept, across=True)
@@ -335,7 +340,7 @@ def _finish_vjp(context: Context, rules: Rules) -> dict[_Body, Callable[[], None
         cotangent = _moving(context, [rules.target], parts)[0]
         without, saved = whole.items[3], rebuild(residual.spec, kept_leaves, context.scope)
         assert isinstance(without, TupleValue)
-        value = context.call(whole.items[2], [*without.items, saved, cotangent])
+        value = _called(context, whole.items[2], [*without.items, saved, cotangent])
         found = _cotangents(context, rules, value, iter(shapes))
     assert rules.second is not None
     second = rules.second
@@ -379,7 +384,7 @@ def _finish_jvp(context: Context, rules: Rules) -> dict[_Body, Callable[[], None
         _, rule, without, others = whole.items
         assert isinstance(without, TupleValue)
         directions = TupleValue(tuple(_moving(context, rules.argument_specs, tangents)))
-        value = context.call(rule, [*without.items, others, directions])
+        value = _called(context, rule, [*without.items, others, directions])
         out, tangent = _pair(context, rules, "rule", "(value, tangent)", value)
         nodes = _fitted(context, rules, "rule", out)
         found = _tangents(context, rules, tangent, nodes)
@@ -400,6 +405,14 @@ def _moving(context: Context, specs: Sequence[Spec], nodes: Sequence[Node]) -> l
     """Tangents or cotangents with the structures of these specs; the nodes of what carries none are units."""
     types = [type_ for spec in specs for type_ in leaf_types(spec)]
     return gradients_of(context, specs, [n for n, type_ in zip(nodes, types, strict=True) if is_differentiable(type_)])
+
+
+def _called(context: Context, rule: Value, arguments: Sequence[Value]) -> Value:
+    """Call a rule. What is wrong with what it returns is wrong at its `return`."""
+    context.returned_at = None
+    value = context.call(rule, arguments)
+    context.span = context.returned_at or context.span
+    return value
 
 
 def _pair(context: Context, rules: Rules, what: str, wanted: str, value: Value) -> tuple[Value, Value]:

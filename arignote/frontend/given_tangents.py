@@ -24,6 +24,7 @@ from arignote.frontend.values import (
     TupleValue,
     Value,
     is_number,
+    is_python_number,
 )
 from arignote.ir.errors import DifferentiationError
 from arignote.ir.graph import TRUE, Node
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from arignote.frontend.context import Context
 
 COTANGENT = "the cotangent"
+RETURNED = "returns"
+"""Ends the name of a tangent or cotangent that a rule of the user returned: its dtype must be that of the value."""
 
 
 def cotangent_leaves(
@@ -74,6 +77,9 @@ def _cotangent_leaf(context: Context, result: Spec, value: Value, what: str) -> 
     if not isinstance(value, ScalarValue | ArrayValue) and not is_number(value):
         context.error(f"{what} must have the structure of the value: expected {show_spec(result)}, got "
                       f"{context.show(value)}", DifferentiationError)  # fmt: skip
+    if what.endswith(RETURNED) and not is_python_number(value) and context.dtype(value) != dtype:
+        context.error(f"{what} must be {dtype}, got {context.show(value)}", DifferentiationError,
+                      f"convert it: .astype(np.{dtype})")  # fmt: skip
     node = context.node(value, dtype)
     wanted = result[1].dims if isinstance(result[1], Array) else ()
     given = node.type.dims if isinstance(node.type, Array) else ()

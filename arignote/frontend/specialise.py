@@ -7,7 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from arignote.frontend import calls, custom, fence, loop_statements, mapping, match_statement, statements, tangents  # noqa: F401  they register themselves
+from arignote.frontend import (  # noqa: F401  they register themselves
+    calls,
+    custom,
+    fence,
+    loop_statements,
+    mapping,
+    match_statement,
+    pullbacks,
+    statements,
+    tangents,
+)
 from arignote.frontend.context import Context, Raised, StaticRequired, WritesIntoArgument
 from arignote.frontend.families import forget
 from arignote.frontend.instances import Program, inline

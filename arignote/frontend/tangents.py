@@ -14,7 +14,7 @@ from arignote.frontend.gradients import gradients_of
 from arignote.frontend.instances import operands, result_roots, specialise_apply, take_result
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.spec import leaf_types, rebuild
-from arignote.frontend.transforms import at_run_time
+from arignote.frontend.transforms import at_run_time, split_aux
 from arignote.frontend.values import ListValue, TupleValue, Value
 from arignote.ir.errors import DifferentiationError
 from arignote.ir.graph import Node
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from arignote.frontend.context import Context
 
 
-def jvp(context: Context, function: Value, primals: Value, tangents: Value) -> Value:
+def jvp(context: Context, function: Value, primals: Value, tangents: Value, has_aux: bool = False) -> Value:
     """(value, tangent of the value) of a function at `primals`, along `tangents`: sequences of equal length."""
     points, directions = _sequence(context, primals, "primals"), _sequence(context, tangents, "tangents")
     if len(points) != len(directions):
@@ -56,7 +56,11 @@ def jvp(context: Context, function: Value, primals: Value, tangents: Value) -> V
     value = rebuild(instance.result, leaves, context.scope, result_roots(instance, flat))
     parts = emit.items(emit.item(pair, 1))[1 if instance.effects else 0 :]
     moving = [part for part, leaf in zip(parts, leaves, strict=True) if is_differentiable(leaf.type)]
-    return TupleValue((value, gradients_of(context, [instance.result], moving, leaves)[0]))
+    tangent = gradients_of(context, [instance.result], moving, leaves)[0]
+    if not has_aux:
+        return TupleValue((value, tangent))
+    value, aux = split_aux(context, value, True)
+    return TupleValue((value, split_aux(context, tangent, True)[0], aux))
 
 
 def _sequence(context: Context, value: Value, what: str) -> Sequence[Value]:

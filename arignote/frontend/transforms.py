@@ -13,17 +13,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from arignote.frontend.argnums import Chosen, choose
 from arignote.frontend.coercion import coerce
 from arignote.frontend.given_tangents import cotangent_leaves, fitted
 from arignote.frontend.gradients import gradients_of, zero_tangent
 from arignote.frontend.instances import Instance, operands, result_roots, specialise_apply, take_result
 from arignote.frontend.join import widen
+from arignote.frontend.partials import partial_arguments
 from arignote.frontend.random_words import random_words
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.spec import Flat, Rebuilder, Spec, flatten, leaf_types, rebuild, show_spec
 from arignote.frontend.values import (
     ArrayValue,
-    NodeValue,
     ScalarValue,
     Static,
     TransformValue,
@@ -53,13 +54,17 @@ def call_transformed(
         value = TransformValue(kind, context.lift(custom.fun), (custom.nondiff_argnums,),
                                tuple(map(context.lift, custom.rules)))  # fmt: skip
         return HOOKS["custom"](context, value, arguments, keywords)
+    if kind == "pull":
+        return HOOKS["pull"](context, transform[1], *arguments)
     function = context.lift(transform[1])
     if kind in ("grad", "value_and_grad"):
         given = transform[2:]
         argnums, has_aux = (*given, *(0, False)[len(given) :])
         return _gradient(context, kind, function, argnums, has_aux, arguments, keywords)
     if kind == "vjp":
-        return _vjp(context, function, arguments)
+        return HOOKS["vjp"](context, function, arguments, keywords)
+    if kind == "vjp_kept":
+        return HOOKS["vjp_kept"](context, function, arguments, transform[2])
     if kind == "vmap":
         return HOOKS["vmap"](context, function, transform[2:], arguments, keywords)
     return context.call(function, arguments, keywords)
@@ -70,7 +75,7 @@ def call_maker(context: Context, kind: str, arguments: list[Value], keywords: di
     if kind == "stop_gradient":
         return stop_gradient(context, arguments[0])
     if kind == "vjp":
-        return _vjp(context, arguments[0], arguments[1:])
+        return HOOKS["vjp"](context, arguments[0], arguments[1:], keywords)
     if kind == "jit":
         return arguments[0]
     if kind in CUSTOM:
@@ -81,12 +86,16 @@ def call_maker(context: Context, kind: str, arguments: list[Value], keywords: di
         return random_words(context, arguments)
     if kind == "jvp":
         given = dict(zip(("fun", "primals", "tangents"), arguments)) | keywords
-        return HOOKS["jvp"](context, given["fun"], given["primals"], given["tangents"])
+        options = {name: value for name, value in given.items() if name not in ("fun", "primals", "tangents")}
+        has_aux = has_aux_of(context, "jvp", options)
+        return HOOKS["jvp"](context, given["fun"], given["primals"], given["tangents"], has_aux)
     if kind in ("grad", "value_and_grad"):
         given = dict(zip(("argnums", "has_aux"), arguments[1:])) | keywords
         argnums = context.static(given.get("argnums", Static(0)), "argnums")
         has_aux = bool(context.static(given.get("has_aux", Static(False)), "has_aux"))
         argnums = tuple(argnums) if isinstance(argnums, list) else argnums
+        if not all(isinstance(x, int | str) for x in (argnums if isinstance(argnums, tuple) else (argnums,))):
+            context.error(f"argnums must be numbers or names of arguments, not {argnums!r}", DifferentiationError)
         return TransformValue(kind, arguments[0], (argnums, has_aux))
     context.error(f"{kind} cannot be used inside compiled code", UnsupportedSyntaxError)
 
@@ -117,13 +126,12 @@ def call_transform(
     if value.kind in CUSTOM:
         return HOOKS["custom"](context, value, arguments, keywords)
     if value.kind == "pullback":
-        return _pull_back(context, value, arguments)
+        return HOOKS["pullback"](context, value, arguments)
     if value.kind == "vmap":
         return HOOKS["vmap"](context, value.function, value.options, arguments, keywords)
     if value.kind == "partial":
-        first = len(value.parts) - len(value.options)
-        named = dict(zip(value.options, value.parts[first:]))
-        return context.call(value.function, [*value.parts[:first], *arguments], {**named, **keywords})
+        known, named = partial_arguments(value)
+        return context.call(value.function, [*known, *arguments], {**named, **keywords})
     return _gradient(context, value.kind, value.function, *value.options, arguments, keywords)
 
 
@@ -136,27 +144,17 @@ def _gradient(
     arguments: list[Value],
     keywords: dict[str, Value],
 ) -> Value:
-    numbers = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-    places = [_place(context, number, len(arguments)) for number in numbers]
-    widened = [at_run_time(context, a) if n in places else a for n, a in enumerate(arguments)]
-    distinct = sorted(set(places))  # the order in which a backpropagator gives cotangents
-    forward = _Forward(context, function, widened, keywords, distinct)
-    value, aux = _split(context, forward, has_aux)
+    chosen = choose(context, function, argnums, arguments, keywords)
+    distinct = sorted(set(chosen.places))  # the order in which a backpropagator gives cotangents
+    forward = Forward(context, function, chosen, distinct)
+    value, aux = split_aux(context, forward.value, has_aux)
     seeds = _seeds(context, forward, value, has_aux)
     by_place = dict(zip(distinct, forward.gradients(seeds), strict=True))
-    gradients = [by_place[place] for place in places]
-    gradient = gradients[0] if isinstance(argnums, int) else TupleValue(tuple(gradients))
+    gradients = [by_place[place] for place in chosen.places]
+    gradient = TupleValue(tuple(gradients)) if isinstance(argnums, tuple) else gradients[0]
     if kind == "grad":
         return TupleValue((gradient, aux)) if has_aux else gradient
     return TupleValue((forward.value, gradient))
-
-
-def _place(context: Context, number: int, count: int) -> int:
-    if not -count <= number < count:
-        context.error(
-            f"argnums names argument {number}, but there are {count} positional arguments", DifferentiationError
-        )
-    return number % count
 
 
 def at_run_time(context: Context, value: Value) -> Value:
@@ -169,9 +167,8 @@ def at_run_time(context: Context, value: Value) -> Value:
     return rebuild(spec, wide.nodes, context.scope, wide.roots)
 
 
-def _split(context: Context, forward: _Forward, has_aux: bool) -> tuple[Value, Value]:
+def split_aux(context: Context, value: Value, has_aux: bool) -> tuple[Value, Value]:
     """The value to differentiate, and what comes beside it."""
-    value = forward.value
     if not has_aux:
         return value, Static(None)
     if not isinstance(value, TupleValue) or len(value.items) != 2:
@@ -179,7 +176,7 @@ def _split(context: Context, forward: _Forward, has_aux: bool) -> tuple[Value, V
     return value.items[0], value.items[1]
 
 
-def _seeds(context: Context, forward: _Forward, value: Value, has_aux: bool) -> list[Node | None]:
+def _seeds(context: Context, forward: Forward, value: Value, has_aux: bool) -> list[Node | None]:
     """The cotangents of the leaves of the result: 1 for the value, nothing for the rest."""
     scalar = isinstance(value, ScalarValue) or isinstance(value, ArrayValue) and not value.dims
     if isinstance(value, Static) and type(value.object) is float:
@@ -196,18 +193,15 @@ def _seeds(context: Context, forward: _Forward, value: Value, has_aux: bool) -> 
     return [one, *[None] * (len(forward.result_types) - 1)]
 
 
-class _Forward:
+class Forward:
     """A call of the forward function: its value, and what is needed to pull cotangents back."""
 
-    def __init__(
-        self,
-        context: Context,
-        function: Value,
-        arguments: Sequence[Value],
-        keywords: dict[str, Value],
-        places: Sequence[int],
-    ) -> None:
-        self.context = context
+    def __init__(self, context: Context, function: Value, chosen: Chosen, places: Sequence[int]) -> None:
+        self.context, self.chosen = context, chosen
+        count = len(chosen.arguments)
+        arguments = [at_run_time(context, x) if n in places else x for n, x in enumerate(chosen.arguments)]
+        keywords = {name: at_run_time(context, x) if count + n in places else x
+                    for n, (name, x) in enumerate(chosen.keywords.items())}  # fmt: skip
         instance, flat, _ = specialise_apply(context, function, arguments, keywords)
         if instance is None or instance.function is None or instance.running:
             context.error(
@@ -216,31 +210,35 @@ class _Forward:
                 "work on a copy: x = x.copy()",
             )
         self.instance: Instance = instance
-        self.specs: list[Spec] = [flat.spec[2][1][2][place] for place in places]
         self.primals: list[Node] = []
-        self.wrt = self._chosen(flat, places)
+        self.wrt = self._leaves(flat, places)
         self._call(flat)
 
-    def _chosen(self, flat: Flat, places: Sequence[int]) -> list[int]:
+    def _leaves(self, flat: Flat, places: Sequence[int]) -> list[int]:
         """The parameters to differentiate by, as positions among the leaves."""
-        before = len(leaf_types(flat.spec[2][0]))
-        starts = []
-        for spec in flat.spec[2][1][2]:
+        function, arguments, keywords = flat.spec[2]
+        every = (*arguments[2], *keywords[2])
+        starts, before = [], len(leaf_types(function))
+        for spec in every:
             starts.append(before)
             before += len(leaf_types(spec))
-        chosen: list[int] = []
+        self.specs: list[Spec] = [every[place] for place in places]
+        found: list[int] = []
         for place, spec in zip(places, self.specs):
+            here = [starts[place] + n for n, type_ in enumerate(leaf_types(spec)) if is_differentiable(type_)]
+            if not here and self.chosen.places:
+                self._refuse(place, spec)
+            found += here
             self.primals += flat.nodes[starts[place] : starts[place] + len(leaf_types(spec))]
-            found = [starts[place] + n for n, type_ in enumerate(leaf_types(spec)) if is_differentiable(type_)]
-            if not found:
-                self._refuse(spec)
-            chosen += found
-        return chosen
+        if not found and places:
+            self._refuse(places[0], self.specs[0])
+        return found
 
-    def _refuse(self, spec: Spec) -> None:
+    def _refuse(self, place: int, spec: Spec) -> None:
         shown = show_spec(spec)
         hint = f"pass a float, such as {shown}.0" if shown.isdigit() else "pass a float, or an array of floats"
-        self.context.error(f"{NO_FLOAT}{shown}: it holds no float", DifferentiationError, hint)
+        what = self.chosen.shown(place)
+        self.context.error(f"{NO_FLOAT}{what}, {shown}: it holds no float", DifferentiationError, hint)
 
     def _call(self, flat: Flat) -> None:
         context, instance = self.context, self.instance
@@ -281,31 +279,12 @@ def pull_back(
     return [emit.item(result, n) for n in range(count)]
 
 
-# Pullbacks
-
-
-def _vjp(context: Context, function: Value, primals: Sequence[Value]) -> Value:
-    """(value, pullback) at these arguments, all of them differentiated by."""
-    widened = [at_run_time(context, primal) for primal in primals]
-    forward = _Forward(context, function, widened, {}, range(len(primals)))
-    flat = flatten(context, forward.value)
-    nodes = [forward.closure, *flat.nodes, *forward.primals]
-    parts = tuple([NodeValue(node, context.scope) for node in nodes])
-    options = (forward.instance.result, tuple(forward.specs), len(forward.wrt), forward.instance.effects)
-    return TupleValue((forward.value, TransformValue("pullback", Static(None), options, parts)))
-
-
-def _pull_back(context: Context, value: TransformValue, arguments: list[Value]) -> Value:
-    """pullback(cotangent) -> one cotangent for each primal."""
-    result, specs, count, effects = value.options
-    if len(arguments) != 1:
-        context.error(f"a pullback takes one argument, got {len(arguments)}")
-    closure, *nodes = [context.scope.bring(part.node, part.scope) for part in value.parts]  # type: ignore[attr-defined]
-    leaves, primals = nodes[: len(leaf_types(result))], nodes[len(leaf_types(result)) :]
-    given = cotangent_leaves(context, result, arguments[0], like=leaves)
-    seeds = [None if seed is None else fitted(context, seed, leaf) for leaf, seed in zip(leaves, given)]
-    cotangents = pull_back(context, closure, leaves, seeds, count, effects)
-    return TupleValue(tuple(gradients_of(context, specs, cotangents, primals)))
+def has_aux_of(context: Context, name: str, options: dict[str, Value]) -> bool:
+    """The one option of vjp and jvp."""
+    unknown = options.keys() - {"has_aux"}
+    if unknown:
+        context.error(f"{name}() got an unexpected keyword argument '{min(unknown)}'")
+    return bool(context.static(options.get("has_aux", Static(False)), "has_aux"))
 
 
 def stop_gradient(context: Context, value: Value) -> Value:
