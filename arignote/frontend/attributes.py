@@ -13,6 +13,7 @@ from arignote.frontend.cases import is_union, split
 from arignote.frontend.containers import has_method
 from arignote.frontend.names import KNOWN_MODULES, captured, namespace_of
 from arignote.frontend.numpy_table import ATTRIBUTES, METHODS
+from arignote.frontend.partials import partial_attribute
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.values import (
     ArrayValue,
@@ -63,6 +64,10 @@ def get_attribute(context: Context, base: Value, name: str) -> Value:
         return MethodValue(name, base)
     if isinstance(base, FunctionValue) and name in ("__name__", "__qualname__"):
         return Static(base.name)
+    if isinstance(base, TransformValue) and base.kind == "partial":
+        found = partial_attribute(base, name)
+        if found is not None:
+            return found
     _unknown(context, base, name, ())
 
 

@@ -30,7 +30,6 @@ from arignote.frontend.values import (
     ReversedValue,
     SliceValue,
     Static,
-    TransformValue,
     TupleValue,
     Value,
     ZipValue,
@@ -306,11 +305,6 @@ def _reduce(context: Context, arguments: list[Value], keywords: dict[str, Value]
     for item in items[1:]:
         total = context.call(arguments[0], [total, item])
     return total
-
-
-@builtin(functools.partial, least=1)
-def _partial(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
-    return TransformValue("partial", arguments[0], tuple(keywords), (*arguments[1:], *keywords.values()))
 
 
 BUILTINS.update(sequences.PRELUDE_HANDLERS)

@@ -16,6 +16,7 @@ from arignote.frontend.builtins_table import BUILTINS, call_number_method, type_
 from arignote.frontend.cases import is_union, split, split_first
 from arignote.frontend.construction import construct_dataclass, construct_named_tuple
 from arignote.frontend.containers import call_method
+from arignote.frontend.function_makers import GETTERS, lift_getter, lift_partial
 from arignote.frontend.instances import call_user
 from arignote.frontend.math_table import MATH
 from arignote.frontend.names import is_named_tuple_class
@@ -145,9 +146,9 @@ def _call_object(context: Context, thing: Any, arguments: list[Value], keywords:
     if isinstance(thing, type):
         return _construct(context, thing, arguments, keywords)
     if isinstance(thing, functools.partial):
-        before = [context.lift(argument) for argument in thing.args]
-        named = {key: context.lift(value) for key, value in thing.keywords.items()}
-        return context.call(context.lift(thing.func), [*before, *arguments], {**named, **keywords})
+        return context.call(lift_partial(context, thing), arguments, keywords)
+    if isinstance(thing, GETTERS):
+        return context.call(lift_getter(context, thing), arguments, keywords)
     if isinstance(thing, types.BuiltinMethodType | types.MethodWrapperType) and isinstance(thing.__self__, str | bytes):
         return static_call(
             context, thing, *[context.static(a, f"an argument of .{thing.__name__}()") for a in arguments]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from arignote.frontend.branches import Pending, choose
 from arignote.frontend.coercion import coerce
 from arignote.frontend.context import Context, Raised, WritesIntoArgument
+from arignote.frontend.function_chains import CHAIN_HINT, LONGEST_CHAIN, chain_of, show_chain
 from arignote.frontend.join import is_unreadable, join, why_unreadable, widen
 from arignote.frontend.names import Captured, captured, describe, readable
 from arignote.frontend.scope import HOOKS, Scope
@@ -143,6 +144,8 @@ def specialise_apply(
     elif instance is None:
         if flat.spec in program.inlined:
             return None, flat, whole
+        if definition is not None and program.is_deep(definition):
+            _refuse_growing_function(context, definition.name, flat.spec)
         instance = Instance(program.unique(_name_of(function)), flat.spec)
         program.instances[flat.spec] = instance
         program.running.append(definition)
@@ -162,6 +165,12 @@ def specialise_apply(
             if instance.running:
                 del program.instances[flat.spec]
     return instance, flat, whole
+
+
+def _refuse_growing_function(context: Context, name: str, spec: Spec) -> None:
+    chain = chain_of(spec)
+    if len(chain) > LONGEST_CHAIN:
+        context.error(f"each call of {name} in itself is given a new function: {show_chain(chain)}", hint=CHAIN_HINT)
 
 
 def _name_of(function: Value) -> str:

@@ -12,11 +12,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from arignote.frontend import analysis
 from arignote.frontend.coercion import coerce, coerced_roots
 from arignote.frontend.context import Raised
+from arignote.frontend.function_chains import CHAIN_HINT, chain_of, show_chain
 from arignote.frontend.join import join, widen
 from arignote.frontend.scope import Scope
 from arignote.frontend.spec import UNBOUND, Flat, Roots, Spec, cell_count, leaf_types, sequence_count
@@ -148,9 +149,19 @@ class Loop:
             if not (changed or is_guess):
                 break
         else:
-            self.context.error("the types of the variables of this loop do not settle")
+            self._refuse_growing_types()
         remembered = {m.name: slot.spec for m, slot in self.slots.items() if isinstance(m, Variable) and not m.internal}
         self.context.frame.memory[self.node] = remembered
+
+    def _refuse_growing_types(self) -> NoReturn:
+        for mutable, slot in self.slots.items():
+            chain = chain_of(slot.spec)
+            if len(chain) > 2 and isinstance(mutable, Variable):
+                message = f"'{mutable.name}' becomes longer from iteration to iteration: {show_chain(chain)}"
+                if self.strict:
+                    raise CannotCarry(message, CHAIN_HINT)
+                self.context.error(message, hint=CHAIN_HINT)
+        self.context.error("the types of the variables of this loop do not settle")
 
     def _attempt(self, body: Callable[[], None], index: Parameter | None) -> bool:
         context = self.context
