@@ -129,7 +129,9 @@ def power_iteration(v, a):
 def levenberg_step(residuals, p, damping):
     j = ag.jacfwd(residuals)(p)
     r = residuals(p)
-    return p - np.linalg.solve(j.T @ j + damping * np.eye(p.shape[0]), j.T @ r)
+    a, g = j.T @ j + damping * np.eye(2), j.T @ r
+    det = a[0, 0] * a[1, 1] - a[0, 1] * a[1, 0]
+    return p - np.array([a[1, 1] * g[0] - a[0, 1] * g[1], a[0, 0] * g[1] - a[1, 0] * g[0]]) / det
 
 
 @whole_program(lambda g: (np.array([1.0, -0.5]) + 0.1 * g.normal(size=2), np.linspace(0, 2, 12)), rtol=1e-8)

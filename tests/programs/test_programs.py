@@ -14,7 +14,7 @@ from tests.programs.whole_program import WholeProgram, every_program
 PROGRAMS = every_program()
 SEEDS = (0, 1, 2)
 MAPPED = 3
-STEP = 1e-5
+STEP, SECOND_STEP = 1e-6, 1e-5
 
 every = pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.name)
 differentiable = pytest.mark.parametrize("program", [p for p in PROGRAMS if p.wrt], ids=lambda p: p.name)
@@ -164,7 +164,7 @@ def test_second_order(program: WholeProgram) -> None:
             given[number] = value
         return gradient(*given)
 
-    curvature = (inner(gradient_at(STEP), direction) - inner(gradient_at(-STEP), direction)) / (2 * STEP)
+    curvature = (inner(gradient_at(SECOND_STEP), direction) - inner(gradient_at(-SECOND_STEP), direction)) / (2 * SECOND_STEP)
     directions = [each(lambda leaf: 0.0 * leaf if is_float(leaf) else None, argument) for argument in arguments]
     for number, part in zip(program.wrt, direction, strict=True):
         directions[number] = part
