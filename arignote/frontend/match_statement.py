@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from arignote.frontend import analysis
 from arignote.frontend.assignment import assign_name
 from arignote.frontend.attributes import get_attribute
 from arignote.frontend.branches import branch
@@ -14,7 +15,7 @@ from arignote.frontend.iterate import items_now
 from arignote.frontend.narrowing import both, possible
 from arignote.frontend.operators import compare_named, identical, short_circuit
 from arignote.frontend.scope import HOOKS, executes
-from arignote.frontend.statements import execute_block, nothing
+from arignote.frontend.statements import execute_block, left_block, nothing
 from arignote.frontend.values import (
     DictValue,
     ListValue,
@@ -69,7 +70,8 @@ def _run_cases(context: Context, node: ast.Match, subject: Value, index: int) ->
         _guarded(context, node, case, subject, nothing, matched)
 
     branch(context, test, then, nothing, live | frozenset(_names_after(node, index)))
-    _unless(context, node, matched, rest)
+    left = analysis.always_leaves(case.body)
+    _unless(context, node, matched, (lambda: left_block(context)) if left else nothing, rest)
 
 
 def _guarded(
@@ -93,14 +95,14 @@ def _guarded(
         branch(context, context.node(holds), body, rest, None)
 
 
-def _unless(context: Context, node: ast.Match, matched: Variable, rest: Any) -> None:
-    """The cases that are left, where none matched so far."""
+def _unless(context: Context, node: ast.Match, matched: Variable, done: Any, rest: Any) -> None:
+    """The cases that remain, where none matched so far; `done` where one did."""
     state = matched.state
     if isinstance(state, Static):
         if not state.object:
             rest()
         return
-    branch(context, context.node(state), nothing, rest, node.live_after)  # type: ignore[attr-defined]
+    branch(context, context.node(state), done, rest, node.live_after)  # type: ignore[attr-defined]
 
 
 def _names_after(node: ast.Match, index: int) -> Iterator[str]:

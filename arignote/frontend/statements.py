@@ -54,14 +54,14 @@ def _run_rest(context: Context, block: Sequence[ast.stmt], rest: Sequence[ast.st
     """Run the rest of a block where control has not left it."""
     if rest:
         live = getattr(block[-1], "block_live", None) or block[-1].live_after  # type: ignore[attr-defined]
-        branch(context, is_normal(context), lambda: execute_block(context, rest), lambda: _left(context), live)
+        branch(context, is_normal(context), lambda: execute_block(context, rest), lambda: left_block(context), live)
 
 
 def nothing() -> None:
     pass
 
 
-def _left(context: Context) -> None:
+def left_block(context: Context) -> None:
     """Control has left the block; where there is but one way to do so, it is static again where it went."""
     frame = context.frame
     kinds = {RETURN} if not frame.loops else ways_out(frame.loops[-1])

@@ -8,12 +8,17 @@ from tests.corpus import (
     functions,
     indexing,
     loops,
+    matching,
     mutation,
+    optional,
+    records,
     recursion,
     scalars,
     structures,
+    trees,
 )
 from tests.corpus.program import REGISTERED, Program
 
-THEMES = (scalars, branches, loops, functions, recursion, structures, arrays, indexing, mutation, effects, algorithms)
+THEMES = (scalars, branches, loops, functions, recursion, structures, arrays, indexing, mutation, effects, algorithms,
+          optional, records, trees, matching)  # fmt: skip
 PROGRAMS: list[Program] = list(REGISTERED)

@@ -52,6 +52,11 @@ def project(result: Any, weights: Any) -> Any:
     return np.sum(result * weights)
 
 
+def is_tree(value: Any) -> bool:
+    """Whether a value may be recursive data, of a shape that compiled code does not know."""
+    return value is None or dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
 def inner_product(tree: Any, other: Any) -> float:
     """The sum of the products of all entries of two trees of equal structure."""
     return float(sum(np.sum(a * b) for a, b in zip(leaves(tree), leaves(other))))
