@@ -78,9 +78,9 @@ def accumulator(op: str, dtype: str) -> Accumulator:
     rounds = dtype.startswith("float")
     match op:
         case "sum":
-            return Accumulator("add", Const(0, dtype), rounds)
+            return Accumulator("add", Const(0.0 if rounds else 0, dtype), rounds)
         case "prod":
-            return Accumulator("multiply", Const(1, dtype), rounds)
+            return Accumulator("multiply", Const(1.0 if rounds else 1, dtype), rounds)
         case "max":
             return Accumulator("maximum", Const(SMALLEST[dtype], dtype), False)
         case "min":

@@ -323,3 +323,91 @@ def test_trees_come_and_go(seed):
     mirror = fold(e, "mirror", tree, [], lambda f, u: u, step)
     t = Parameter("t", tree)
     agree(main(e, [t], e.call(summed, t), e.call(mirror, t), t), tree_value(4, seed))
+
+
+def test_text_of_boxes_reads_back():
+    from arignote.lower.loop_ir_check import check
+    from arignote.lower.loop_ir_text import read, show
+
+    for make in (programs.tree_sum, programs.tree_made):
+        program = lower(make()).program
+        text = show(program)
+        again = read(text)
+        check(again)
+        assert show(again) == text
+        assert "box %" in text or "unbox (" in text
+
+
+def test_a_test_may_look_into_a_box():
+    """while chain is not None and chain.value < bound: chain = chain.rest"""
+    e, n, bound = Emit(), Parameter("n", I), Parameter("bound", F)
+    chain = chain_type(FLOAT64)
+    made = chain_of(e, chain, n, lambda i: e.op("negative", e.cast(i, "float64")))
+    rest, b = Parameter("rest", chain), Parameter("b", FLOAT64)
+    u, v, w = Parameter("u", chain), Parameter("v", FLOAT64), Parameter("w", chain)
+    look = e.function("look", [u, v], e.op("less", e.item(e.op("project", u, alternative=1), 0), v))
+    never = e.function("never", [], e.constant(False, "bool"))
+    more = e.op("cond", is_tag(e, rest, 1), e.closure(look, [rest, b]), e.closure(never))
+    test = e.function("go_on", [b, rest], more)
+    body = e.function("next", [w], e.tuple([e.item(e.op("project", w, alternative=1), 1)]))
+    found = e.item(e.op("while_loop", e.closure(test, [bound]), e.closure(body), made), 0)
+    for limit in (-3.0, 5.0, -100.0):
+        agree(main(e, [n, bound], found, made), 6, limit)
+
+
+def test_no_memory_for_a_box():
+    """At each allocation that fails, everything is given back."""
+    from arignote.lower.loop_ir_evaluate import Evaluation, SiteRaised, call
+
+    class Scarce(Evaluation):
+        """Fails at one allocation: `memory` is asked once for each."""
+
+        left = 0
+
+        @property
+        def memory(self):
+            self.left -= 1
+            return -1 if self.left < 0 else 1 << 40
+
+        @memory.setter
+        def memory(self, value):
+            pass
+
+    e, x, n = Emit(), Parameter("x", V), Parameter("n", I)
+    chain = chain_type(Tuple([V, List(FLOAT64)]))
+
+    i, rest, c = Parameter("i", INT64), Parameter("rest", chain), Parameter("c", V)
+    numbers = e.op("list_push", e.op("list_new", e.integer(2), element=FLOAT64), e.cast(i, "float64"))
+    item = e.tuple([e.op("multiply", c, e.cast(i, "float64")), numbers])
+    twice = inject(e, chain, 1, item, inject(e, chain, 1, item, rest))
+    body = e.function("link", [c, i, rest], e.tuple([twice]))
+    made = e.item(e.op("for_loop", n, e.closure(body, [x]), inject(e, chain, 0)), 0)
+    turned = reversed_chain(e, chain)(made)
+    program = lower(main(e, [x, n], made, turned)).program
+    from tests.lower.harness import flat_arguments
+
+    failures = 0
+    for allowed in range(200):
+        evaluation = Scarce(program)
+        evaluation.left = allowed
+        try:
+            call(evaluation, program.entry, flat_arguments([rng.normal(size=3), 3], [V, I]))
+        except SiteRaised as raised:
+            failures += 1
+            assert raised.site == 0 and evaluation.live_buffers() == 0
+        else:
+            break
+    assert failures > 10
+
+
+def test_functions_in_boxes():
+    """A chain of closures, made in a loop and applied one after the other, with and without the optimiser."""
+    from arignote.opt import optimise
+    from tests.opt.test_program import chain_of_closures
+
+    function = chain_of_closures()
+    e, n, x = Emit(), Parameter("n", I), Parameter("x", F)
+    whole = main(e, [n, x], e.call(function, n, x))
+    for each in (whole, optimise(whole)):
+        for count in (0, 1, 5):
+            agree(each, count, 1.5)
