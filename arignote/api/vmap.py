@@ -78,7 +78,7 @@ def _agreed(sizes: list[tuple[str, int]]) -> int:
 def _parts(value: Any) -> tuple[str, tuple[Any, ...], list[Any]] | None:
     """(kind, names, items) of a container."""
     if isinstance(value, tuple) and is_named_tuple_class(type(value)):
-        return "record", value._fields, list(value)
+        return "record", value._fields, list(value)  # type: ignore[attr-defined]
     if isinstance(value, tuple | list):
         return type(value).__name__, tuple(range(len(value))), list(value)
     if isinstance(value, dict):
@@ -145,7 +145,7 @@ def _stack(results: list[Any], axes: Axes, count: int, path: str) -> Any:
             raise ValueError(f"{path} is no container, but out_axes has a tree of axes for it")
         stacked = np.stack([np.asarray(result) for result in results], axes)
         return stacked if count else np.take(stacked, [], axes)
-    kind, names, items = inside
+    kind, names, _ = inside
     each = below(axes, kind, names, path)
     columns = zip(*[_parts(result)[2] for result in results], strict=True)  # type: ignore[index]
     return _rebuilt(first, [_stack(list(column), axis, count, _named(kind, path, name))

@@ -29,7 +29,8 @@ def _call(walk: Batching, node: Apply) -> Stepped:
     values += [walk.values[x] for x in node.inputs[1:]]
     masks += tuple([walk.masks[x] for x in node.inputs[1:]])
     made = walk.batcher.batch(function_of(node.inputs[0]), masks, walk.batch.dim)
-    return walk.emit.call(made.function, *made.operands(walk.batch, values)), made.mask
+    closure = walk.emit.closure(made.function)
+    return walk.emit.apply(node.op, closure, *made.operands(walk.batch, values), **dict(node.attributes)), made.mask
 
 
 def _closure(walk: Batching, made: Batched, values: Sequence[Node]) -> Node:
@@ -85,7 +86,8 @@ def _operand_masks(walk: Batching, operands: Sequence[Node], given: int) -> tupl
     return (*before, *(uniform(x.type, True) for x in operands[given:]))
 
 
-def _batched_closure(walk: Batching, closure: Node, masks: tuple[Mask, ...], wanted: Mask) -> tuple[Batched, list[Node]]:
+def _batched_closure(walk: Batching, closure: Node, masks: tuple[Mask, ...],
+                     wanted: Mask) -> tuple[Batched, list[Node]]:  # fmt: skip
     values, flags = captures(walk, closure)
     return walk.batcher.batch(function_of(closure), flags + masks, walk.batch.dim, wanted), values
 
@@ -159,6 +161,6 @@ def _condition(walk: Batching, closure: Node, carried: tuple[Mask, ...]) -> Node
 
 
 STEPS = {
-    "call": _call, "checkpoint": _call, "cond": _cond, "for_loop": _for, "while_loop": _while, "custom_vjp_call": _custom_vjp,
-    "custom_jvp_call": _custom_jvp,
+    "call": _call, "checkpoint": _call, "cond": _cond, "for_loop": _for, "while_loop": _while,
+    "custom_vjp_call": _custom_vjp, "custom_jvp_call": _custom_jvp,
 }  # fmt: skip

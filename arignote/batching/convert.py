@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from arignote.batching.masks import Mask, batched_type, parts, some
 from arignote.ir.graph import Apply, Node, Parameter
-from arignote.ir.types import INT64, Array, Closure, List, Scalar, Tuple, Type, Union, fits
+from arignote.ir.types import INT64, Array, Closure, List, Scalar, Tuple, Type, fits
 from arignote.ops.batching import Batch, CannotBatch, Operand
 from arignote.ops.emit import Emit
 
@@ -42,9 +42,7 @@ def widen(batch: Batch, value: Node, type_: Type, mask: Mask, wanted: Mask) -> N
             return emit.tuple([widen(batch, *x) for x in each])
         case List():
             return _widened_list(batch, value, type_, mask, wanted)
-        case Union():
-            raise CannotBatch("trees that become different from element to element")
-    raise AssertionError(type_)
+    raise CannotBatch("trees that differ from element to element")
 
 
 def _widened_list(batch: Batch, value: Node, type_: List, mask: Mask, wanted: Mask) -> Node:

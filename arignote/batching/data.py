@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from arignote.batching.convert import components, conform, widen
-from arignote.batching.masks import Mask, batched_type, some, uniform, union
+from arignote.batching.masks import Mask, batched_type, uniform, union
 from arignote.batching.transform import Batching
 from arignote.ir.graph import TRUE, Apply, Node, Parameter
-from arignote.ir.types import List, Union
+from arignote.ir.types import List
 from arignote.ops.batching import CannotBatch
 from arignote.ops.emit import Emit
 
@@ -79,24 +79,8 @@ def _list_length(walk: Batching, node: Apply) -> Stepped:
 # unions ------------------------------------------------------------------------------------------------------------
 
 
-def _inject(walk: Batching, node: Apply) -> Stepped:
-    """One tag for all elements; the payload is mapped in all its parts."""
-    assert isinstance(node.type, Union)
-    payload, alternative = node.inputs[0], node["alternative"]
-    full = uniform(payload.type, True)
-    type_ = batched_type(node.type, True, walk.batch.dim)
-    if not some(full):
-        return walk.emit.op("inject", walk.values[payload], type=type_, alternative=alternative), True
-    return walk.emit.op("inject", _widened(walk, payload, full), type=type_, alternative=alternative), True
-
-
-def _tag(walk: Batching, node: Apply) -> Stepped:
-    return walk.emit.op("tag", walk.values[node.inputs[0]]), False
-
-
-def _project(walk: Batching, node: Apply) -> Stepped:
-    found = walk.emit.op("project", walk.values[node.inputs[0]], alternative=node["alternative"])
-    return found, uniform(node.type, True)
+def _union(walk: Batching, node: Apply) -> Stepped:
+    raise CannotBatch("trees that differ from element to element")
 
 
 # effects -----------------------------------------------------------------------------------------------------------
@@ -151,6 +135,6 @@ def _raise_first(walk: Batching, node: Apply, failing: Node) -> Node:
 STEPS = {
     "tuple": _tuple, "closure": _tuple, "item": _part, "captured": _part, "list_new": _list_new,
     "list_push": _list_push, "list_set": _list_set, "list_get": _list_get, "list_pop": _list_pop,
-    "list_length": _list_length, "inject": _inject, "tag": _tag, "project": _project, "after": _after,
+    "list_length": _list_length, "inject": _union, "tag": _union, "project": _union, "after": _after,
     "fork": _fork, "ordered": _ordered, "raise_if": _raise_if,
 }  # fmt: skip

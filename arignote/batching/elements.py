@@ -163,8 +163,9 @@ def _assembled(emit: Emit, type_: Type, outs: Iterator[Node], token: Node | None
     if not isinstance(type_, Tuple | Closure):
         return next(outs)
     found = [_assembled(emit, part, outs, token) for part in parts(type_) or ()]
-    is_closure = isinstance(type_, Closure) and not some(uniform(type_, True))
-    return emit.closure(type_.function, found) if is_closure else emit.tuple(found)  # type: ignore[attr-defined]
+    if isinstance(type_, Closure) and not some(uniform(type_, True)):
+        return emit.closure(type_.function, found)
+    return emit.tuple(found)
 
 
 class _Collect:

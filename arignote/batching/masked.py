@@ -19,7 +19,7 @@ from arignote.batching.selection import is_formula
 from arignote.batching.transform import Batching, function_of
 from arignote.ir.graph import Apply, Function, Node, Parameter, functions_below, nodes_of, substitute
 from arignote.ir.structure import ANY
-from arignote.ir.types import BOOL, INT64, TOKEN, Array, Scalar, Tuple, dtype_of, is_float
+from arignote.ir.types import BOOL, INT64, TOKEN, Array, Scalar, Tuple, Type, dtype_of, is_float
 from arignote.ops.batching import Batch
 from arignote.ops.emit import Emit
 
@@ -35,8 +35,8 @@ SHARE = 8
 LONGEST_BODY = 200
 
 EXPENSIVE = frozenset(
-    "divide power sqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh "
-    "arcsinh arccosh arctanh hypot erf erfc gammaln digamma".split()
+    "divide power sqrt cbrt exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan arctan2 sinh cosh "
+    "tanh arcsinh arccosh arctanh hypot erf erfc gammaln digamma".split()
 )
 """Operations that take so long that vectors of them pay for keeping count of what is running. Without them the loops
 one by one were measured to be as fast, or faster."""
@@ -58,8 +58,8 @@ def _is_expensive(body: Function) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Loop:
-    """A loop for one element. `before`: whether another iteration follows, at first; `step`: (captures, states, running)
-    -> (states, running), which changes nothing where it is not running."""
+    """A loop for one element. `before`: whether there is an iteration at all; `step`: (captures, states, running) ->
+    (states, running), which changes nothing where it is not running."""
 
     before: Function
     step: Function
@@ -86,11 +86,12 @@ def _while_node(walk: Batching, node: Apply, test: Function, body: Function) -> 
     """The loop, for one element, and its operands made known to the walk."""
     emit = Emit()
     closure = node.inputs[1]
-    given = [emit.op("captured", closure, index=n) for n in range(closure.type.captured)]  # type: ignore[attr-defined]
+    given: list[Node] = [emit.op("captured", closure, index=n)
+                         for n in range(closure.type.captured)]  # type: ignore[attr-defined]  # fmt: skip
     if isinstance(closure, Apply) and closure.op.name == "closure":
         given = list(closure.inputs)
     zero = emit.integer(0)
-    operands: list[Apply] = [emit.op("closure", node.inputs[0], function=test), emit.op("closure", *given, function=body)]
+    operands = [emit.op("closure", node.inputs[0], function=test), emit.op("closure", *given, function=body)]
     walk.values[zero], walk.masks[zero] = zero, False
     for operand in operands:
         for x in operand.inputs:
@@ -120,11 +121,11 @@ def run_together(walk: Batching, node: Apply) -> tuple[Node, Mask]:
     return emit.op("for_loop", blocks, closure, *states), wanted
 
 
-def _stacked(type_: object, dim: int) -> object:
+def _stacked(type_: Type, dim: int) -> Type:
     return Array(type_.dtype, (dim,)) if isinstance(type_, Scalar) else type_
 
 
-def _captures(walk: Batching, closure: Node) -> list[tuple[Node, object, Mask]]:
+def _captures(walk: Batching, closure: Node) -> list[tuple[Node, Type, Mask]]:
     mask = walk.masks[closure]
     found = components(walk.emit, walk.values[closure], closure.type, mask)
     return list(zip(found, closure.type.capture_types, mask, strict=True))  # type: ignore[attr-defined]
@@ -156,7 +157,7 @@ def _step(condition: Function, body: Function, first: int, carried: int) -> Func
     mapping: dict[Node, Node] = dict(zip(body.parameters, guarded, strict=True))
     new = emit.items(_copied(emit, body, mapping, running))
     kept = [x if x.type is TOKEN else emit.op("select", running, x, old) for x, old in zip(new, states, strict=True)]
-    following = dict(zip(condition.parameters, [*tests, *kept], strict=True))
+    following: dict[Node, Node] = dict(zip(condition.parameters, [*tests, *kept], strict=True))
     goes_on = emit.op("logical_and", running, _copied(emit, condition, following, running))
     return emit.function(f"{body.name}_together", [*tests, *inside, running], emit.tuple([*kept, goes_on]))
 
@@ -189,7 +190,8 @@ def _copied(emit: Emit, function: Function, mapping: dict[Node, Node], running: 
 class _Block:
     """The function that takes a block of elements through the loop."""
 
-    def __init__(self, walk: Batching, node: Apply, loop: _Loop, captures: Sequence[Given], types: Sequence) -> None:
+    def __init__(self, walk: Batching, node: Apply, loop: _Loop, captures: Sequence[Given],
+                 types: Sequence[Type]) -> None:  # fmt: skip
         self.walk, self.node, self.loop, self.types = walk, node, loop, types
         self.emit = Emit().at(walk.emit.span)
         self.captures = captures
@@ -255,7 +257,7 @@ class _Block:
         return emit.op("while_loop", test, run, *operands[captured:])
 
 
-def _many_are_running(types: Sequence) -> Function:
+def _many_are_running(types: Sequence[Type]) -> Function:
     """(few, states, running) -> more than a few are running"""
     emit = Emit()
     few = Parameter("few", INT64)

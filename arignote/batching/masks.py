@@ -5,7 +5,7 @@
     tuple                   a mask per item            a tuple
     closure                 a mask per capture         the tuple of its captures (its function is known by the type)
     list                    (mask of its elements,)    a list of one length for all, whose elements are represented so
-    union                   bool                       a union with one tag for all, its payloads mapped
+    union                   False                      the same union: those that differ are made element by element
     token                   False                      the same token
 
 A value no part of which is mapped is itself.
@@ -14,9 +14,8 @@ A value no part of which is mapped is itself.
 from __future__ import annotations
 
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from arignote.ir.types import Array, Closure, List, Scalar, Token, Tuple, Type, Union, UnionDefinition, dims_of, dtype_of
+from arignote.ir.types import Array, Closure, List, Scalar, Token, Tuple, Type, dims_of, dtype_of
 from arignote.ops.batching import CannotBatch
 
 Mask = Any
@@ -78,19 +77,4 @@ def batched_type(type_: Type, mask: Mask, dim: int) -> Type:
             return Tuple([batched_type(part, m, dim) for part, m in zip(parts(type_) or (), mask, strict=True)])
         case List():
             return List(batched_type(type_.element, mask[0], dim))
-        case Union():
-            return Union(_batched_definition(type_.definition, dim))
-    raise AssertionError(type_)
-
-
-_definitions: WeakKeyDictionary[UnionDefinition, dict[int, UnionDefinition]] = WeakKeyDictionary()
-
-
-def _batched_definition(definition: UnionDefinition, dim: int) -> UnionDefinition:
-    """The definition whose payloads are mapped in all their parts."""
-    known = _definitions.setdefault(definition, {})
-    found = known.get(dim)
-    if found is None:
-        found = known[dim] = UnionDefinition(f"{definition.name}_batch")
-        found.define([batched_type(payload, uniform(payload, True), dim) for payload in definition.alternatives])
-    return found
+    raise CannotBatch("trees that differ from element to element")

@@ -55,7 +55,7 @@ def _of_closure(closure: Node, arguments: Sequence[Node], masks: dict[Node, Mask
     captures: Sequence[Node | None] = [None] * closure.type.captured
     if isinstance(closure, Apply) and closure.op.name == "closure":
         captures = closure.inputs
-    outer = dict(zip(function.parameters, [*captures, *arguments], strict=True))
+    outer: dict[Node, Node | None] = dict(zip(function.parameters, [*captures, *arguments], strict=True))
 
     def known(size: Size) -> object:
         if isinstance(size, int):

@@ -74,6 +74,7 @@ def call_vmap(context: Context, function: Value, options: Sequence[Axes], argume
             UnsupportedSyntaxError,
             "work on a copy: x = x.copy()",
         )
+    _check_result(context, instance.result)
     results = _call(context, instance, flat, elements)
     return _Results(context, elements, results).take(instance.result, out_axes)
 
@@ -152,6 +153,17 @@ class _Elements:
         return self.context.scope.emit.size(self.first[1], 0)
 
 
+def _check_result(context: Context, spec: Spec) -> None:
+    """Refuse what cannot be stacked: functions, trees, lists of run-time length."""
+    if spec is None or isinstance(spec, StaticOf) or spec[0] in ("scalar", "array"):
+        return
+    if spec[0] not in ("tuple", "list", "dict", "record"):
+        context.error(f"vmap cannot stack {show_spec(spec)}, which the function returns", UnsupportedSyntaxError,
+                      "return arrays, numbers, or tuples, lists, dicts and dataclasses of them")  # fmt: skip
+    for part in spec[2]:
+        _check_result(context, part)
+
+
 def _call(context: Context, instance: Instance, flat: Flat, elements: _Elements) -> list[tuple[Node, bool]]:
     """Call the batched function: the leaves of its result, and which of them are stacked."""
     emit, scope = context.scope.emit, context.scope
@@ -189,8 +201,6 @@ class _Results:
             if axes is None:
                 return self.single(spec, node, mapped, path)
             return self.stacked(node, mapped, axes, path)
-        if kind not in ("tuple", "list", "dict", "record"):
-            context.error(f"vmap cannot stack {show_spec(spec)}, which the function returns", UnsupportedSyntaxError)
         key = tuple(range(len(spec[2])))
         if kind == "dict":
             key = tuple([name.value for name in spec[1][1]])

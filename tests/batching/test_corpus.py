@@ -2,7 +2,6 @@
 
 import pytest
 
-import arignote as ag
 from tests.batching.subjects import plain_and_compiled, stacked
 from tests.corpus.program import Call, Program
 from tests.corpus.programs import PROGRAMS
