@@ -84,12 +84,14 @@ def undefined(context: Context, type_: Type) -> AnyValue:
 
 @rule("call")
 def _call(frame: Frame, node: Apply) -> AnyValue:
-    context = frame.context
     callee = _closure_of(frame, node.inputs[0])
-    function = callee.function
-    given = [*callee.captures, *[frame.value(x) for x in node.inputs[1:]]]
+    return call(frame.context, callee.function, [*callee.captures, *[frame.value(x) for x in node.inputs[1:]]])
+
+
+def call(context: Context, function: Function, arguments: list[AnyValue]) -> AnyValue:
+    """A call of the procedure of a function."""
     args: list[Operand] = []
-    for value, parameter in zip(given, function.parameters, strict=True):
+    for value, parameter in zip(arguments, function.parameters, strict=True):
         args += flatten(context, value, parameter.type)
     name = context.unit.procedure(function)
     results = context.build.call(name, args, types_of(function.result_type))

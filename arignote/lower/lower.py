@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arignote.ir.errors import ErrorSite
-from arignote.ir.graph import Function
+from arignote.ir.graph import Function, function_in, functions_below, nodes_of
 from arignote.ir.types import Array, Tuple, Type
 from arignote.lower import (
     control,
@@ -26,7 +26,7 @@ from arignote.lower import (
     union_rules,
 )
 from arignote.lower.context import Context, Unit, symbol_name
-from arignote.lower.control import run_body
+from arignote.lower.control import call, run_body
 from arignote.lower.flatten import flatten, rebuild, types_of
 from arignote.lower.index_rules import writable
 from arignote.lower.loop_ir import INT64, Operand, Program, pointer_to
@@ -60,11 +60,13 @@ def lower(function: Function) -> Lowered:
 
 
 def _entry(unit: Unit, function: Function) -> None:
-    """The entry: all sizes are passed, and results own memory that nothing else refers to."""
+    """The entry: all sizes are passed, and results own memory that nothing else refers to. A function that calls itself
+    is written once, as a procedure that the entry calls."""
     # With a number, like all procedures: a user's function may be called `sin` or `free`, as functions of C are.
     context = Context(unit, f"{symbol_name(function)}.0")
     arguments = _parameters(context, function, all_sizes=True)
-    result = run_body(context, function, arguments)
+    recursive = any(function_in(node) is function for below in functions_below(function) for node in nodes_of(below))
+    result = call(context, function, arguments) if recursive else run_body(context, function, arguments)
     operands = _own_results(
         context, flatten(context, result, function.result_type, all_sizes=True), function.result_type
     )

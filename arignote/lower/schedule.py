@@ -11,6 +11,8 @@ from arignote.ir.graph import Apply, Node
 from arignote.ir.types import TOKEN, Closure, Type
 
 UPDATES = frozenset({"update_index", "update_slice", "scatter", "list_push", "list_set", "list_pop"})
+VIEWS = frozenset({"slice", "squeeze", "transpose", "expand_dims", "reshape", "index"})
+"""What may look at an array's memory through another view; a view of a view reads the array too."""
 MOST_VISITED = 200
 """How far a reader is followed to see whether it depends on an update."""
 
@@ -77,6 +79,7 @@ def _readers_first(order: list[Node], updates: list[Apply]) -> dict[Node, list[N
     """For each update the readers of the old value that come after it and do not depend on it."""
     position = {node: number for number, node in enumerate(order)}
     updated: dict[Node, list[Apply]] = {node.inputs[0]: [] for node in updates}
+    views: dict[Node, list[Apply]] = {}
     pinned: set[Node] = set()
     for node in order:
         if isinstance(node, Apply):
@@ -85,10 +88,15 @@ def _readers_first(order: list[Node], updates: list[Apply]) -> dict[Node, list[N
             for child in node.inputs:
                 if child in updated:
                     updated[child].append(node)
+            if node.op.name in VIEWS:
+                views.setdefault(node.inputs[0], []).append(node)
     found: dict[Node, list[Node]] = {}
     for update in updates:
         place = position[update]
         readers = [r for r in updated[update.inputs[0]] if r.op.name not in UPDATES]
+        for reader in readers:  # which grows
+            if reader.op.name in VIEWS:
+                readers += views.get(reader, ())
         late = [r for r in readers if position[r] > place and not _is_bound(r, update, position, pinned)]
         if late:
             found[update] = list(late)
