@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from arignote.frontend.cases import for_each_case, is_union, split
 from arignote.frontend import sequences
+from arignote.frontend.cases import for_each_case, is_union, split
 from arignote.frontend.context import StaticRequired
 from arignote.frontend.iterate import elements, is_structural, length
 from arignote.frontend.numpy_table import getitem as get_array_item
@@ -21,13 +21,17 @@ from arignote.frontend.operators import (
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.values import (
     ArrayValue,
+    BoundMethod,
+    ChoiceValue,
     DictValue,
+    FunctionValue,
     ListValue,
     MethodValue,
     RangeValue,
     RecordValue,
     ScalarValue,
     Static,
+    TransformValue,
     TupleValue,
     Value,
     ViewValue,
@@ -100,17 +104,51 @@ def _sequence_item(context: Context, base: Value, index: Value) -> Value:
 
 
 def _run_time_item(context: Context, base: Value, items: tuple[Value, ...], index: ScalarValue) -> Value:
-    """An index known at run time only: possible where the items are numbers, by way of an array of them."""
+    """An index known at run time only: possible where all items are functions, of which a call will choose, or of one
+    type, so that a list of the graph can hold them."""
+    name = "list" if isinstance(base, ListValue) else "tuple"
+    if index.dtype not in ("int64", "int32", "bool"):
+        context.error(f"{name} indices must be integers or slices, not {context.show(index)}")
+    if items and all(map(is_function, items)):
+        return _run_time_function(context, base, items, index)
+    if index.origin is None and not context.loops_to_unroll:
+        if isinstance(base, ListValue) and sequences.has_parts(context, base) and sequences.forget_length(context, base):
+            return sequences.get_item(context, base, index)
+        found = sequences.item_of_known(context, items, index, name)
+        if found is not None:
+            return found
+    _refuse_run_time_index(context, base, index)
+
+
+def _refuse_run_time_index(context: Context, base: Value, index: ScalarValue) -> NoReturn:
     error = StaticRequired(
         f"the index of {context.show(base)} must be known at compile time, but it is {context.show(index)}, known "
-        f"at run "
-        "time only",
+        "at run time only",
         context.span,
-        "loop over the items themselves, or use an array",
+        "loop over the items themselves, or let all items be of one type",
         context.known_calls(),
     )
     error.origin = index.origin
     raise error
+
+
+def _run_time_function(context: Context, base: Value, items: tuple[Value, ...], index: ScalarValue) -> Value:
+    count, place = context.constant(len(items)), context.node(index, "int64")
+    negative = context.emit("less", place, context.constant(0))
+    place = context.emit("select", negative, context.emit("add", place, count), place)
+    outside = context.emit(
+        "logical_or", context.emit("less", place, context.constant(0)), context.emit("greater_equal", place, count)
+    )
+    name = "list" if isinstance(base, ListValue) else "tuple"
+    context.raise_if(outside, IndexError, f"{name} index out of range")
+    return ChoiceValue(context.scalar(place, python=True), items)
+
+
+def is_function(value: Value) -> bool:
+    """Whether a value is something to be called, and nothing else."""
+    if isinstance(value, Static):
+        return callable(value.object)
+    return isinstance(value, FunctionValue | BoundMethod | TransformValue)
 
 
 def _range_item(context: Context, base: RangeValue, index: Value) -> Value:
@@ -159,7 +197,10 @@ def set_item(context: Context, base: Value, index: Value, value: Value, operatio
 def _set_list_item(context: Context, base: ListValue, index: Value, value: Value) -> None:
     items = list(context.read(base))
     if not context.is_static(index) and isinstance(index, ScalarValue):
-        _run_time_item(context, base, tuple(items), index)
+        if index.origin is None and not context.loops_to_unroll and sequences.forget_length(context, base):
+            sequences.set_item(context, base, index, value)
+            return
+        _refuse_run_time_index(context, base, index)
     place = context.static(index, "the index of a list")
     if isinstance(place, slice):
         items[place] = elements(context, value)

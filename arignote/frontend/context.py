@@ -73,6 +73,7 @@ class Context:
         self.span: Span | None = None
         self.calls: list[tuple[Span, str]] = []
         self.returned_at: Span | None = None
+        self.loops_to_unroll = 0
         self.facts: Facts = {}
         self.conditions: dict[Node, tuple[Facts, Facts]] = {}
         self.is_first_guess = False

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from arignote.frontend import analysis
+from arignote.frontend import analysis, sequences
 from arignote.frontend.assignment import assign
 from arignote.frontend.branches import branch, choose, run_branch
 from arignote.frontend.cases import for_each_case, is_union, narrowed
@@ -25,7 +25,7 @@ from arignote.frontend.iterate import (
     items_now,
     length,
 )
-from arignote.frontend.loops import CannotCarry, conditional_loop, counted_loop
+from arignote.frontend.loops import LONGEST_STATIC_LIST, CannotCarry, conditional_loop, counted_loop
 from arignote.frontend.narrowing import Facts, both, told_by
 from arignote.frontend.scope import executes
 from arignote.frontend.statements import execute_block, is_normal, nothing, ways_out
@@ -77,6 +77,9 @@ def _for(context: Context, node: ast.For) -> None:
 def _for_over(context: Context, node: ast.For, iterable: Value) -> None:
     unrolled = context.frame.memory.setdefault("unrolled", set())
     consume(context, iterable)
+    if sequences.grows(context, node, iterable):
+        _position_for(context, node, iterable, lambda: length(context, iterable))
+        return
     if is_structural(iterable) or node in unrolled:
         _unroll(context, node, iterable)
         return
@@ -85,14 +88,20 @@ def _for_over(context: Context, node: ast.For, iterable: Value) -> None:
     if isinstance(count, Static) and count.object == 0:
         execute_block(context, node.orelse)
         return
+    is_short = can_unroll and count.object <= LONGEST_STATIC_LIST  # type: ignore[attr-defined]
+    context.loops_to_unroll += is_short
     try:
         _run_time_for(context, node, iterable, count, can_unroll)
     except (StaticRequired, CannotCarry) as problem:
+        context.loops_to_unroll -= is_short
+        is_short = False
         if not can_unroll or getattr(problem, "origin", None) is not None:
             _complain(context, problem)
         unrolled.add(node)
         context.at(node.iter)
         _unroll(context, node, iterable)
+    finally:
+        context.loops_to_unroll -= is_short
 
 
 def _complain(context: Context, problem: Exception) -> None:
@@ -106,18 +115,35 @@ def _run_time_for(context: Context, node: ast.For, iterable: Value, count: Value
 
         def body(index: Value) -> None:
             context.at(node.iter)
+            versions = sequences.versions_of(iterable)
             assign(context, node.target, item_at(context, iterable, index))
             _execute_body(context, node)
             context.set(context.frame.flow, Static(NORMAL))
+            if sequences.versions_of(iterable) != versions:
+                _check_length(context, iterable, count)
 
         counted_loop(context, node, count, body, strict)
         execute_block(context, node.orelse)
         return
+    is_list = bool(sequences.versions_of(iterable))
+    _position_for(context, node, iterable, lambda: length(context, iterable) if is_list else count)
+
+
+def _check_length(context: Context, iterable: Value, count: Value) -> None:
+    """A list that a counted loop goes through keeps its length; Python would go on to its new end."""
+    changed = context.emit("not_equal", context.node(length(context, iterable)), context.node(count))
+    context.raise_if(
+        changed, RuntimeError, "compiled code cannot go through a list whose length changes in a function called there"
+    )
+
+
+def _position_for(context: Context, node: ast.For, iterable: Value, count: Callable[[], Value]) -> None:
+    """A loop that may end early, or over a list that changes its length meanwhile."""
     position = Variable("position", Static(0), internal=True)
 
     def test(guarded: bool) -> Value:
         context.at(node.iter)
-        more = context.emit("less", context.node(position.state), context.node(count))
+        more = context.emit("less", context.node(position.state), context.node(count()))
         return context.scalar(context.emit("logical_and", more, is_normal(context)), True)
 
     def step() -> None:

@@ -6,8 +6,10 @@ in the language itself (`prelude_lists`) and becomes loops.
 
 from __future__ import annotations
 
+import ast
 import copy
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +23,10 @@ from arignote.frontend.operators import negate
 from arignote.frontend.scope import HOOKS, Scope
 from arignote.frontend.spec import Flat, flatten, leaf_types, list_type, rebuild, show_spec
 from arignote.frontend.values import (
+    ArrayValue,
     Cell,
     Elements,
+    EnumerateValue,
     FunctionValue,
     LazyValue,
     Link,
@@ -30,8 +34,10 @@ from arignote.frontend.values import (
     ScalarValue,
     SliceValue,
     Static,
+    TupleValue,
     Unreadable,
     Value,
+    ZipValue,
     is_fixed,
     is_number,
     is_python_number,
@@ -237,19 +243,76 @@ def copied(context: Context, cell: ListValue) -> ListValue:
 
 
 def as_sequence(context: Context, cell: ListValue) -> ListValue | None:
-    """A list of known length as one of run-time length, if its items are of one type; None if it has none."""
+    """A list of known length as one of run-time length; None if its items are not of one type, or there are none."""
     items = context.read(cell)
     if not items:
         return None
-    empty = ListValue(items[:1])
-    flat = flatten(context, empty)
-    element = widen(flat.spec[2][0])
+    flat = flatten(context, ListValue(items))
+    element = functools.reduce(join, map(widen, flat.spec[2]))
+    if is_unreadable(element):
+        return None
     found = coerce(context, flat, ("sequence", element))
     result = rebuild(found.spec, found.nodes, context.scope, found.roots)
     assert isinstance(result, ListValue)
-    for item in items[1:]:
-        append(context, result, item)
     return result
+
+
+def forget_length(context: Context, cell: ListValue) -> bool:
+    """Make a list of known length one of run-time length; False if its items are not of one type."""
+    found = as_sequence(context, cell)
+    if found is not None:
+        context.set(cell, found.state)
+    return found is not None
+
+
+def has_parts(context: Context, cell: ListValue) -> bool:
+    """Whether a local list of known length has items that can be written in place."""
+    mine = all(memory.owner is None for memory in cell.touched)
+    return mine and cell.link is None and any(isinstance(item, Cell) for item in context.read(cell))
+
+
+def item_of_known(context: Context, items: tuple[Value, ...], index: Value, name: str) -> Value | None:
+    """items[index] for an index known at run time only; None if the items are not of one type."""
+    specs = {widen(flatten(context, item).spec) for item in items}
+    if not specs or is_unreadable(functools.reduce(join, specs)):
+        return None
+    place = place_of(context, index)
+    count = context.constant(len(items))
+    low, high = context.emit("less", place, context.constant(-len(items))), context.emit("greater_equal", place, count)
+    context.raise_if(context.emit("logical_or", low, high), IndexError, f"{name} index out of range")
+    outer = context.scope
+    context.scope = _home(context, items) if len(specs) == 1 else outer
+    try:
+        list_ = as_sequence(context, ListValue(items))
+    finally:
+        context.scope = outer
+    assert list_ is not None
+    return get(context, list_, index)
+
+
+def _home(context: Context, items: Sequence[Value]) -> Scope:
+    """The innermost scope in which these values are known, so that what is made of them there is made once."""
+    home = context.scope
+    while home.parent is not None:
+        outer = home.parent
+        if any(_is_of(home, item) for item in items):
+            break
+        home = outer
+    return home
+
+
+def _is_of(scope: Scope, value: Value) -> bool:
+    """Whether a value, or a part of it, has a node of this scope; taken to be so where it is not plain."""
+    match value:
+        case Static():
+            return False
+        case ScalarValue():
+            return value.scope is scope
+        case ArrayValue() if value.link is None:
+            return value.state[1] is scope
+        case TupleValue():
+            return any(_is_of(scope, item) for item in value.items)
+    return True
 
 
 # The language's own functions
@@ -524,6 +587,43 @@ def truth_of(context: Context, cell: ListValue) -> Value:
     """bool(cell)"""
     size = context.node(length_of(context, cell))
     return context.scalar(context.emit("greater", size, context.constant(0)), True)
+
+
+# Going through lists that change
+
+GROWING = frozenset(("append", "extend", "insert", "pop", "remove", "clear"))
+
+
+def lists_in(iterable: Value) -> list[ListValue]:
+    """The lists that an iterable goes through from their start to their end."""
+    if isinstance(iterable, ListValue):
+        return [iterable]
+    if isinstance(iterable, EnumerateValue):
+        return lists_in(iterable.iterable)
+    return [found for item in iterable.items for found in lists_in(item)] if isinstance(iterable, ZipValue) else []
+
+
+def versions_of(iterable: Value) -> list[object]:
+    """Of the lists of run-time length that it goes through: what changes when their elements move."""
+    return [cell.state.version for cell in lists_in(iterable) if isinstance(cell.state, Elements)]
+
+
+def grows(context: Context, loop: ast.For, iterable: Value) -> bool:
+    """Whether the body of a loop changes the length of a list that it goes through: the list's length is then one that
+    is known at run time only."""
+    lists = lists_in(iterable)
+    if not lists:
+        return False
+    names = {
+        n.func.value.id
+        for statement in loop.body
+        for n in ast.walk(statement)
+        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and n.func.attr in GROWING
+        and isinstance(n.func.value, ast.Name)
+    }  # fmt: skip
+    variables = context.frame.variables
+    changed = [cell for name in names if (cell := getattr(variables.get(name), "state", None)) in lists]
+    return bool(changed) and all(cell.is_sequence or forget_length(context, cell) for cell in lists)
 
 
 # As arrays
