@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from arignote.ir.annotations import Families
-from arignote.ir.recursive import Link, Walk, joined, shown
+from arignote.ir.functions import is_made_again, items_of_function, template_of
+from arignote.ir.recursive import FoundRecursive, Link, Walk, shown
 from arignote.ir.structure import (
     ANY,
     MANY,
@@ -21,6 +22,7 @@ from arignote.ir.structure import (
     ArrayOf,
     DataclassOf,
     DictOf,
+    FunctionOf,
     ListOf,
     NamedTupleOf,
     NumpyScalarOf,
@@ -48,15 +50,8 @@ def structure_of(value: Any, path: str = "argument") -> Structure:
     while True:
         try:
             return _Describer(families).describe(value, (None, path), None)
-        except _FoundRecursive as found:
+        except FoundRecursive as found:
             families.unite(found.classes)
-
-
-class _FoundRecursive(Exception):
-    """An instance was found inside an instance of the same class."""
-
-    def __init__(self, classes: frozenset[type]) -> None:
-        self.classes = classes
 
 
 class _Describer:
@@ -67,6 +62,7 @@ class _Describer:
         self.tree: Walk | None = None
         self.inside: list[type | Walk] = []  # the dataclasses around
         self.depth = 0
+        self.functions: set[int] = set()  # those around
         self.known: dict[tuple[int, Any], Structure] = {}
 
     def describe(self, value: Any, link: Link, hope: Structure | None) -> Structure:
@@ -89,6 +85,30 @@ class _Describer:
         if value not in _INT64:
             raise OverflowError(f"{shown(link)}: Python integer {_shorten(hex(value))} does not fit in int64")
         return PythonScalarOf("int64")
+
+    def function(self, value: types.FunctionType, link: Link, hope: Structure | None) -> Structure:
+        """A function of which there may be others with the same code and other captured values. One that holds itself
+        is known by its identity, as is what it holds and is no data."""
+        if not is_made_again(value) or id(value) in self.functions:
+            return StaticOf(value)
+        self.functions.add(id(value))
+        items: list[Structure] = []
+        try:
+            contents = items_of_function(value)
+        except ValueError:  # a cell without contents
+            return StaticOf(value)
+        for number, item in enumerate(contents):
+            if id(item) in self.functions:
+                return StaticOf(value)
+            before = self.depth, len(self.inside), self.tree
+            try:
+                items.append(self.describe(item, (link, f".__closure__[{number}]"), None))
+            except (TypeError, OverflowError):
+                self.depth, self.tree = before[0], before[2]
+                del self.inside[before[1] :]
+                items.append(StaticOf(item))
+        self.functions.discard(id(value))
+        return FunctionOf(template_of(value), tuple(items))
 
     def static(self, value: Any, link: Link, hope: Structure | None) -> Structure:
         return StaticOf(value)
@@ -116,7 +136,7 @@ class _Describer:
             return ListOf(tuple(items))
         element = items[0]
         for item in items:
-            element = joined(element, item, link)
+            element = self.tree.joined(element, item, link)
         return SequenceOf(element)
 
     def dict(self, value: dict[Any, Any], link: Link, hope: Structure | None) -> Structure:
@@ -154,9 +174,11 @@ class _Describer:
     def dataclass(self, value: Any, link: Link, hope: Structure | None) -> Structure:
         """A dataclass instance: a node of the tree that is being visited, the root of another tree, or neither."""
         kind = type(value)
-        if self.tree is not None and (kind in self.tree.family or _may_be_self(hope)):
+        if self.tree is not None and kind in self.tree.family:
             return self.tree.node(value, link)
-        self._refuse_inside(kind)
+        self._refuse_inside(kind, _may_be_self(hope))
+        if self.tree is not None and _may_be_self(hope):
+            return self.tree.node(value, link)
         family = self.families.family(kind)
         if family:
             return self._root(value, link, family)
@@ -168,13 +190,17 @@ class _Describer:
         self.depth -= 1
         return DataclassOf(kind, names, items)
 
-    def _refuse_inside(self, kind: type) -> None:
+    def _refuse_inside(self, kind: type, is_node: bool) -> None:
+        """An instance inside an instance of the same class: the classes on the way are one family."""
         for position, around in enumerate(self.inside):
-            if kind is around or (isinstance(around, Walk) and kind in around.fields):
+            if kind is around or (isinstance(around, Walk) and self._is_node_of(around, kind, is_node)):
                 classes: set[type] = set()
                 for part in self.inside[position:]:
                     classes |= part.family | set(part.fields) if isinstance(part, Walk) else {part}
-                raise _FoundRecursive(frozenset(classes))
+                raise FoundRecursive(frozenset(classes))
+
+    def _is_node_of(self, around: Walk, kind: type, is_node: bool) -> bool:
+        return kind in around.family or (kind in around.fields and not (is_node and around is self.tree))
 
     def _root(self, value: Any, link: Link, family: frozenset[type]) -> Structure:
         key = (id(value), family)
@@ -244,6 +270,7 @@ _DESCRIBE: dict[type, Callable[[_Describer, Any, Link, Structure | None], Struct
     dict: _Describer.dict,
     collections.OrderedDict: _Describer.dict,
     **dict.fromkeys(
-        (str, bytes, types.EllipsisType, slice, types.FunctionType, types.BuiltinFunctionType), _Describer.static
+        (str, bytes, types.EllipsisType, slice, types.BuiltinFunctionType), _Describer.static
     ),
+    types.FunctionType: _Describer.function,
 }

@@ -1,9 +1,10 @@
-"""Recursive data in the form that native code reads: the same tree with every leaf as compiled code can read it, and
-dicts of the class dict."""
+"""Recursive data in the form that native code reads: the same tree with every leaf as compiled code can read it, dicts
+of the class dict, and dataclasses replaced by plain classes, whose attributes are just there."""
 
 from __future__ import annotations
 
 import types
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -31,6 +32,17 @@ from arignote.ir.structure import (
 
 _LARGEST_EXACT = 2**53
 _NARROWER: dict[str, tuple[type, ...]] = {"bool": (bool,), "int64": (bool, int), "float64": (bool, int, float)}
+
+
+_native_classes: weakref.WeakKeyDictionary[type, type] = weakref.WeakKeyDictionary()
+
+
+def native_class(cls: type) -> type:
+    """The plain class that stands for a dataclass."""
+    found = _native_classes.get(cls)
+    if found is None:
+        found = _native_classes[cls] = type(cls.__name__, (), {})
+    return found
 
 
 def has_class(structure: Structure, value: Any, around: RecursiveOf | None) -> bool:
@@ -66,6 +78,7 @@ class NativeTree:
     def __init__(self, leaf: Callable[[Structure, Any], Any], fill: Callable[[Structure, list[Any]], Any]) -> None:
         self.leaf, self.fill = leaf, fill
         self._made: dict[tuple[int, Structure], Any] = {}
+        self._alive: list[Any] = []  # so that no address is used again
         self._waiting: list[tuple[Any, Any, DataclassOf, RecursiveOf, Link]] = []
 
     def run(self, structure: Structure, value: Any, path: str) -> Any:
@@ -75,7 +88,7 @@ class NativeTree:
             new, old, payload, union, link = self._waiting.pop()
             for name, part in zip(payload.names, payload.items, strict=True):
                 item = self._value(part, getattr(old, name), union, (link, f".{name}"))
-                object.__setattr__(new, name, item)
+                vars(new)[name] = item
         return made
 
     def _value(self, structure: Structure, value: Any, around: RecursiveOf | None, link: Link) -> Any:
@@ -102,7 +115,12 @@ class NativeTree:
             structure = DictOf(structure.keys, structure.items)
         names, items = _items(structure, value)
         triples = zip(structure.children(), names, items, strict=True)
-        return self.fill(structure, [self._value(part, item, around, (link, name)) for part, name, item in triples])
+        made = [self._value(part, item, around, (link, name)) for part, name, item in triples]
+        if isinstance(structure, DataclassOf):
+            instance = native_class(structure.cls)()
+            vars(instance).update(zip(structure.names, made, strict=True))
+            return instance
+        return self.fill(structure, made)
 
     def _node(self, union: RecursiveOf, value: Any, link: Link) -> Any:
         payload = next(part for part in union.alternatives if has_class(part, value, union))
@@ -110,7 +128,8 @@ class NativeTree:
             return self._value(payload, value, union, link)
         key = (id(value), union)
         if key not in self._made:
-            self._made[key] = object.__new__(payload.cls)
+            self._made[key] = native_class(payload.cls)()
+            self._alive.append(value)
             self._waiting.append((self._made[key], value, payload, union, link))
         return self._made[key]
 

@@ -27,7 +27,7 @@ from arignote.ir.structure import (
     TupleOf,
     UnionOf,
 )
-from arignote.ir.structure_join import in_order, join, union, with_children
+from arignote.ir.structure_join import Entangled, classes_inside, in_order, join, union, with_children
 
 MOST_STATICS = 64
 """How many different strings, functions ... one field may hold in one tree: code is compiled for each of them."""
@@ -45,6 +45,13 @@ def path_of(link: Link | None) -> str:
         link, step = link
         steps.append(step)
     return "".join(reversed(steps))
+
+
+class FoundRecursive(Exception):
+    """These classes contain one another in the data: they are one family."""
+
+    def __init__(self, classes: frozenset[type]) -> None:
+        self.classes = classes
 
 
 class Walk:
@@ -93,7 +100,19 @@ class Walk:
             found = describe(self.read(node, name, link), step, hope)
             before = known[name]
             if found is not before:
-                known[name] = found if before is None else joined(before, found, step)
+                known[name] = found if before is None else self.joined(before, found, step)
+
+    def joined(self, before: Structure, found: Structure, link: Link) -> Structure:
+        """The join of what was found at two places."""
+        try:
+            both = join(before, found)
+        except Entangled as error:
+            raise FoundRecursive(error.classes | self.family) from None
+        except TypeError as error:
+            raise TypeError(f"{shown(link)}: {error}") from None
+        if isinstance(both, UnionOf) and len(both.alternatives) > MOST_STATICS:
+            raise TypeError(f"{shown(link)}: more than {MOST_STATICS} different values that are known at compile time")
+        return both
 
     def expected(self, cls: type) -> dict[str, Structure | None]:
         """What the annotations say of the fields that mention the family; None for the other fields."""
@@ -111,6 +130,7 @@ class Walk:
             parts = {name: from_hint(hint, cls, self.family) for name, hint in hints.items()}
             if None not in parts.values():
                 self.fields[cls] = parts
+        self._refuse_overlap()
         found_none = False
         alternatives: list[Structure] = []
         for cls, fields in self.fields.items():
@@ -120,6 +140,15 @@ class Walk:
         alternatives = list(in_order(alternatives))
         name = alternatives[0].cls.__qualname__.rpartition(".")[2]  # type: ignore[attr-defined]
         return RecursiveOf(name, (_NONE, *alternatives) if found_none else tuple(alternatives))
+
+    def _refuse_overlap(self) -> None:
+        """A class is a node's everywhere or nowhere: what is told apart by class must not be both."""
+        nodes = frozenset(self.fields)
+        for fields in self.fields.values():
+            for part in fields.values():
+                inside = classes_inside(part)
+                if inside & nodes:
+                    raise FoundRecursive(self.family | inside)
 
     def _known_length(self, cls: type, name: str, part: Structure) -> Structure:
         """Where all lists are empty, the annotation may say what they are lists of."""
@@ -216,17 +245,6 @@ def _without_none(structure: Structure) -> Structure:
     if isinstance(structure, UnionOf) and SelfOf() in structure.alternatives:
         return union(part for part in structure.alternatives if part is not _NONE)
     return structure
-
-
-def joined(before: Structure, found: Structure, link: Link) -> Structure:
-    """The join of what was found at two places."""
-    try:
-        both = join(before, found)
-    except TypeError as error:
-        raise TypeError(f"{shown(link)}: {error}") from None
-    if isinstance(both, UnionOf) and len(both.alternatives) > MOST_STATICS:
-        raise TypeError(f"{shown(link)}: more than {MOST_STATICS} different values that are known at compile time")
-    return both
 
 
 def shown(link: Link) -> str:

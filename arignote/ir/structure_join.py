@@ -32,6 +32,13 @@ from arignote.ir.structure import (
 _WIDTH = {"bool": 0, "int64": 1, "float64": 2}
 
 
+class Entangled(Exception):
+    """Recursive classes of two families are met in one place, and cannot be told apart: they are one family."""
+
+    def __init__(self, classes: frozenset[type]) -> None:
+        self.classes = classes
+
+
 def join(a: Structure, b: Structure) -> Structure:
     """The least structure of the values of both."""
     if a is b:
@@ -45,7 +52,29 @@ def join(a: Structure, b: Structure) -> Structure:
         for item in b.children():
             element = join(element, item)
         return SequenceOf(element, a.kind)
+    if _classes(a) & _classes(b) and (isinstance(a, RecursiveOf) or isinstance(b, RecursiveOf)):
+        return _join_recursive(a, b)
     return _joined(a, b) if distinction(a) == distinction(b) else union((a, b))
+
+
+def _classes(structure: Structure) -> frozenset[type]:
+    """The classes of the objects that a structure may stand for."""
+    parts = structure.alternatives if isinstance(structure, RecursiveOf) else (structure,)
+    return frozenset(part.cls for part in parts if isinstance(part, DataclassOf))
+
+
+def classes_inside(structure: Structure) -> frozenset[type]:
+    """The dataclasses anywhere in a structure."""
+    own = {structure.cls} if isinstance(structure, DataclassOf) else set()
+    return frozenset(own.union(*map(classes_inside, structure.children())))
+
+
+def _join_recursive(a: Structure, b: Structure) -> Structure:
+    """One union of the alternatives of both."""
+    if not (isinstance(a, RecursiveOf) and isinstance(b, RecursiveOf)):
+        raise Entangled(classes_inside(a) | classes_inside(b))
+    parts = _by_distinction((*a.alternatives, *b.alternatives))
+    return RecursiveOf(min(a.name, b.name), parts)
 
 
 def _kind(structure: Structure) -> type:
@@ -74,7 +103,7 @@ def distinction(structure: Structure) -> tuple[Any, ...]:
         case NamedTupleOf() | DataclassOf():
             return "class", structure.cls
         case RecursiveOf():
-            return "recursive", frozenset(part.cls for part in structure.alternatives if isinstance(part, DataclassOf))
+            return "recursive", _classes(structure)
         case StaticOf():
             return "static", static_key(structure.value)
     return (type(structure).__name__,)
@@ -89,8 +118,6 @@ def _joined(a: Any, b: Any) -> Structure:
             return ArrayOf(a.dtype, tuple(map(_join_size, a.dims, b.dims)))
         case PythonScalarOf():
             return max(a, b, key=lambda scalar: _WIDTH[scalar.dtype])
-        case RecursiveOf():
-            return RecursiveOf(a.name, _by_distinction((*a.alternatives, *b.alternatives)))
     return with_children(a, tuple(map(join, a.children(), b.children())))
 
 
@@ -127,8 +154,10 @@ def union(alternatives: Iterable[Structure]) -> Structure:
 def _by_distinction(alternatives: Iterable[Structure]) -> tuple[Structure, ...]:
     parts: dict[tuple[Any, ...], Structure] = {}
     for part in alternatives:
-        key = distinction(part)
-        parts[key] = join(parts[key], part) if key in parts else part
+        for key, known in list(parts.items()):
+            if key == distinction(part) or _classes(known) & _classes(part):
+                part = join(parts.pop(key), part)
+        parts[distinction(part)] = part
     return in_order(parts.values())
 
 

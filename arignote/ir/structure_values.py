@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from arignote.ir.functions import items_of_function
 from arignote.ir.native_trees import NativeTree
 from arignote.ir.structure import (
     LEAVES,
     ArrayOf,
     DataclassOf,
     DictOf,
+    FunctionOf,
     ListOf,
     NamedTupleOf,
     NumpyScalarOf,
@@ -54,21 +56,26 @@ def make_dataclass(cls: type, names: tuple[str, ...], items: list[Any]) -> Any:
     return instance
 
 
-def leaves_of(structure: Structure, value: Any) -> list[Any]:
-    """The leaves of a value that has this structure; arrays come out C-contiguous, aligned and in native byte order."""
+def leaves_of(structure: Structure, value: Any, path: str = "argument", trees: NativeTree | None = None) -> list[Any]:
+    """The leaves of a value that has this structure; arrays come out C-contiguous, aligned and in native byte order.
+
+    trees: what makes the native forms of trees; one for several values keeps what they share
+    """
     leaves: list[Any] = []
-    _collect_leaves(structure, value, leaves)
+    _collect_leaves(structure, value, leaves, path, NativeTree(native_value, with_items) if trees is None else trees)
     return leaves
 
 
-def _collect_leaves(structure: Structure, value: Any, leaves: list[Any]) -> None:
-    if isinstance(structure, ArrayOf):
+def _collect_leaves(structure: Structure, value: Any, leaves: list[Any], path: str, trees: NativeTree) -> None:
+    if isinstance(structure, RecursiveOf | SequenceOf):
+        leaves.append(trees.run(structure, value, path))
+    elif isinstance(structure, ArrayOf):
         leaves.append(native_array(value))
     elif isinstance(structure, LEAVES):
         leaves.append(native_value(structure, value))
     else:
         for child, item in zip(structure.children(), items_of(structure, value), strict=True):
-            _collect_leaves(child, item, leaves)
+            _collect_leaves(child, item, leaves, path, trees)
 
 
 def items_of(structure: Structure, value: Any) -> list[Any]:
@@ -80,6 +87,8 @@ def items_of(structure: Structure, value: Any) -> list[Any]:
             return [value[key] for key in structure.keys]
         case DataclassOf():
             return [getattr(value, name) for name in structure.names]
+        case FunctionOf():
+            return items_of_function(value)
     return []
 
 
@@ -93,15 +102,13 @@ def native_array(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.require(np.asarray(value), expected, ("C", "A", "E"))
 
 
-def native_value(structure: Structure, value: Any, path: str = "argument") -> Any:
+def native_value(structure: Structure, value: Any) -> Any:
     """The value with every array replaced by its native form; the value itself where there is nothing to replace."""
     if isinstance(structure, ArrayOf):
         return native_array(value)
     if isinstance(structure, NumpyScalarOf):
         expected = np.dtype(structure.dtype).type
         return value if type(value) is expected else expected(value)
-    if isinstance(structure, RecursiveOf | SequenceOf):
-        return NativeTree(native_value, with_items).run(structure, value, path)
     if not structure.children():
         return value
     items = items_of(structure, value)
@@ -122,4 +129,6 @@ def with_items(structure: Structure, items: list[Any]) -> Any:
             return tuple.__new__(structure.cls, items)
         case DataclassOf():
             return make_dataclass(structure.cls, structure.names, items)
+        case FunctionOf():
+            return structure.template.make(items)
     return tuple(items)

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 from arignote.ir.describe import structure_of
 from arignote.ir.errors import CompileError
+from arignote.ir.native_trees import NativeTree
 from arignote.ir.structure import PYTHON_SCALARS, StaticOf, Structure, leaf_structures, static_key
-from arignote.ir.structure_values import leaves_of
+from arignote.ir.structure_values import leaves_of, native_value, with_items
 from arignote.runtime import call
 from arignote.runtime.callables import make_callable
 from arignote.runtime.encode import CannotGuard, Capture, GuardList
@@ -205,8 +206,17 @@ class Dispatcher:
             captured = specialisation.captured_values()
             if captured is not None:
                 self._install(specialisation, plan)
-                parts = zip((*structures, *specialisation.captured), (*values, *captured), strict=True)
-                return specialisation.on_leaves, tuple(leaf for part, value in parts for leaf in leaves_of(part, value))
+                return specialisation.on_leaves, self._leaves(specialisation, structures, (*values, *captured))
+
+    def _leaves(self, specialisation: Specialisation, structures: Sequence[Structure],
+                values: Sequence[Any]) -> tuple[Any, ...]:  # fmt: skip
+        """The leaves of the arguments and of the captured values, in the form that native code reads."""
+        trees, leaves = NativeTree(native_value, with_items), []
+        paths = [f"argument {name!r}" for name in self.binder.names]
+        paths += ["captured value"] * (len(values) - len(paths))
+        for structure, value, path in zip((*structures, *specialisation.captured), values, paths, strict=True):
+            leaves += leaves_of(structure, value, path, trees)
+        return tuple(leaves)
 
     def _structures(self, values: Sequence[Any]) -> tuple[Structure, ...]:
         """The structure of each parameter."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from arignote.ir.native_trees import native_class
 from arignote.ir.structure import (
     ANY,
     MANY,
@@ -89,6 +90,14 @@ class Tables:
         self._uses[structure] = self._uses.get(structure, 0) + 1
         return ctypes.addressof(self._unions[structure])
 
+    def class_of(self, structure: Structure) -> type:
+        """The exact class of the objects that have a structure, or of their native forms."""
+        if self.guard.of_native and isinstance(structure, DictOf):
+            return dict
+        if self.guard.of_native and isinstance(structure, DataclassOf):
+            return native_class(structure.cls)
+        return class_of(structure)
+
     def finish(self) -> None:
         """Writes the tables."""
         done: set[RecursiveOf] = set()
@@ -99,7 +108,7 @@ class Tables:
 
     def _write(self, structure: RecursiveOf) -> None:
         alternatives, table = structure.alternatives, self._unions[structure]
-        classes = [class_of(part) for part in alternatives]
+        classes = [self.class_of(part) for part in alternatives]
         if len(set(classes)) < len(classes):
             raise CannotGuard(f"{structure!r}: alternatives of one class")
         table[0] = len(alternatives)
@@ -200,8 +209,8 @@ class Program:
                 self._container(structure, register)
 
     def _class(self, structure: Structure) -> type:
-        """The class of an object here; in their native form all dicts are of one class."""
-        return dict if isinstance(structure, DictOf) and self.tables.guard.of_native else class_of(structure)
+        """The class of an object here, which in its native form may be another one."""
+        return self.tables.class_of(structure)
 
     def _table(self, structure: Structure) -> int:
         inner = self.around if isinstance(structure, SelfOf) else structure
@@ -237,8 +246,9 @@ class Program:
     def _container(self, structure: Structure, register: int) -> None:
         items = structure.children()
         if isinstance(structure, DataclassOf):
-            self.add(guard_codes.CLASS, register, first=structure.cls)
-            known, version = fields.places(structure.cls, structure.names), fields.version(structure.cls)
+            cls = self._class(structure)
+            self.add(guard_codes.CLASS, register, first=cls)
+            known, version = fields.places(cls, structure.names), fields.version(cls)
             for name, item in zip(structure.names, items, strict=True):
                 target = self._registers(1)
                 if name in known and version:
