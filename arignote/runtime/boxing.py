@@ -7,12 +7,12 @@ A stack machine: leaves push an object, containers take their items from the sta
 
 from __future__ import annotations
 
-from arignote.runtime import layout
+from arignote.runtime import guard_codes, layout
 from arignote.runtime.assembly import Function, Value, Variable
 from arignote.runtime.buffers import REFERENCES
 from arignote.runtime.imports import imported
 
-ARRAY, FLOAT, INTEGER, BOOLEAN, SCALAR, STATIC, TUPLE, LIST, DICT, CALL, TREE = range(11)
+ARRAY, FLOAT, INTEGER, BOOLEAN, SCALAR, STATIC, TUPLE, LIST, DICT, CALL, TREE, NODE = range(12)
 """The codes; each is one paragraph below."""
 
 OPERATION_BYTES = 32
@@ -87,6 +87,9 @@ class _Boxer:
         self.f = Function("box", "ptr", operations="ptr", count="i64", results="ptr", stack="ptr")
         self.operation = self.f["operations"]
         self.top = self.f.variable("i64", 0)
+        self.frame = self.f.local_words(guard_codes.FRAME_WORDS)
+        for field in range(guard_codes.OWNED, 8 * guard_codes.FRAME_WORDS, 8):
+            self.f.store(0, self.frame, field, "i64")
 
     def field(self, offset: int, type: str = "i32") -> Value:
         """A field of the present operation; i32 fields come widened."""
@@ -201,6 +204,17 @@ class _Boxer:
             f.call("void", "release_object", f.load("ptr", items, index << 3))
         self.push(made)
 
+    def node(self) -> None:
+        """The object of a box, by the table `first`."""
+        f, box, made = self.f, self.f.load("ptr", self.slot()), self.f.variable("ptr")
+        made.set(f.call("ptr", "make_node", self.frame, box, self.field(16, "ptr")))
+        with f.when(made.get().differs(None)), f.when(f.call("i1", "fill_nodes", self.frame).equals(0)):
+            f.call("void", "release_object", made.get())
+            made.set(None)
+        with f.when((self.field(12) & SHARED).equals(0)):
+            f.call("void", "ag_release", box)
+        self.push(made.get())
+
     def tree(self) -> None:
         """What the callable `first` makes of the slots. Then the references in the `count` slots listed at `second` go.
         """
@@ -227,7 +241,7 @@ class _Boxer:
         cases = {
             ARRAY: self.array, FLOAT: self.float, INTEGER: self.integer, BOOLEAN: self.boolean, SCALAR: self.scalar,
             STATIC: self.static, TUPLE: self.tuple, LIST: self.list, DICT: self.dict, CALL: self.call,
-            TREE: self.tree,
+            TREE: self.tree, NODE: self.node,
         }  # fmt: skip
         with f.loop() as end:
             with f.when(index.get() >= f["count"]):
@@ -235,11 +249,13 @@ class _Boxer:
             self.operation = f.address(f["operations"], index.get() << 5)
             f.switch(f.load("i32", self.operation), cases, "failed")
             index.set(index.get() + 1)
+        f.call("void", "end_frame", self.frame)
         f.leave(f.load("ptr", f["stack"]))
         f.label("failed")
         with f.repeat(self.top.get()) as position:
             f.call("void", "release_object", f.load("ptr", f["stack"], position << 3))
         self._drop_the_rest(index)
+        f.call("void", "end_frame", self.frame)
         f.leave(None)
         return f
 
@@ -250,7 +266,7 @@ class _Boxer:
             with f.when(index.get() >= f["count"]):
                 f.jump(end)
             self.operation = f.address(f["operations"], index.get() << 5)
-            owns = self.field(0).equals(ARRAY) & (self.field(12) & SHARED).equals(0)
+            owns = (self.field(0).equals(ARRAY) | self.field(0).equals(NODE)) & (self.field(12) & SHARED).equals(0)
             with f.when(owns):
                 f.call("void", "ag_release", f.load("ptr", self.slot()))
             with f.when(self.field(0).equals(TREE)):

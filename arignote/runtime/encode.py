@@ -18,6 +18,7 @@ from arignote.ir.structure import (
     ArrayOf,
     DataclassOf,
     DictOf,
+    FunctionOf,
     ListOf,
     NamedTupleOf,
     NumpyScalarOf,
@@ -32,6 +33,7 @@ from arignote.ir.structure import (
 )
 from arignote.ir.structure_values import make_dataclass
 from arignote.runtime import boxing, guard_codes
+from arignote.runtime.encode_nodes import NodeTables
 from arignote.runtime.encode_trees import CannotGuard, Tables, by_value
 from arignote.runtime.operands import REFERENCE, leaf_words, operands
 from arignote.runtime.tree_boxing import Group, TreeMaker
@@ -111,12 +113,36 @@ class GuardList:
         elif isinstance(structure, DataclassOf):
             self.add(guard_codes.CLASS, register, first=structure.cls)
             for name, item in zip(structure.names, structure.items, strict=True):
-                target = self.new_registers(1)
-                self.owned += 1
-                self.add(guard_codes.ATTRIBUTE, register, target, first=name)
-                self.value(item, target, hold=True)
+                self.value(item, self._attribute(register, name), hold=True)
+        elif isinstance(structure, FunctionOf):
+            self._function(structure, register)
         else:
             self._container(structure, register)
+
+    def _function(self, structure: FunctionOf, register: int) -> None:
+        """A Python function: of this code and these globals, with cells and defaults of these structures."""
+        kind = structure.template
+        self.add(guard_codes.CLASS, register, first=types.FunctionType)
+        self._static(kind.code, self._attribute(register, "__code__"))
+        self._static(kind.namespace, self._attribute(register, "__globals__"))
+        cells = structure.items[: len(kind.captured)]
+        if cells:
+            first = self.new_registers(len(cells))
+            self.add(guard_codes.SEQUENCE, self._attribute(register, "__closure__"), first, len(cells), tuple)
+            for place, item in enumerate(cells):
+                self.value(item, self._attribute(first + place, "cell_contents"), hold=True)
+        for name, form, items in (
+            ("__defaults__", TupleOf, structure.items[len(cells) : len(cells) + kind.defaults]),
+            ("__kwdefaults__", lambda held: DictOf(kind.keywords, held), structure.items[len(cells) + kind.defaults :]),
+        ):
+            self.value(form(items) if items else StaticOf(None), self._attribute(register, name))
+
+    def _attribute(self, register: int, name: str) -> int:
+        """A register with an attribute of the object in another."""
+        target = self.new_registers(1)
+        self.owned += 1
+        self.add(guard_codes.ATTRIBUTE, register, target, first=name)
+        return target
 
     def _container(self, structure: Structure, register: int) -> None:
         items = structure.children()
@@ -204,6 +230,9 @@ class BoxList:
     group: Group = field(default_factory=Group)
     released: set[int] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        self.nodes = NodeTables(self.alive)
+
     def pack(self) -> Any:
         """The operations as bytes in memory."""
         return pack_operations(self.operations)
@@ -225,6 +254,11 @@ class BoxList:
         self._container(structure, len(structure.children()))
 
     def _tree(self, structure: Structure, slots: collections.deque[int]) -> None:
+        table = self.nodes.table(structure) if isinstance(structure, RecursiveOf) else None
+        if table is not None:
+            slot = slots.popleft()
+            self.operations.append((boxing.NODE, slot, 0, boxing.SHARED if slot in slots else 0, table, 0))
+            return
         leaves = leaf_structures(structure)
         maker = TreeMaker(structure, [slots.popleft() for _ in leaves], leaves, self.group)
         owned = [slot for slot in maker.references() if slot not in self.released]
@@ -260,6 +294,9 @@ class BoxList:
             case DataclassOf():
                 cls, names = structure.cls, structure.names
                 self._add(boxing.CALL, 0, count, first=lambda *items: make_dataclass(cls, names, list(items)))
+            case FunctionOf():
+                kind = structure.template
+                self._add(boxing.CALL, 0, count, first=lambda *items: kind.make(items))
             case DictOf():
                 keys = pointers(structure.keys)
                 self.alive.extend((keys, structure.keys))

@@ -45,10 +45,12 @@ PYTHON_FUNCTIONS = (
     "PyObject_ClearWeakRefs",
     "PyObject_GC_Del",
     "PyObject_GC_UnTrack",
+    "PyObject_GenericSetAttr",
     "PyObject_GetAttr",
     "PyObject_RichCompareBool",
     "PyObject_Vectorcall",
     "PyTuple_New",
+    "PyType_GenericAlloc",
     "PyUnicode_Compare",
     "_Py_Dealloc",
 )

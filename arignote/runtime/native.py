@@ -21,6 +21,7 @@ from arignote.runtime import (
     imports,
     large_stack,
     layout,
+    node_boxing,
     node_guards,
     object_type,
     printing,
@@ -32,7 +33,7 @@ from arignote.runtime import (
 
 _PARTS = (
     *(buffers, stack, large_stack, threads, signals, printing),
-    *(guards, node_guards, trees, boxing, call, object_type),
+    *(guards, node_guards, trees, node_boxing, boxing, call, object_type),
 )
 
 _loading = threading.RLock()
