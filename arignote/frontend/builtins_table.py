@@ -14,10 +14,9 @@ import numpy as np
 
 from arignote.frontend import numbers
 from arignote.frontend.attributes import get_attribute, replace
-from arignote.frontend.cases import is_one_of, is_union, narrowed, split, split_inside
+from arignote.frontend.cases import agreed, ask_union, is_union, narrowed, split, split_inside
 from arignote.frontend.iterate import length
 from arignote.frontend.names import read_name
-from arignote.frontend.narrowing import possible
 from arignote.frontend.numpy_table import METHODS, lookup
 from arignote.frontend.operators import (
     BINARY as BINARY_SYNTAX,
@@ -263,8 +262,8 @@ def _isinstance(context: Context, arguments: list[Value], keywords: dict[str, Va
     kinds = context.static(arguments[1], "the class of isinstance()")
     value = narrowed(context, arguments[0])
     if is_union(value):
-        places = [place for place in possible(context, value) if _is_instance(context, value.options[place], kinds)]
-        return is_one_of(context, value, places)
+        known = lambda found: agreed(found, lambda part: _is_instance(context, part, kinds))  # noqa: E731
+        return ask_union(context, value, known, lambda found: _isinstance(context, [found, arguments[1]], {}))
     return Static(_is_instance(context, value, kinds))
 
 

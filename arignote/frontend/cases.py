@@ -15,7 +15,7 @@ from arignote.frontend.context import Raised, StaticRequired
 from arignote.frontend.narrowing import Facts, Several, assume, key_of, learn, possible, tag_of
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.trees import option_of, tree_node
-from arignote.frontend.values import RecursiveValue, Static, TupleValue, UnionValue, Value
+from arignote.frontend.values import RecursiveValue, ScalarValue, Static, TupleValue, UnionValue, Value
 from arignote.ir.errors import CompileError, TypeInferenceError
 from arignote.ir.graph import Node
 
@@ -76,6 +76,31 @@ def is_one_of(context: Context, value: Several, wanted: Iterable[int]) -> Value:
     assert test is not None
     learn(context, test, known_to_be(context, value, inside), known_to_be(context, value, outside))
     return context.scalar(test, True)
+
+
+def ask_union(context: Context, value: Several, known: Callable[[Value], bool | None], ask: Action) -> Value:
+    """The truth of a question about whichever value it is, which tells what it then may be.
+
+    known: the answer for an alternative that need not be looked at; None: it must be asked
+    """
+    places = possible(context, value)
+    answers = {place: known(value.options[place]) for place in places}
+    if None not in answers.values():
+        return is_one_of(context, value, [place for place, answer in answers.items() if answer])
+    result = split(context, value, ask)
+    if isinstance(result, ScalarValue):
+        if_true = known_to_be(context, value, [place for place in places if answers[place] is not False])
+        if_false = known_to_be(context, value, [place for place in places if answers[place] is not True])
+        learn(context, context.node(result), if_true, if_false)
+    return result
+
+
+def agreed(value: Value, known: Callable[[Value], bool | None]) -> bool | None:
+    """The answer that an alternative has; of one that is itself one of several, the one that they all have."""
+    if not is_union(value):
+        return known(value)
+    answers = {agreed(option, known) for option in value.options}
+    return answers.pop() if len(answers) == 1 else None
 
 
 # Cases

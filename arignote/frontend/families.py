@@ -89,8 +89,3 @@ def link_fields(cls: type, family: Family) -> frozenset[str]:
 
 def _names_link(hint: Any, cls: type, family: Family) -> bool:
     return any(isinstance(option, type) and option in family.links for option in options(hint, cls))
-
-
-def float_fields(cls: type) -> frozenset[str]:
-    """The fields that are annotated as float: what is stored in one is a float in recursive data."""
-    return frozenset(name for name, hint in Families().hints(cls).items() if hint is float)

@@ -120,8 +120,10 @@ class Loop:
         base = cell.base
         if isinstance(base, ArrayValue) and not rebound and base not in self.slots:
             self.add(base, None)
+        # Who else holds the cell must not look again if what is written are the cells that the variable holds in turn.
+        writer = Cell(None) if rebound else base
         for memory in cell.touched:
-            self.writes.setdefault(memory, Write(base, now(), self.context.span))
+            self.writes.setdefault(memory, Write(writer, now(), self.context.span))
 
     def add(self, mutable: Mutable, remembered: Spec | None) -> Slot:
         """Carry one more."""

@@ -10,7 +10,7 @@ from arignote.frontend import analysis
 from arignote.frontend.assignment import assign_name
 from arignote.frontend.attributes import get_attribute
 from arignote.frontend.branches import branch
-from arignote.frontend.cases import is_one_of, is_union, known_to_be, narrowed, option
+from arignote.frontend.cases import agreed, is_one_of, is_union, known_to_be, narrowed, option
 from arignote.frontend.iterate import items_now
 from arignote.frontend.narrowing import both, possible
 from arignote.frontend.operators import compare_named, identical, short_circuit
@@ -308,16 +308,17 @@ def _note(context: Context, pattern: ast.pattern, subject: Value) -> None:
     """The subject is what the pattern says."""
     if not is_union(subject):
         return
-    places = possible(context, subject)
-    match pattern:
-        case ast.MatchClass():
-            cls = _class_of(context, pattern)
-            fits = [place for place in places if issubclass(HOOKS["class_of"](subject.options[place]), cls)]
-        case ast.MatchSequence():
-            fits = [place for place in places if _is_list_or_tuple(subject.options[place])]
-        case _:
-            fits = [p for p in places if isinstance(subject.options[p], Static) and subject.options[p].object is None]  # type: ignore[attr-defined]
-    context.facts = both(context.facts, known_to_be(context, subject, fits))
+    cls = _class_of(context, pattern) if isinstance(pattern, ast.MatchClass) else type(None)
+
+    def fits(part: Value) -> bool:
+        if isinstance(pattern, ast.MatchSequence):
+            return _is_list_or_tuple(part)
+        return issubclass(HOOKS["class_of"](part), cls)
+
+    places = [place for place in possible(context, subject) if agreed(subject.options[place], fits) is not False]
+    context.facts = both(context.facts, known_to_be(context, subject, places))
+    if len(places) == 1 and is_union(subject.options[places[0]]):
+        _note(context, pattern, narrowed(context, subject))
 
 
 def _bind_one_of(context: Context, patterns: list[ast.pattern], subject: Value) -> None:

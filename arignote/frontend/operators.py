@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from arignote.frontend import numbers
 from arignote.frontend.branches import choose, run_branch
-from arignote.frontend.cases import is_one_of, is_union, narrowed, split
+from arignote.frontend.cases import agreed, ask_union, is_one_of, is_union, narrowed, split
 from arignote.frontend.narrowing import Facts, Several, both, either, learn, possible, told_by
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.trees import call_made, tree_node
@@ -294,7 +294,8 @@ def identical(context: Context, left: Value, right: Value) -> Value:
             places = possible(context, one)
             if not isinstance(other, Static | FunctionValue) and len(places) > 1:
                 context.error("`is` of data that is known at run time only is not kept", hint="compare with ==")
-            return is_one_of(context, one, [place for place in places if _is(context, one.options[place], other)])
+            known = lambda part, other=other: agreed(part, lambda thing: _is(context, thing, other))  # noqa: E731
+            return ask_union(context, one, known, lambda part, other=other: identical(context, part, other))
     return Static(_is(context, left, right))
 
 

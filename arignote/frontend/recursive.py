@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from arignote.frontend.families import Family, family_of, float_fields, link_fields
+from arignote.frontend.families import Family, family_of, link_fields
 from arignote.frontend.join import join, tag_of, widen
 from arignote.frontend.spec import Spec, leaf_types
 from arignote.frontend.values import Value
@@ -149,9 +149,9 @@ class Fold:
 
     def _fields(self, spec: Spec) -> tuple[Spec, ...]:
         cls, names = spec[1]
-        links, floats = _annotated(cls, self.family)
+        links = link_fields(cls, self.family)
         return tuple([
-            self._closed(_as_float(part) if name in floats else part, name in links)
+            self._closed(part, name in links)
             for name, part in zip(names, spec[2], strict=True)
         ])  # fmt: skip
 
@@ -198,16 +198,6 @@ class Fold:
 
 def _order(spec: Spec) -> tuple[int, str, str]:
     return (0, "", "") if spec is NONE else (1, spec[1][0].__module__, spec[1][0].__qualname__)
-
-
-def _annotated(cls: type, family: Family) -> tuple[frozenset[str], frozenset[str]]:
-    return link_fields(cls, family), float_fields(cls)
-
-
-def _as_float(spec: Spec) -> Spec:
-    """An int in a field that is annotated as float is a float in recursive data."""
-    wide = widen(spec)
-    return ("scalar", "float64", True) if wide in (("scalar", "int64", True), ("scalar", "bool", True)) else spec
 
 
 def fold(family: Family, *specs: Spec) -> Spec:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arignote.frontend import numbers
-from arignote.frontend.cases import is_one_of, is_union, known_to_be, split
+from arignote.frontend.cases import agreed, ask_union, is_union
 from arignote.frontend.iterate import length
-from arignote.frontend.narrowing import learn, possible
 from arignote.frontend.numpy_table import lookup, matmul_of
 from arignote.frontend.operators import (
     find_method,
@@ -28,7 +27,6 @@ from arignote.frontend.values import (
     ScalarValue,
     Static,
     TupleValue,
-    UnionValue,
     Value,
     is_python_number,
 )
@@ -71,7 +69,8 @@ def static(context: Context, value: Value) -> Any:
 def truth(context: Context, value: Value) -> Value:
     """bool(value)."""
     if is_union(value):
-        return _truth_of_union(context, value)
+        known = lambda found: agreed(found, lambda part: _static_truth(context, part))  # noqa: E731
+        return ask_union(context, value, known, lambda found: truth(context, found))
     match value:
         case Static():
             return static_call(context, bool, value.object)
@@ -89,7 +88,10 @@ def truth(context: Context, value: Value) -> Value:
         case ListValue() | DictValue():
             return Static(bool(context.read(value)))
         case RecordValue():
-            method = find_method(context, value, "__bool__") or find_method(context, value, "__len__")
+            method = find_method(context, value, "__bool__")
+            if method is not None:
+                return _own_truth(context, context.call(method, []))
+            method = find_method(context, value, "__len__")
             if method is not None:
                 return truth(context, context.call(method, []))
             return Static(bool(value.names) or not value.is_tuple)
@@ -100,18 +102,13 @@ def truth(context: Context, value: Value) -> Value:
     return Static(True)
 
 
-def _truth_of_union(context: Context, value: UnionValue) -> Value:
-    """It tells what the value may be where it holds, and where it does not."""
-    places = possible(context, value)
-    known = {place: _static_truth(context, value.options[place]) for place in places}
-    if None not in known.values():
-        return is_one_of(context, value, [place for place, holds in known.items() if holds])
-    result = split(context, value, lambda found: truth(context, found))
-    if isinstance(result, ScalarValue):
-        if_true = known_to_be(context, value, [place for place in places if known[place] is not False])
-        if_false = known_to_be(context, value, [place for place in places if known[place] is not True])
-        learn(context, context.node(result), if_true, if_false)
-    return result
+def _own_truth(context: Context, value: Value) -> Value:
+    """What a `__bool__` returned, which Python wants to be a bool of its own."""
+    cls = HOOKS["class_of"](value)
+    if cls is not bool:
+        name = f"numpy.{cls.__name__}" if cls.__module__ == "numpy" else cls.__name__
+        context.raise_now(TypeError, f"__bool__ should return bool, returned {name}")
+    return truth(context, value)
 
 
 def _static_truth(context: Context, value: Value) -> bool | None:
