@@ -121,6 +121,36 @@ def _joined(a: Any, b: Any) -> Structure:
     return with_children(a, tuple(map(join, a.children(), b.children())))
 
 
+def accepts(wanted: Structure, given: Structure) -> bool:
+    """Whether what is compiled for one structure of trees serves values of another: one that uses fewer alternatives,
+    or of whose sizes more is known. Numbers are of the same kind."""
+    if wanted is given:
+        return True
+    if isinstance(wanted, UnionOf) and isinstance(given, UnionOf | RecursiveOf):
+        return all(accepts(wanted, part) for part in _alternatives(given))
+    if isinstance(wanted, RecursiveOf):
+        alternatives = given.alternatives if isinstance(given, RecursiveOf) else ()
+        return bool(alternatives) and all(_accepts_one(wanted, part) for part in alternatives)
+    if isinstance(wanted, UnionOf):
+        return _accepts_one(wanted, given)
+    if isinstance(wanted, SequenceOf) and (isinstance(given, SequenceOf) or given is ListOf(())):
+        return wanted.kind is _kind(given) and all(accepts(wanted.element, part) for part in given.children())
+    if distinction(wanted) != distinction(given) or isinstance(wanted, PythonScalarOf):
+        return False
+    if isinstance(wanted, ArrayOf) and isinstance(given, ArrayOf):
+        return all(map(_accepts_size, wanted.dims, given.dims))
+    parts, others = wanted.children(), given.children()
+    return len(parts) == len(others) > 0 and all(map(accepts, parts, others))
+
+
+def _accepts_one(wanted: RecursiveOf | UnionOf, part: Structure) -> bool:
+    return any(accepts(alternative, part) for alternative in wanted.alternatives)
+
+
+def _accepts_size(wanted: int, given: int) -> bool:
+    return wanted == given or (wanted == ANY and given == MANY)
+
+
 def _join_size(a: int, b: int) -> int:
     if a == b:
         return a

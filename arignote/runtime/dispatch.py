@@ -12,16 +12,26 @@ import ctypes
 import functools
 import os
 import threading
+import types
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from arignote.ir.describe import structure_of
 from arignote.ir.errors import CompileError
 from arignote.ir.native_trees import NativeTree
-from arignote.ir.structure import PYTHON_SCALARS, StaticOf, Structure, leaf_structures, static_key
-from arignote.ir.structure_values import leaves_of, native_value, with_items
+from arignote.ir.structure import (
+    PYTHON_SCALARS,
+    FunctionOf,
+    RecursiveOf,
+    StaticOf,
+    Structure,
+    leaf_structures,
+    static_key,
+)
+from arignote.ir.structure_join import accepts
+from arignote.ir.structure_values import leaves_of, native_value, with_items, with_known_numbers
 from arignote.runtime import call
 from arignote.runtime.callables import make_callable
 from arignote.runtime.encode import CannotGuard, Capture, GuardList
@@ -198,7 +208,7 @@ class Dispatcher:
             try:
                 specialisation = self._find(structures) or self._compile(structures)
             except CompileError as error:
-                if self._knows_more(error):
+                if self._knows_more(error, values):
                     continue
                 if _shows_compiler():
                     raise
@@ -206,15 +216,15 @@ class Dispatcher:
             captured = specialisation.captured_values()
             if captured is not None:
                 self._install(specialisation, plan)
-                return specialisation.on_leaves, self._leaves(specialisation, structures, (*values, *captured))
+                return specialisation.on_leaves, self._leaves(specialisation, (*values, *captured))
 
-    def _leaves(self, specialisation: Specialisation, structures: Sequence[Structure],
-                values: Sequence[Any]) -> tuple[Any, ...]:  # fmt: skip
+    def _leaves(self, specialisation: Specialisation, values: Sequence[Any]) -> tuple[Any, ...]:
         """The leaves of the arguments and of the captured values, in the form that native code reads."""
         trees, leaves = NativeTree(native_value, with_items), []
         paths = [f"argument {name!r}" for name in self.binder.names]
         paths += ["captured value"] * (len(values) - len(paths))
-        for structure, value, path in zip((*structures, *specialisation.captured), values, paths, strict=True):
+        structures = (*specialisation.structures, *specialisation.captured)
+        for structure, value, path in zip(structures, values, paths, strict=True):
             leaves += leaves_of(structure, value, path, trees)
         return tuple(leaves)
 
@@ -223,23 +233,38 @@ class Dispatcher:
         return tuple(
             StaticOf(value)
             if name in self.static or (name in self._known and type(value) in PYTHON_SCALARS)
-            else structure_of(value, f"argument {name!r}")
+            else self._described(name, value)
             for name, value in zip(self.binder.names, values, strict=True)
         )
 
-    def _knows_more(self, error: CompileError) -> bool:
+    def _described(self, name: str, value: Any) -> Structure:
+        structure = structure_of(value, f"argument {name!r}")
+        known = isinstance(structure, FunctionOf) and name in self._known
+        return with_known_numbers(structure, value) if known else structure
+
+    def _knows_more(self, error: CompileError, values: Sequence[Any]) -> bool:
         """A number must be known at compile time: from now on those are that come by parameters with a default, which
-        are settings of the function and no data. Whether there are any."""
-        new = self.binder.with_default(error.needs) - self._known
+        are settings of the function and no data, and those that functions hold. Whether there are any."""
+        functions = {name for name, value in zip(self.binder.names, values) if isinstance(value, types.FunctionType)}
+        needed = self.binder.with_default(error.needs) | (functions & self.binder.at(error.needs))
+        new = needed - self._known
         self._known |= new
         return bool(new)
 
     def _find(self, structures: tuple[Structure, ...]) -> Specialisation | None:
-        """The specialisation for these structures whose captured values are still what they were."""
-        for specialisation in self._specialisations.get(structures, ()):
+        """The specialisation for these structures whose captured values are still what they were; for trees, one for
+        more alternatives will do."""
+        for specialisation in self._candidates(structures):
             if specialisation.captured_values() is not None:
                 return specialisation
         return None
+
+    def _candidates(self, structures: tuple[Structure, ...]) -> Iterator[Specialisation]:
+        yield from self._specialisations.get(structures, ())
+        if any(isinstance(leaf, RecursiveOf) for structure in structures for leaf in leaf_structures(structure)):
+            for known, variants in list(self._specialisations.items()):
+                if known != structures and all(map(accepts, known, structures)):
+                    yield from variants
 
     def _compile(self, structures: tuple[Structure, ...]) -> Specialisation:
         """Compiles for these structures, unless another thread has meanwhile."""

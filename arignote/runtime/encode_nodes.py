@@ -110,4 +110,8 @@ class NodeTables:
 
 def _is_plain(cls: type) -> bool:
     """Whether an instance is made by allocation alone, and its attributes are set as `object` does."""
-    return cls.__itemsize__ == 0 and not issubclass(cls, (BaseException, int, float, str, bytes, tuple, list, dict, set))
+    return (
+        cls.__itemsize__ == 0
+        and cls.__base__ is not None
+        and all(base.__module__ != "builtins" or base is object for base in cls.__mro__)
+    )

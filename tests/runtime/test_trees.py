@@ -156,6 +156,18 @@ def test_one_specialisation_for_every_shape():
     assert len(made.signatures) == 1
 
 
+def test_fewer_alternatives_are_served():
+    made = Echo(lambda t, other=None: None)
+    whole = Add(Num(1.0), Neg(Add(Num(2.0), Num(3.0))))
+    made.callable(whole)
+    for part in (Add(Num(1.0), Num(2.0)), Neg(Num(2.0)), Neg(Neg(Num(1.0)))):
+        assert same(made.callable(part), (part, None))
+        assert same(made.callable(t=part), (part, None))
+    assert len(made.signatures) == 1
+    made.callable(Neg(Num(1)))
+    assert len(made.signatures) == 2
+
+
 def test_sharing_is_kept():
     leaf = Tree(1.0)
     shared = Tree(2.0, leaf, leaf)
