@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from arignote.frontend.functions import function_value
 from arignote.frontend.scope import HOOKS, Scope
 from arignote.frontend.source import definition_of
 from arignote.frontend.spec import cell_count, list_type
@@ -50,6 +51,7 @@ from arignote.ir.structure import (
     ArrayOf,
     DataclassOf,
     DictOf,
+    FunctionOf,
     ListOf,
     NamedTupleOf,
     NumpyScalarOf,
@@ -164,7 +166,7 @@ def captured(context: Context, container: Any, key: Any, name: str) -> Value:
 
 def describe(thing: Any, forced: bool) -> Structure:
     """The structure of a captured object; static if it holds no numbers, or is no tree, or must be known."""
-    if forced:
+    if forced or type(thing) is types.FunctionType:  # the variables of a captured function are captured one by one
         return StaticOf(thing)
     try:
         return structure_of(thing)
@@ -213,6 +215,8 @@ def value_of(
                 return DictValue(zip(part.keys, items), part.cls, roots())
             case NamedTupleOf() | DataclassOf():
                 return RecordValue(part.cls, part.names, items, roots())
+            case FunctionOf():
+                return function_value(part.template, items)
         raise AssertionError(part)
 
     return make(structure, inner=False)

@@ -20,6 +20,7 @@ from arignote.frontend import (  # noqa: F401  they register themselves
 )
 from arignote.frontend.context import Context, Raised, StaticRequired, WritesIntoArgument
 from arignote.frontend.families import forget
+from arignote.frontend.functions import parts_of_function, returned_function
 from arignote.frontend.instances import Program, inline
 from arignote.frontend.join import is_unreadable, why_unreadable
 from arignote.frontend.names import Captured, value_of
@@ -30,6 +31,7 @@ from arignote.frontend.values import FunctionValue, ScalarValue, Value
 from arignote.ir.errors import CompileError, TypeInferenceError
 from arignote.ir.graph import Apply, Function, Node, Parameter
 from arignote.ir.structure import (
+    FunctionOf,
     PythonScalarOf,
     StaticOf,
     Structure,
@@ -138,7 +140,7 @@ class _Main:
     def _argument(self, structure: Structure, name: str, place: int | str) -> Value:
         def leaf(type_: Any) -> Node:
             self.parameters.append(Parameter(name, type_))
-            if isinstance(structure, PythonScalarOf):
+            if isinstance(structure, PythonScalarOf | FunctionOf):
                 self.numbers[self.parameters[-1]] = place
             return self.parameters[-1]
 
@@ -166,7 +168,7 @@ class _Main:
         except Raised:
             return StaticOf(None), []
         context.span = context.returned_at
-        flat = flatten(context, value)
+        flat = flatten(context, value, across=True)
         if is_unreadable(flat.spec):
             message, hint = why_unreadable(flat.spec)
             context.unreadable(f"a part of the value returned cannot be used: {message}", hint)
@@ -187,10 +189,14 @@ def _leaves(context: Context, spec: Spec, nodes: Iterator[Node]) -> Iterator[Nod
     if isinstance(spec, StaticOf):
         if type(spec.value) in (bool, int, float):
             yield context.constant(spec.value)
-    elif spec[0] in ("tuple", "list", "dict", "record", "union"):
-        if spec[0] == "union":
+    elif spec[0] in ("tuple", "list", "dict", "record", "union", "choice"):
+        if spec[0] in ("union", "choice"):
             yield next(nodes)
         for part in spec[2]:
             yield from _leaves(context, part, nodes)
+    elif spec[0] == "function":
+        held = [list(_leaves(context, part, nodes)) for part in parts_of_function(spec)]
+        for place in returned_function(context, spec)[1]:
+            yield from held[place]
     else:
         yield from (next(nodes) for _ in leaf_types(spec))

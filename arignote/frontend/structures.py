@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from arignote.frontend.families import family_of_instances
+from arignote.frontend.functions import parts_of_function, returned_function
 from arignote.frontend.recursive import SELF, TreeDefinition, definition
 from arignote.frontend.spec import Spec, flatten
 from arignote.ir.describe import is_named_tuple_class
@@ -12,6 +13,7 @@ from arignote.ir.structure import (
     ArrayOf,
     DataclassOf,
     DictOf,
+    FunctionOf,
     ListOf,
     NamedTupleOf,
     NumpyScalarOf,
@@ -68,7 +70,7 @@ def spec_of(context: Context, structure: Structure) -> Spec:
             return "dict", (structure.cls, tuple(map(StaticOf, structure.keys))), parts
         case NamedTupleOf() | DataclassOf():
             return "record", (structure.cls, structure.names), parts
-    raise AssertionError(structure)
+    context.error("functions in recursive data or lists of run-time length must be the same everywhere")
 
 
 def structure_of(context: Context, spec: Spec) -> Structure:
@@ -90,6 +92,14 @@ def structure_of(context: Context, spec: Spec) -> Structure:
             return SequenceOf(structure_of(context, spec[1]))
         case "tuple" | "list" | "dict" | "record" | "union":
             return _container(context, spec, tuple([structure_of(context, part) for part in spec[2]]))
+        case "choice":
+            return UnionOf(tuple([structure_of(context, part) for part in spec[2]]))
+        case "function":
+            kind, places = returned_function(context, spec)
+            held = parts_of_function(spec)
+            return FunctionOf(kind, tuple([structure_of(context, held[place]) for place in places]))
+        case "again":
+            context.error("a function that calls itself cannot be returned", hint="return the value that it gives")
     context.error(
         f"a compiled function cannot return {spec[0]}",
         hint="return numbers, arrays, or tuples, lists, dicts and dataclasses of them",

@@ -7,6 +7,7 @@
               | DictOf(keys, items, cls)        dict with string keys           the leaves of the items
               | NamedTupleOf(cls, items)        named tuple                     the leaves of the fields
               | DataclassOf(cls, names, items)  dataclass instance              the leaves of the fields
+              | FunctionOf(template, items)     function with captured values   the leaves of the items
               | StaticOf(value)                 None, strings, functions ...    none
               | UnionOf(alternatives)           one of several                  which one, then the leaves of all
               | SequenceOf(element, kind)       list (or tuple) of any length   one: a list
@@ -27,6 +28,8 @@ import weakref
 from typing import Any, ClassVar
 
 import numpy as np
+
+from arignote.ir.functions import FunctionTemplate
 
 MANY = -1
 """A run-time size that is known not to be 1."""
@@ -234,6 +237,21 @@ class DataclassOf(Structure):
         return self.items
 
 
+class FunctionOf(Structure):
+    """A Python function with what it captured: see `arignote.ir.functions`."""
+
+    __slots__ = fields = ("template", "items")
+    template: FunctionTemplate
+    items: tuple[Structure, ...]
+
+    def __new__(cls, template: FunctionTemplate, items: tuple[Structure, ...]) -> FunctionOf:
+        items = tuple(items)
+        return _intern(cls, (template, *items), (template, items))
+
+    def children(self) -> tuple[Structure, ...]:
+        return self.items
+
+
 class StaticOf(Structure):
     """A value known at compile time; no leaves."""
 
@@ -371,6 +389,8 @@ def show(structure: Structure, self_name: str = "self") -> str:
         case RecursiveOf():
             alternatives = " | ".join(show(child, structure.name) for child in structure.alternatives)
             return f"<{structure.name}: {alternatives}>"
+        case FunctionOf():
+            return f"<{structure.template}({', '.join(parts)})>"
         case StaticOf():
             return _show_static(structure.value)
     return object.__repr__(structure)

@@ -18,6 +18,7 @@ from arignote.ir.structure import (
     ListOf,
     NamedTupleOf,
     NumpyScalarOf,
+    PythonScalarOf,
     RecursiveOf,
     SequenceOf,
     StaticOf,
@@ -90,6 +91,15 @@ def items_of(structure: Structure, value: Any) -> list[Any]:
         case FunctionOf():
             return items_of_function(value)
     return []
+
+
+def with_known_numbers(structure: Structure, value: Any) -> Structure:
+    """The structure of a function with the integers and truth values that it holds known at compile time."""
+    if isinstance(structure, FunctionOf):
+        pairs = zip(structure.items, items_of(structure, value), strict=True)
+        return FunctionOf(structure.template, tuple([with_known_numbers(child, item) for child, item in pairs]))
+    is_number = isinstance(structure, PythonScalarOf) and structure.dtype != "float64"
+    return StaticOf(value) if is_number else structure
 
 
 def native_array(value: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

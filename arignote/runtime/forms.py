@@ -92,8 +92,12 @@ class Binder:
 
     def with_default(self, places: frozenset[int | str]) -> set[str]:
         """The names of the parameters at these positions, or with these names, that have a default."""
-        names = {self.names[place] if isinstance(place, int) else place for place in places if place in self._places}
+        names = self.at(places)
         return {name for name in names if self.signature.parameters[name].default is not inspect.Parameter.empty}
+
+    def at(self, places: frozenset[int | str]) -> set[str]:
+        """The names of the parameters at these positions, or with these names."""
+        return {self.names[place] if isinstance(place, int) else place for place in places if place in self._places}
 
     @functools.cached_property
     def _places(self) -> set[int | str]:

@@ -212,7 +212,7 @@ def test_refused(value, error, message):
 
 
 @pytest.mark.parametrize(
-    "value", [print, Layer, np, functools.partial(len), Color, Color.RED, np.add, lambda: None, Ellipsis]
+    "value", [print, Layer, np, functools.partial(len), Color, Color.RED, np.add, test_refused, Ellipsis]
 )
 def test_static(value):
     assert structure_of(value) is StaticOf(value)
@@ -227,3 +227,30 @@ def test_construction_is_checked():
     with pytest.raises(AttributeError):
         TupleOf(()).items = 1
     assert ListOf([]).items == () and not isinstance(ListOf(()), TupleOf)
+
+
+def scaled_by(factor, *, power=2):
+    return lambda x, offset=0.5, *, times=power: factor * x**times + offset
+
+
+def test_functions_made_by_one_lambda_have_one_structure():
+    first, second = structure_of(scaled_by(2.0)), structure_of(scaled_by(3.0))
+    assert first is second and structure_of(scaled_by(np.ones(2))) is not first
+    assert first.children() == (PythonScalarOf("float64"), PythonScalarOf("float64"), PythonScalarOf("int64"))
+    assert repr(first) == "<scaled_by.<locals>.<lambda>(float, float, int)>"
+
+
+def test_functions_from_their_leaves():
+    function = scaled_by(3.0)
+    again = rebuild(structure_of(function), leaves_of(structure_of(function), function))
+    assert again is not function and again.__code__ is function.__code__
+    assert again(2.0) == function(2.0) and again(2.0, 1.0, times=3) == function(2.0, 1.0, times=3)
+
+
+def test_functions_that_hold_themselves_or_what_is_no_data():
+    def count(n):
+        return 0 if n == 0 else 1 + count(n - 1)
+
+    thing = object()
+    assert structure_of(count) is StaticOf(count)
+    assert structure_of(lambda: thing).children() == (StaticOf(thing),)
