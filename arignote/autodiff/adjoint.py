@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from arignote.autodiff.activity import Flags, Mask, activity, demand, differentiable_operands
+from arignote.autodiff.chain import is_singular, times
 from arignote.autodiff.cotangent import Cotangent, accumulate, spread, whole
 from arignote.autodiff.emit import AdjointEmit
 from arignote.autodiff.residuals import LOOPS, Kept, Policy, choose, is_pure
@@ -180,7 +181,7 @@ class Adjoint:
         for position in differentiable_operands(node):
             operand, rule = node.inputs[position], derivative.of[position]
             if operand in self.demand and rule is not None:
-                scaled = times(emit, cotangent, rule(*terms, output))
+                scaled = times(emit, cotangent, rule(*terms, output), is_singular(node, position))
                 if scaled is not None:
                     self.add(operand, emit.sum_to(scaled, self.forward[operand]))
 
@@ -246,19 +247,6 @@ class Adjoint:
     def cotangent_of(self, index: int) -> Node:
         """The whole cotangent of a parameter."""
         return whole(self.emit, self.cotangents.get(self.function.parameters[index]), self.parameters[index])
-
-
-def times(emit: AdjointEmit, cotangent: Node, partial: Term | float) -> Node | None:
-    """cotangent * partial; None where it is zero."""
-    if isinstance(partial, Term):
-        return emit.op("multiply", cotangent, partial.node)
-    if partial == 0:
-        return None
-    if partial == 1:
-        return cotangent
-    if partial == -1:
-        return emit.op("negative", cotangent)
-    return emit.op("multiply", cotangent, emit.constant(partial, cotangent.type.dtype))  # type: ignore[attr-defined]
 
 
 def first_span(function: Function, node: Node) -> Span | None:

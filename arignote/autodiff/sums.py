@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from arignote.autodiff.activity import differentiable
+from arignote.autodiff.chain import add_masked
 from arignote.autodiff.emit import AdjointEmit
 from arignote.autodiff.zeros import is_zero
 from arignote.ir.graph import Apply, Function, Node, Parameter
@@ -49,7 +50,7 @@ def add_arrays(emit: AdjointEmit, a: Node, b: Node) -> Node:
             base = emit.apply(update.op, base, *update.inputs[1:], **attributes)
         if updates:
             return base
-    return emit.op("add", a, b)
+    return add_masked(emit, a, b) or emit.op("add", a, b)
 
 
 def _updates_of_zero(node: Node) -> list[Apply]:

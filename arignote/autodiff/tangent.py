@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from arignote.autodiff.activity import Flags, Mask, activity, demand, differentiable_operands
-from arignote.autodiff.adjoint import first_span, fresh, times
+from arignote.autodiff.adjoint import first_span, fresh
+from arignote.autodiff.chain import is_singular, times
 from arignote.autodiff.cotangent import Cotangent, whole
 from arignote.autodiff.emit import AdjointEmit
 from arignote.ir.errors import DifferentiationError
@@ -103,7 +104,7 @@ class Pushforward:
         else:
             assert isinstance(derivative, Rules)
             found = derivative.jvp(self.emit, copy, [self._of(x) for x in node.inputs])
-        return None if found is None else self._shaped(found, copy)
+        return None if found is None else self._shaped(found, copy, self._has_shape(node, derivative))
 
     def _of(self, operand: Node) -> Node | None:
         tangent = self.tangents.get(operand)
@@ -118,7 +119,7 @@ class Pushforward:
         for position in differentiable_operands(node):
             tangent, rule = self._of(node.inputs[position]), derivative.of[position]
             if tangent is not None and rule is not None:
-                scaled = times(emit, tangent, rule(*terms, output))
+                scaled = times(emit, tangent, rule(*terms, output), is_singular(node, position))
                 if scaled is not None:
                     total = scaled if total is None else emit.op("add", total, scaled)
         return total
@@ -132,9 +133,17 @@ class Pushforward:
             inputs[position] = self.emit.zeros_like(copy.inputs[position]) if tangent is None else tangent
         return self.emit.apply(copy.op, *inputs, **dict(copy.attributes)) if found else None
 
-    def _shaped(self, tangent: Node, value: Node) -> Node:
-        """The tangent, broadcast to the shape of the value that it belongs to."""
-        if sizes(tangent) == sizes(value) and fits(tangent.type, value.type):
+    def _has_shape(self, node: Apply, derivative: Partials | Linear | Rules) -> bool:
+        """Whether the tangent of the result has the result's shape, as each tangent has the shape of its operand."""
+        if not node.op.elementwise:
+            return isinstance(derivative, Linear)
+        whole = sizes(self.forward[node])
+        return any(self._of(node.inputs[i]) is not None and sizes(self.forward[node.inputs[i]]) == whole
+                   for i in differentiable_operands(node))  # fmt: skip
+
+    def _shaped(self, tangent: Node, value: Node, certain: bool) -> Node:
+        """The tangent, broadcast to the shape of the value that it belongs to; `certain` where it has that shape."""
+        if (certain or sizes(tangent) == sizes(value)) and fits(tangent.type, value.type):
             return tangent
         return self.emit.broadcast_like(tangent, value)
 

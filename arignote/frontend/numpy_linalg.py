@@ -19,7 +19,7 @@ from arignote.frontend.numpy_operand import (
     refuse_shape,
     shape_pieces,
 )
-from arignote.frontend.numpy_reduce import extremum, flat, in_mean_dtype, reduced
+from arignote.frontend.numpy_reduce import extremum, flat, in_mean_dtype, reduced, root
 from arignote.frontend.numpy_shape import moved, permuted, reshaped
 from arignote.frontend.numpy_ufunc import unified
 from arignote.frontend.values import Static, Value
@@ -249,7 +249,7 @@ def norm(c: Context, x: Value, ord: Known = None, axis: Known = None, keepdims: 
 
 
 def _root_of_squares(c: Context, x: Node, axes: tuple[int, ...], keepdims: bool) -> Node:
-    return c.emit("sqrt", reduced(c, "sum", c.emit("multiply", x, x), axes, keepdims))
+    return root(c, reduced(c, "sum", c.emit("multiply", x, x), axes, keepdims))
 
 
 def _vector_norm(c: Context, x: Node, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Node:
@@ -269,7 +269,10 @@ def _vector_norm(c: Context, x: Node, ord: Any, axes: tuple[int, ...], keepdims:
         return reduced(c, "sum", absolute, axes, keepdims)
     dtype = Scalar(dtype_of(x.type))
     total = reduced(c, "sum", c.emit("power", absolute, Constant(float(ord), dtype)), axes, keepdims)
-    return c.emit("power", total, Constant(1.0 / float(ord), dtype))
+    is_zero = c.emit("equal", total, Constant(0.0, dtype))
+    safe = c.emit("select", is_zero, Constant(1.0, dtype), total)
+    at_zero = Constant(0.0 if ord > 0 else float("inf"), dtype)
+    return c.emit("select", is_zero, at_zero, c.emit("power", safe, Constant(1.0 / float(ord), dtype)))
 
 
 def _matrix_norm(c: Context, x: Node, ord: Any, row: int, column: int, keepdims: bool) -> Node:

@@ -37,6 +37,13 @@ def flat(c: Context, x: Node) -> Node:
     return c.emit("reshape", x, count, dims=(s.dim_of(count),))
 
 
+def root(c: Context, x: Node) -> Node:
+    """The square root of a sum of squares, whose derivative is taken as 0 where all of them are 0: that of a norm."""
+    zero = Constant(0.0, Scalar(dtype_of(x.type)))
+    is_zero = c.emit("equal", x, zero)
+    return c.emit("select", is_zero, zero, c.emit("sqrt", c.emit("select", is_zero, Constant(1.0, zero.type), x)))
+
+
 def reduced(c: Context, name: str, x: Node, axes: Axes, keepdims: bool = False) -> Node:
     """A reduction over normalised axes."""
     if not axes:
@@ -232,7 +239,7 @@ def _spread(name: str) -> None:
         x = in_mean_dtype(c, a, dtype)
         delta = ddof if correction is None else correction
         result = variance(c, x, normal_axes(c, axis, rank_of(x)), bool(keepdims), delta)
-        return c.emit("sqrt", result) if name == "std" else result
+        return root(c, result) if name == "std" else result
 
 
 _spread("var")
@@ -365,7 +372,7 @@ def _nan_spread(name: str) -> None:
         axes = normal_axes(c, axis, rank_of(a))
         if not is_float(dtype_of(a.type)):
             result = variance(c, cast(c, a, "float64"), axes, bool(keepdims), ddof)
-            return c.emit("sqrt", result) if name == "std" else result
+            return root(c, result) if name == "std" else result
         _, center, _ = _nan_mean(c, a, axes, True)
         gap, present = without_nan(c, c.emit("subtract", a, center), 0.0)
         assert present is not None
@@ -377,7 +384,7 @@ def _nan_spread(name: str) -> None:
         vain = c.emit("less_equal", degrees, Constant(0.0, Scalar(dtype)))
         result = c.emit("divide", total, degrees)
         result = c.emit("select", vain, Constant(float("nan"), Scalar(dtype)), result)
-        return c.emit("sqrt", result) if name == "std" else result
+        return root(c, result) if name == "std" else result
 
 
 _nan_spread("var")

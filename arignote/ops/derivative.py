@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Partials:
     """An elementwise operation: one function per operand, `(*operands, output) -> partial derivative`, over `Term`s;
-    None for an operand that carries no derivative (a condition). Both modes come from it."""
+    None for an operand that carries no derivative (a condition). Both modes come from it.
+
+    singular: a partial may be infinite, or NaN. What it is multiplied by counts as 0 all the same where it is 0: a value
+              that is not used, such as that of a logarithm where `np.where` took the other side, has no derivative.
+    """
 
     of: tuple[Callable[..., Term | float] | None, ...]
+    singular: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,9 @@ from arignote.ops.derivative import Derivative, Partials, Refused, Rules, Zero
 from arignote.ops.term import Term, select
 
 LOG2, LOG10 = float(np.log(2)), float(np.log(10))
+SINGULAR = frozenset("log log2 log10 log1p sqrt cbrt arcsin arccos arccosh arctanh gammaln".split())
+"""Functions whose slope is infinite somewhere in their domain, or that have one outside of it."""
+
 TWO_OVER_SQRT_PI = float(2 / np.sqrt(np.pi))
 
 
@@ -147,8 +150,46 @@ _prefers_larger, _prefers_smaller = _larger(operator.gt), _larger(operator.lt)
 _max, _min, _number_of = (Partials((p, _swap(p))) for p in (_prefers_larger, _prefers_smaller, _of_numbers))
 
 
+_SUMS = frozenset(("sum", "expand_dims", "squeeze", "reshape", "add"))
+
+
+def _is_sum_of_squares(node: Node) -> bool:
+    """Whether the square root of this is a norm. A mean of squares is one too."""
+    waiting = [node]
+    for _ in range(16):
+        if not waiting:
+            return True
+        current = waiting.pop()
+        if not isinstance(current, Apply):
+            return False
+        first, *rest = current.inputs
+        if current.op.name in _SUMS:
+            waiting += current.inputs
+        elif current.op.name == "divide" and isinstance(rest[0], Constant | Apply) and not dims_of(rest[0].type):
+            waiting.append(first)
+        elif not (current.op.name == "multiply" and first is rest[0]):
+            if not (current.op.name == "power" and isinstance(rest[0], Constant) and rest[0].value == 2):
+                return False
+    return False
+
+
+def _slope_of_root(x: Term, out: Term) -> Term:
+    if _is_sum_of_squares(x.node):
+        return select(out.equals(0), 0, 0.5 / _radius(out), like=out)
+    return 0.5 / out
+
+
+def _radius(out: Term) -> Term:
+    """The denominator of the derivative of a distance, which is taken as 0 where the distance is 0."""
+    return select(out.equals(0), 1, out, like=out)
+
+
+def _squared_radius(x: Term, y: Term) -> Term:
+    return _radius(x * x + y * y)
+
+
 def _unary(name: str, reference: Callable[..., Any], partial: Callable[[Term, Term], Term | float]) -> Operation:
-    return _op(name, _float, reference, Partials((partial,)))
+    return _op(name, _float, reference, Partials((partial,), name in SINGULAR))
 
 
 def _cast_vjp(emit: Any, node: Apply, cotangent: Node) -> list[Node | None]:
@@ -190,11 +231,11 @@ ARITHMETIC = (
     _op("add", _number, np.add, Partials((lambda x, y, out: 1.0, lambda x, y, out: 1.0)), commutative=True),
     _op("subtract", _number, np.subtract, Partials((lambda x, y, out: 1.0, lambda x, y, out: -1.0))),
     _op("multiply", _number, np.multiply, Partials((lambda x, y, out: y, lambda x, y, out: x)), commutative=True),
-    _op("divide", _float, np.divide, Partials((lambda x, y, out: 1 / y, lambda x, y, out: -(out / y)))),
+    _op("divide", _float, np.divide, Partials((lambda x, y, out: 1 / y, lambda x, y, out: -(out / y)), singular=True)),
     _op("floor_divide", _number, np.floor_divide, Zero()),
     _op("remainder", _number, np.remainder,
         Partials((lambda x, y, out: 1.0, lambda x, y, out: -Term(x.emit, x.emit.op("floor_divide", x.node, y.node))))),
-    _op("power", _number, np.power, Partials((_power_of_base, _power_of_exponent))),
+    _op("power", _number, np.power, Partials((_power_of_base, _power_of_exponent), singular=True)),
     _op("negative", _number, np.negative, Partials((lambda x, out: -1.0,))),
     _op("absolute", _number, np.absolute, Partials((lambda x, out: t.sign(x),))),
     _op("sign", _number, np.sign, Zero()),
@@ -203,8 +244,8 @@ ARITHMETIC = (
     _op("fmax", _any, np.fmax, _number_of, commutative=True),
     _op("fmin", _any, np.fmin, _number_of, commutative=True),
     _op("arctan2", _float, np.arctan2,
-        Partials((lambda y, x, out: x / (x * x + y * y), lambda y, x, out: -(y / (x * x + y * y))))),
-    _op("hypot", _float, np.hypot, Partials((lambda x, y, out: x / out, lambda x, y, out: y / out))),
+        Partials((lambda y, x, out: x / _squared_radius(x, y), lambda y, x, out: -(y / _squared_radius(x, y))))),
+    _op("hypot", _float, np.hypot, Partials((lambda x, y, out: x / _radius(out), lambda x, y, out: y / _radius(out)))),
     _op("copysign", _float, np.copysign,
         Partials((lambda x, y, out: select(x.equals(0), 0, out / x, like=x), lambda x, y, out: 0.0))),
 )  # fmt: skip
@@ -217,7 +258,7 @@ FUNCTIONS = (
     _unary("log2", np.log2, lambda x, out: 1 / (x * LOG2)),
     _unary("log10", np.log10, lambda x, out: 1 / (x * LOG10)),
     _unary("log1p", np.log1p, lambda x, out: 1 / (1 + x)),
-    _unary("sqrt", np.sqrt, lambda x, out: 0.5 / out),
+    _unary("sqrt", np.sqrt, _slope_of_root),
     _unary("cbrt", np.cbrt, lambda x, out: 1 / (3 * out * out)),
     _unary("sin", np.sin, lambda x, out: t.cos(x)),
     _unary("cos", np.cos, lambda x, out: -t.sin(x)),

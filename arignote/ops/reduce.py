@@ -93,7 +93,8 @@ def _extremum_jvp(emit: Emit, node: Apply, tangents: Sequence[Node | None]) -> N
         return None
     mask, count = _winners(emit, node)
     chosen = emit.op("select", mask, tangent, emit.constant(0, dtype_of(node.type)))
-    return emit.op("divide", emit.op("sum", chosen, axes=node["axes"]), count)
+    one = emit.constant(1, dtype_of(node.type))  # nothing equals NaN
+    return emit.op("divide", emit.op("sum", chosen, axes=node["axes"]), emit.op("maximum", count, one))
 
 
 # prod, cumsum, recurrence ------------------------------------------------------------------------------------------
