@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.coercion import coerce
 from arignote.frontend.given_tangents import cotangent_leaves
-from arignote.frontend.gradients import gradients_of
+from arignote.frontend.gradients import gradients_of, null_tangent
 from arignote.frontend.instances import Instance, bind, emit_call, result_roots, specialise_apply
 from arignote.frontend.join import is_unreadable, join, widen
 from arignote.frontend.names import captured
@@ -28,7 +28,20 @@ from arignote.frontend.transforms import at_run_time
 from arignote.frontend.values import FunctionValue, Memory, Static, TransformValue, TupleValue, Value
 from arignote.ir.errors import DifferentiationError
 from arignote.ir.graph import Function, Node, Parameter, substitute
-from arignote.ir.types import INT64, TOKEN, Array, Tuple, Type, dims_of, dtype_of, fits, is_differentiable, tangent_type
+from arignote.ir.types import (
+    INT64,
+    TOKEN,
+    Array,
+    List,
+    Tuple,
+    Type,
+    Union,
+    dims_of,
+    dtype_of,
+    fits,
+    is_differentiable,
+    tangent_type,
+)
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -489,6 +502,10 @@ def _shaped(context: Context, node: Node | None, type_: Type, shape: Sequence[No
     emit = context.scope.emit
     if not is_differentiable(type_):
         return emit.tuple(())
+    if isinstance(type_, Union):
+        return null_tangent(context, type_) if node is None else node
+    if isinstance(type_, List):
+        context.error(f"{what}: of a list of run-time length it is not supported", DifferentiationError)
     if node is None:
         zero = emit.constant(0, dtype_of(type_))
         return emit.op("broadcast_to", zero, *shape, dims=dims_of(type_)) if dims_of(type_) else zero

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.argnums import Chosen, choose
 from arignote.frontend.coercion import coerce
-from arignote.frontend.given_tangents import cotangent_leaves, fitted
 from arignote.frontend.gradients import gradients_of, zero_tangent
 from arignote.frontend.instances import Instance, operands, result_roots, specialise_apply, take_result
 from arignote.frontend.join import widen
@@ -23,6 +22,7 @@ from arignote.frontend.partials import partial_arguments
 from arignote.frontend.random_words import random_words
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.spec import Flat, Rebuilder, Spec, flatten, leaf_types, rebuild, show_spec
+from arignote.frontend.trees import mapped
 from arignote.frontend.values import (
     ArrayValue,
     ScalarValue,
@@ -290,5 +290,9 @@ def has_aux_of(context: Context, name: str, options: dict[str, Value]) -> bool:
 def stop_gradient(context: Context, value: Value) -> Value:
     """The value, taken as a constant by every derivative."""
     flat = flatten(context, value)
-    nodes = [context.emit("stop_gradient", node) if is_differentiable(node.type) else node for node in flat.nodes]
+
+    def constant(node: Node) -> Node:
+        return context.emit("stop_gradient", node) if is_differentiable(node.type) else node
+
+    nodes = mapped(context, "constant", flat.spec, iter(flat.nodes), constant)
     return Rebuilder(nodes, context.scope, flat.roots).take(flat.spec)

@@ -5,17 +5,18 @@ What goes through a whole tree is a function of the graph that calls itself, mad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from arignote.frontend.branches import choose_nodes
-from arignote.frontend.coercion import coerce
+from arignote.frontend.coercion import coerce, packed, unpacked
 from arignote.frontend.families import family_of
 from arignote.frontend.recursive import NONE, TreeDefinition, node_spec
 from arignote.frontend.scope import HOOKS, Scope
-from arignote.frontend.spec import Flat, cell_count, flatten, leaf_types, rebuild
+from arignote.frontend.spec import Flat, Spec, cell_count, flatten, leaf_types, rebuild
 from arignote.frontend.values import RecordValue, RecursiveValue, Static, Value
 from arignote.ir.graph import Function, Node, Parameter
+from arignote.ir.structure import StaticOf
 from arignote.ir.types import INT64, TOKEN, List, Tuple, Type
 
 if TYPE_CHECKING:
@@ -191,6 +192,41 @@ def mapped_list(
     if effects:
         outer.token = emit.item(loop, 0)
     return emit.item(loop, len(results) - 1)
+
+
+def mapped(
+    context: Context, key: Hashable, spec: Spec, nodes: Iterator[Node], change: Callable[[Node], Node]
+) -> list[Node]:
+    """The leaves of a value, changed one by one; `key` stands for the change."""
+    if isinstance(spec, StaticOf):
+        return []
+    if spec[0] in ("tuple", "list", "dict", "record", "union"):
+        tag = [next(nodes)] if spec[0] == "union" else []
+        return [*tag, *(node for part in spec[2] for node in mapped(context, key, part, nodes, change))]
+    if spec[0] == "sequence":
+
+        def element(values: list[Node]) -> Node:
+            leaves = unpacked(context.scope.emit, spec[1], values[0])
+            return packed(context.scope.emit, mapped(context, key, spec[1], iter(leaves), change))
+
+        list_ = next(nodes)
+        return [mapped_list(context, [list_], list_.type, element)]
+    if spec[0] != "recursive":
+        return [change(next(nodes)) for _ in leaf_types(spec)]
+    tree: TreeDefinition = spec[1]
+
+    def build(parameters: list[Node]) -> list[Node]:
+        outer = context.scope
+
+        def case(place: int) -> list[Node]:
+            part, inside = tree.unfolded[place], context.scope.bring(parameters[0], outer)
+            leaves = [] if part is NONE else payload(context, inside, tree, place)
+            return [inject(context, mapped(context, key, part, iter(leaves), change), tree, place)]
+
+        tag = context.scope.emit.op("tag", parameters[0])
+        return switch(context, tag, range(len(tree.alternatives)), case, [tree.type])
+
+    return call_made(context, (key, tree), f"{key}_{tree.name}", [next(nodes)], [tree.type], build)
 
 
 def as_node(context: Context, record: RecordValue) -> RecordValue:

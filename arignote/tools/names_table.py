@@ -86,6 +86,8 @@ def _numpy_name(function: Any, handler: Declared) -> str:
 
 
 def _python_name(function: Any, modules: dict[str, str]) -> str:
+    if not hasattr(function, "__module__"):  # a method of a builtin class
+        return function.__qualname__
     return modules.get(function.__module__, f"{function.__module__}.") + function.__name__
 
 
