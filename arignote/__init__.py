@@ -17,6 +17,7 @@ gc.disable()  # what is made here stays: looking through it, and through NumPy a
 try:
     from arignote.api import random
     from arignote.api.check_grads import check_grads
+    from arignote.api.checkpoint import checkpoint
     from arignote.api.config import config, disable_jit
     from arignote.api.custom import custom_jvp, custom_vjp
     from arignote.api.derivatives import hessian, hvp, jacfwd, jacrev

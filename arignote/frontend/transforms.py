@@ -61,6 +61,8 @@ def call_transformed(
         given = transform[2:]
         argnums, has_aux = (*given, *(0, False)[len(given) :])
         return _gradient(context, kind, function, argnums, has_aux, arguments, keywords)
+    if kind == "checkpoint":
+        return _checkpoint(context, function, transform[2], arguments, keywords)
     if kind == "vjp":
         return HOOKS["vjp"](context, function, arguments, keywords)
     if kind == "vjp_kept":
@@ -78,6 +80,9 @@ def call_maker(context: Context, kind: str, arguments: list[Value], keywords: di
         return HOOKS["vjp"](context, arguments[0], arguments[1:], keywords)
     if kind == "jit":
         return arguments[0]
+    if kind == "checkpoint":
+        loops = dict(zip(("loops",), arguments[1:])) | keywords
+        return TransformValue(kind, arguments[0], (bool(context.static(loops.get("loops", Static(True)), "loops")),))
     if kind in CUSTOM:
         return _custom(context, kind, arguments, keywords)
     if kind == "vmap":
@@ -107,6 +112,19 @@ def _custom(context: Context, kind: str, arguments: list[Value], keywords: dict[
     return TransformValue(kind, given["fun"], ((numbers,) if isinstance(numbers, int) else tuple(numbers),))
 
 
+def _checkpoint(context: Context, function: Value, loops: bool, arguments: list[Value],
+                keywords: dict[str, Value]) -> Value:  # fmt: skip
+    """A call whose derivative runs the function again."""
+    instance, flat, whole = specialise_apply(context, function, arguments, keywords)
+    if instance is None or instance.function is None or instance.dead:
+        return context.call(function, arguments, keywords)
+    nodes = operands(context, instance, flat)
+    emit = context.scope.emit
+    result = emit.op("checkpoint", emit.closure(instance.function), *nodes, loops=loops)
+    leaves = take_result(context, instance, result)
+    return rebuild(instance.result, leaves, context.scope, result_roots(instance, flat))
+
+
 def give_rules(context: Context, value: TransformValue, rules: Sequence[Value]) -> Value:
     """f.defvjp(fwd, bwd) or f.defjvp(rule) inside compiled code: the name f stands for the function with its rules."""
     names = [variable for variable in context.frame.variables.values() if variable.state is value]
@@ -125,6 +143,8 @@ def call_transform(
     """Call a transformed function that was made inside compiled code."""
     if value.kind in CUSTOM:
         return HOOKS["custom"](context, value, arguments, keywords)
+    if value.kind == "checkpoint":
+        return _checkpoint(context, value.function, value.options[0], arguments, keywords)
     if value.kind == "pullback":
         return HOOKS["pullback"](context, value, arguments)
     if value.kind == "vmap":
