@@ -59,13 +59,15 @@ def each(batch: Batch, name: str, given: Sequence[Given], type_: Type, make: Mak
         _collect(emit, operand, pieces, tokens)
     if len(tokens) > 1:
         raise CannotBatch("effects in two orders")
-    token = Parameter("token", TOKEN)
+    if TOKEN not in leaves:
+        tokens.clear()  # nothing happens in an order: the token is only passed along
+    token = Parameter("token", TOKEN) if tokens else inner.op("token")
     index = Parameter("index", INT64)
     operands = [_rebuilt(emit, inner, operand, pieces, token, index) for operand in given]
     value = make(inner, operands)
     collect = _Collect(batch, inner, index, list(leaves), token, compare)
     results = collect.run(list(_leaf_values(inner, value, type_)))
-    carried = [*([token] if tokens else []), *collect.outs]
+    carried = [*([token] if isinstance(token, Parameter) else []), *collect.outs]
     body = inner.function(name, [*pieces.values(), collect.count, index, *carried],
                           inner.tuple([*([collect.token] if tokens else []), *results]))  # fmt: skip
     starts = [*tokens, *(_start(batch, leaf) for leaf in leaves if leaf is not TOKEN)]

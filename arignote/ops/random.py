@@ -10,7 +10,7 @@ import numpy as np
 
 from arignote.ir.graph import Apply, Node, Operation, TypeRuleError
 from arignote.ir.types import INT64, Array, Type, dims_of, dtype_of
-from arignote.ops.batching import Batch, Operand, Stacked
+from arignote.ops.batching import Batch, Operand, Stacked, same_for_all
 from arignote.ops.derivative import Zero
 
 WORDS_PER_BLOCK = 4
@@ -43,8 +43,8 @@ def words(key: Any, start: Any, count: Any, stream: int, dim: int = 0) -> Any:
 def _stacked(batch: Batch, node: Apply, operands: Sequence[Operand]) -> Node:
     key, start, count = operands
     position = start.node if start.mapped == key.mapped or not dims_of(start.node.type) else batch.stacked(start)
-    assert not count.mapped, "how many words there are is a size"
-    return batch.emit.apply(node.op, batch.stacked(key), position, count.node, **dict(node.attributes))
+    total = same_for_all([count], "a count of random words")
+    return batch.emit.apply(node.op, batch.stacked(key), position, *total, **dict(node.attributes))
 
 
 random_words = Operation("random_words", _words_rule, words, Zero(), batching=Stacked(_stacked))

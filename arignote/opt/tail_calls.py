@@ -221,6 +221,7 @@ class _Family:
         calls = [frame for frame in self.frames if frame.tail is not None and frame.tail.op.name == "call"]
         ends = [frame for frame in self.frames if frame.tail is None]
         changed = {slot for frame in calls for slot, node in self._passed_on(frame) if frame.origin.get(node) != slot}
+        changed.update(n for n, slot in enumerate(self.slots) if slot is TOKEN)  # is used once, so it is not captured
         self.results: list[int] = []
         for number, type_ in enumerate(types):
             given = {frame.origin.get(frame.wanted[number]) for frame in ends}

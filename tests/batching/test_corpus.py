@@ -26,6 +26,8 @@ def check(program: Program, call: Call, in_axes: tuple) -> None:
         return
     if isinstance(compiled.error, ag.CompileError) and program.tags & SHAPES_AT_RUN_TIME:
         pytest.skip("trees, and values of one of several kinds, are neither mapped nor stacked")
+    if isinstance(compiled.error, ag.UnsupportedSyntaxError) and "vmap cannot stack" in str(compiled.error):
+        pytest.skip("the structure of its result is known at run time only")
     if compiled.error is not None:
         raise AssertionError(f"raised {show(compiled.error)}") from compiled.error
     assert_no_differences(differences(plain.value, compiled.value, max(4 * program.ulps, 4)))

@@ -9,14 +9,13 @@ from arignote.batching.batch import batch
 from arignote.batching.transform import STRUCTURAL, Batcher
 from arignote.ir.check import check
 from arignote.ir.evaluate import evaluate
+from arignote.ir.graph import Parameter
 from arignote.ir.structure import ANY, MANY
 from arignote.ops.batching import Aligned, PerElement, Stacked, Uniform
 from arignote.ops.derivative import Structural
 from arignote.ops.emit import Emit
 from arignote.ops.table import OPERATIONS
-from tests.ops.cases import CASES, apply, arguments
-
-MOST_MAPPED = 3
+from tests.ops.cases import CASES, Case, apply, arguments, normal, type_of
 
 # Operations that are never applied to what differs from element to element, or send all elements one by one.
 NOTHING_TO_BATCH = {"token", "undefined", "print"}
@@ -34,7 +33,7 @@ def test_every_operation_says_how_it_is_batched(name):
 
 
 def test_every_operation_has_a_case():
-    checked = {case.op for case in CASES} | set(UNTESTED)
+    checked = {case.op for case in [*CASES, *EXTRA_CASES]} | set(UNTESTED)
     assert {name for name, op in OPERATIONS.items() if not isinstance(op.derivative, Structural)} <= checked
 
 
@@ -76,8 +75,12 @@ def compare(result, expected, mask):
             np.testing.assert_array_equal(result, wanted)
 
 
+A, M = normal(3, 4), normal(2, 3, 4)
+EXTRA_CASES = [Case("random_words", (np.array([3, 4]), 0, 6), {"stream": 1, "dim": ANY})]
+
+
 @pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
-@pytest.mark.parametrize("case", CASES, ids=repr)
+@pytest.mark.parametrize("case", [*CASES, *EXTRA_CASES], ids=repr)
 def test_batched_operation(case, known):
     emit = Emit()
     node, parameters = apply(case, emit, known)
@@ -100,3 +103,58 @@ def raises(function, values, mapped, count):
     except (ValueError, IndexError):
         return True
     return False
+
+
+def of_positions(*values):
+    return np.array(values, np.int64)
+
+
+POSITIONS = {
+    "slice": ("slice", {"axes": (1,), "dims": (3, ANY)}, (A, of_positions(0, 2, 1), 2, 1)),
+    "slice backwards": ("slice", {"axes": (0,), "dims": (ANY, 4)}, (A, of_positions(2, 1, 2), 2, -1)),
+    "slice with steps": ("slice", {"axes": (1,), "dims": (3, ANY)}, (A, 0, 2, of_positions(1, 2, 3))),
+    "slice two axes": ("slice", {"axes": (0, 2), "dims": (ANY, 3, ANY)},
+                       (M, of_positions(0, 1, 0), 1, 1, of_positions(1, 0, 2), 2, 1)),
+    "slice one of two": ("slice", {"axes": (0, 2), "dims": (ANY, 3, ANY)}, (M, 0, 2, 1, of_positions(1, 0, 2), 2, 1)),
+    "update slice": ("update_slice", {"axes": (1,), "accumulate": False},
+                     (A, normal(3, 2), of_positions(0, 2, 1), 2, 1)),
+    "add to slice": ("update_slice", {"axes": (0, 1), "accumulate": True},
+                     (A, normal(2, 2), of_positions(0, 1, 1), 2, 1, of_positions(2, 0, 1), 2, 1)),
+    "index": ("index", {"axes": (0, 1)}, (A, of_positions(0, -1, 2), of_positions(3, 1, -4))),
+    "index last": ("index", {"axes": (2,)}, (M, of_positions(0, -1, 2))),
+    "index around": ("index", {"axes": (0, 2)}, (M, of_positions(0, -1, 1), 2)),
+    "update index": ("update_index", {"axes": (1,), "accumulate": False}, (A, normal(3), of_positions(0, -1, 2))),
+    "add to index": ("update_index", {"axes": (0, 2), "accumulate": True}, (M, normal(3), 1, of_positions(0, -1, 2))),
+    "gather": ("gather", {"axis": 1}, (M, of_positions([0, 1], [2, -1], [1, 1]))),
+    "gather two": ("gather", {"axis": 0}, (M, of_positions([0, 1], [1, -1], [1, 1]), np.array([2, 0]))),
+    "scatter": ("scatter", {"axis": 1, "accumulate": False},
+                (M, normal(2, 2, 4), of_positions([0, 1], [2, -1], [1, 1]))),
+    "add to scatter": ("scatter", {"axis": 0, "accumulate": True},
+                       (M, normal(2, 4), of_positions([0, 1], [1, -1], [1, 1]), np.array([2, 0]))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+@pytest.mark.parametrize("others", ["same", "mapped"])
+@pytest.mark.parametrize("name", POSITIONS)
+def test_positions_that_differ(name, others, known):
+    """Slices, indices and gathers at places of their own, of an array for all or of one for each."""
+    operation, attributes, operands = POSITIONS[name]
+    emit, parameters, inputs, many = Emit(), [], [], []
+    for operand in operands:
+        if isinstance(operand, int):
+            inputs.append(emit.integer(operand))
+            continue
+        is_place = operand.dtype == np.int64 and len(operand) == 3
+        one = operand[0] if is_place else operand
+        parameters.append(Parameter(f"x{len(parameters)}", type_of(one, known)))
+        inputs.append(parameters[-1])
+        is_mapped = is_place or (others == "mapped" and one.dtype.kind == "f")
+        many.append((operand if is_place else np.stack([one, one * 2, one - 1]) if is_mapped else one, is_mapped))
+    function = emit.function("f", parameters, emit.op(operation, *inputs, **attributes))
+    for dim in (3, MANY, ANY):
+        made = batch(Batcher(), function, tuple(mapped for _, mapped in many), dim)
+        check(made.function)
+        wanted = [evaluate(function, *[v[k] if mapped else v for v, mapped in many]) for k in range(3)]
+        np.testing.assert_array_equal(evaluate(made.function, *[v for v, _ in many]), np.stack(wanted))
+        assert not made.token
