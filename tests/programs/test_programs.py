@@ -164,7 +164,9 @@ def test_second_order(program: WholeProgram) -> None:
             given[number] = value
         return gradient(*given)
 
-    curvature = (inner(gradient_at(SECOND_STEP), direction) - inner(gradient_at(-SECOND_STEP), direction)) / (2 * SECOND_STEP)
+    curvature = (inner(gradient_at(SECOND_STEP), direction) - inner(gradient_at(-SECOND_STEP), direction)) / (
+        2 * SECOND_STEP
+    )
     directions = [each(lambda leaf: 0.0 * leaf if is_float(leaf) else None, argument) for argument in arguments]
     for number, part in zip(program.wrt, direction, strict=True):
         directions[number] = part
