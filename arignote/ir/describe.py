@@ -38,6 +38,7 @@ from arignote.ir.structure import (
 MAXIMUM_DEPTH = 100
 """How deep containers may nest; what is deeper is taken for cyclic. Recursive dataclasses have no such limit."""
 
+_INTEGER = PythonScalarOf("int64")
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -84,7 +85,7 @@ class _Describer:
     def integer(self, value: int, link: Link, hope: Structure | None) -> Structure:
         if value not in _INT64:
             raise OverflowError(f"{shown(link)}: Python integer {_shorten(hex(value))} does not fit in int64")
-        return PythonScalarOf("int64")
+        return _INTEGER
 
     def function(self, value: types.FunctionType, link: Link, hope: Structure | None) -> Structure:
         """A function of which there may be others with the same code and other captured values. One that holds itself
@@ -164,7 +165,7 @@ class _Describer:
         if is_named_tuple_class(kind):
             self._enter(link)
             pairs = zip(kind._fields, value, strict=True)
-            items = tuple([self.describe(item, (link, f".{name}"), None) for name, item in pairs])
+            items = tuple([self.describe(item, (link, name), None) for name, item in pairs])
             self.depth -= 1
             return NamedTupleOf(kind, items)
         if dataclasses.is_dataclass(kind):
@@ -185,7 +186,7 @@ class _Describer:
         self._enter(link)
         self.inside.append(kind)
         names = tuple(field.name for field in dataclasses.fields(kind))
-        items = tuple([self.describe(_field(value, name, link), (link, f".{name}"), None) for name in names])
+        items = tuple([self.describe(_field(value, name, link), (link, name), None) for name in names])
         self.inside.pop()
         self.depth -= 1
         return DataclassOf(kind, names, items)

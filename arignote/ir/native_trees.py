@@ -78,6 +78,7 @@ class NativeTree:
     def __init__(self, leaf: Callable[[Structure, Any], Any], fill: Callable[[Structure, list[Any]], Any]) -> None:
         self.leaf, self.fill = leaf, fill
         self._made: dict[tuple[int, Structure], Any] = {}
+        self._payloads: dict[tuple[type, RecursiveOf], Structure] = {}
         self._alive: list[Any] = []  # so that no address is used again
         self._waiting: list[tuple[Any, Any, DataclassOf, RecursiveOf, Link]] = []
 
@@ -87,7 +88,7 @@ class NativeTree:
         while self._waiting:
             new, old, payload, union, link = self._waiting.pop()
             for name, part in zip(payload.names, payload.items, strict=True):
-                item = self._value(part, getattr(old, name), union, (link, f".{name}"))
+                item = self._value(part, getattr(old, name), union, (link, name))
                 vars(new)[name] = item
         return made
 
@@ -122,8 +123,17 @@ class NativeTree:
             return instance
         return self.fill(structure, made)
 
+    def _payload(self, union: RecursiveOf, value: Any) -> Structure:
+        key = (type(value), union)
+        found = self._payloads.get(key)
+        if found is None:
+            found = next(part for part in union.alternatives if has_class(part, value, union))
+            if isinstance(found, DataclassOf):
+                self._payloads[key] = found
+        return found
+
     def _node(self, union: RecursiveOf, value: Any, link: Link) -> Any:
-        payload = next(part for part in union.alternatives if has_class(part, value, union))
+        payload = self._payload(union, value)
         if not isinstance(payload, DataclassOf):
             return self._value(payload, value, union, link)
         key = (id(value), union)
@@ -151,7 +161,7 @@ def _items(structure: Structure, value: Any) -> tuple[list[str], list[Any]]:
         case DictOf():
             return [f"[{key!r}]" for key in structure.keys], [value[key] for key in structure.keys]
         case NamedTupleOf():
-            return [f".{name}" for name in structure.names], list(value)
+            return list(structure.names), list(value)
         case DataclassOf():
-            return [f".{name}" for name in structure.names], [getattr(value, name) for name in structure.names]
+            return list(structure.names), [getattr(value, name) for name in structure.names]
     return [], []

@@ -33,9 +33,10 @@ MOST_STATICS = 64
 """How many different strings, functions ... one field may hold in one tree: code is compiled for each of them."""
 
 Link = tuple[Any, str]
-"""How an object was reached: from the link of what contains it, by this step. The first is (None, path)."""
+"""How an object was reached: from the link of what contains it, by this step: a field's name, or an index in brackets.
+The first is (None, path)."""
 
-_NONE = StaticOf(None)
+_NONE, _SELF = StaticOf(None), SelfOf()
 
 
 def path_of(link: Link | None) -> str:
@@ -43,7 +44,7 @@ def path_of(link: Link | None) -> str:
     steps: list[str] = []
     while link is not None:
         link, step = link
-        steps.append(step)
+        steps.append(step if link is None or step.startswith("[") else f".{step}")
     return "".join(reversed(steps))
 
 
@@ -67,6 +68,7 @@ class Walk:
         self._waiting: list[tuple[Any, Link | None]] = []
         self._alive: dict[int, Any] = {}
         self._open: set[int] = set()
+        self._joins: dict[tuple[Structure | None, Structure], Structure] = {}
 
     def run(self, root: Any, link: Link, describe: Callable[[Any, Link, Structure | None], Structure]) -> Structure:
         """The structure of the whole."""
@@ -96,11 +98,20 @@ class Walk:
         if known is None:
             known = self.fields[cls] = dict(expected)
         for name, hope in expected.items():
-            step = (link, f".{name}")
-            found = describe(self.read(node, name, link), step, hope)
+            value = self.read(node, name, link)
+            step = (link, name)
+            if type(value) in self.family:
+                self._waiting.append((value, step))
+                found: Structure = _SELF
+            else:
+                found = describe(value, step, hope)
             before = known[name]
             if found is not before:
-                known[name] = found if before is None else self.joined(before, found, step)
+                both = self._joins.get((before, found))
+                if both is None:
+                    both = found if before is None else self.joined(before, found, step)
+                    self._joins[before, found] = both
+                known[name] = both
 
     def joined(self, before: Structure, found: Structure, link: Link) -> Structure:
         """The join of what was found at two places."""

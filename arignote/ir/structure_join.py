@@ -126,7 +126,7 @@ def accepts(wanted: Structure, given: Structure) -> bool:
     or of whose sizes more is known. Numbers are of the same kind."""
     if wanted is given:
         return True
-    if isinstance(wanted, UnionOf) and isinstance(given, UnionOf | RecursiveOf):
+    if isinstance(wanted, UnionOf) and isinstance(given, UnionOf):
         return all(accepts(wanted, part) for part in _alternatives(given))
     if isinstance(wanted, RecursiveOf):
         alternatives = given.alternatives if isinstance(given, RecursiveOf) else ()

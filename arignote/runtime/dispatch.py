@@ -215,7 +215,8 @@ class Dispatcher:
                 raise error.with_traceback(None) from None
             captured = specialisation.captured_values()
             if captured is not None:
-                self._install(specialisation, plan)
+                if self._install(specialisation, plan) and _has_trees(structures):
+                    return functools.partial(self.callable, *args, **kwargs), ()  # native code reads trees faster
                 return specialisation.on_leaves, self._leaves(specialisation, (*values, *captured))
 
     def _leaves(self, specialisation: Specialisation, values: Sequence[Any]) -> tuple[Any, ...]:
@@ -261,7 +262,7 @@ class Dispatcher:
 
     def _candidates(self, structures: tuple[Structure, ...]) -> Iterator[Specialisation]:
         yield from self._specialisations.get(structures, ())
-        if any(isinstance(leaf, RecursiveOf) for structure in structures for leaf in leaf_structures(structure)):
+        if _has_trees(structures):
             for known, variants in list(self._specialisations.items()):
                 if known != structures and all(map(accepts, known, structures)):
                     yield from variants
@@ -282,21 +283,23 @@ class Dispatcher:
 
     # The native chain
 
-    def _install(self, specialisation: Specialisation, plan: Plan) -> None:
-        """Puts native guards for calls of this form first in the chain, if they can be written."""
+    def _install(self, specialisation: Specialisation, plan: Plan) -> bool:
+        """Puts native guards for calls of this form first in the chain, if they can be written; whether it did."""
         if plan.form in specialisation.nodes:
-            return
+            return False
         with _compiling:
             if plan.form in specialisation.nodes:
-                return
+                return False
             try:
                 node = specialisation.node(plan)
             except CannotGuard:
                 specialisation.nodes[plan.form] = None
-                return
+                return False
             specialisation.nodes[plan.form] = node
             if len(self._chain) < MAXIMUM_NODES:
                 self._relink([node, *self._chain])
+                return True
+        return False
 
     def _drop(self, specialisation: Specialisation) -> None:
         """Takes a specialisation out of the chain."""
@@ -331,6 +334,10 @@ class Dispatcher:
     def specialisations(self) -> list[Specialisation]:
         """All that are kept, the most recent first for each signature."""
         return [item for variants in self._specialisations.values() for item in variants]
+
+
+def _has_trees(structures: Sequence[Structure]) -> bool:
+    return any(isinstance(leaf, RecursiveOf) for structure in structures for leaf in leaf_structures(structure))
 
 
 def _shows_compiler() -> bool:
