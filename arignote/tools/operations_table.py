@@ -15,6 +15,7 @@ import numpy as np
 
 from arignote.ir.graph import Apply, Constant, Node, Operation, Parameter
 from arignote.ir.types import FLOAT64
+from arignote.ops.batching import Aligned, PerElement, Stacked, Uniform
 from arignote.ops.derivative import Linear, Partials, Refused, Rules, Structural, Zero
 from arignote.ops.emit import Emit
 from arignote.ops.table import FAMILIES
@@ -28,7 +29,9 @@ What the graph language can say: every operation of `arignote/ops`, by family. T
 
 The operands come first, behind the semicolon the static attributes. The derivative is a formula for each operand, where
 there is one (`out` is the result), or: *linear* (its transpose is a rule), *rules* (a pair of rules), *zero* (piecewise
-constant, or no floats), *structure* (the transforms handle it themselves), or the reason why it is refused.
+constant, or no floats), *structure* (the transforms handle it themselves), or the reason why it is refused. Under `vmap`
+an operation is *aligned* (elementwise), *stacked* (a rule of its own), *uniform* (the same for all elements) or done *per
+element*.
 """
 
 SIGNS = {
@@ -55,8 +58,8 @@ def page() -> str:
 def _family(family: ModuleType) -> str:
     name = family.__name__.rpartition(".")[2]
     first = (family.__doc__ or "").strip().replace("\n", " ").split("  ")[0]
-    lines = [f"\n## {name.capitalize()}\n", f"{first}\n", "| operation | derivative | |", "|---|---|---|"]
-    lines += [f"| `{_signature(op)}` | {_derivative(op)} | {_properties(op)} |" for op in family.FAMILY]
+    lines = [f"\n## {name.capitalize()}\n", f"{first}\n", "| operation | derivative | vmap | |", "|---|---|---|---|"]
+    lines += [f"| `{_signature(op)}` | {_derivative(op)} | {_batching(op)} | {_properties(op)} |" for op in family.FAMILY]
     return "\n".join(lines) + "\n"
 
 
@@ -106,6 +109,20 @@ def _derivative(operation: Operation) -> str:
         case Refused(why=why):
             return f"refused: {why}"
     raise AssertionError(operation.derivative)
+
+
+def _batching(operation: Operation) -> str:
+    """How `vmap` works on it, in one cell of the table."""
+    match operation.batching:
+        case Aligned():
+            return "aligned"
+        case Stacked():
+            return "stacked"
+        case Uniform():
+            return "uniform"
+        case PerElement(why=why):
+            return f"per element: {why}"
+    return "structure"
 
 
 def _formula(partials: Partials, index: int) -> str:
