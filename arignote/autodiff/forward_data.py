@@ -36,6 +36,11 @@ def _list_set(push: Pushforward, node: Apply) -> Tangent:
     return push.emit.op("list_set", tangents, push.forward[index], _element(push, value, tangents))
 
 
+def _list_take(push: Pushforward, node: Apply) -> Tangent:
+    values, index = node.inputs
+    return spread(push.emit, push.emit.op("list_take", push.whole(values), push.forward[index]))
+
+
 def _list_pop(push: Pushforward, node: Apply) -> Tangent:
     return spread(push.emit, push.emit.op("list_pop", push.whole(node.inputs[0])))
 
@@ -65,5 +70,6 @@ def _nothing(push: Pushforward, node: Apply) -> Tangent:
 PUSHFORWARDS = {
     "tuple": _tuple, "closure": _tuple, "item": _part, "captured": _part, "list_new": _nothing, "undefined": _nothing,
     "list_push": _list_push, "list_get": _list_get, "list_set": _list_set, "list_pop": _list_pop,
+    "list_take": _list_take,
     "inject": _inject, "project": _project,
 }  # fmt: skip

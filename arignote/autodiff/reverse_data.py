@@ -63,12 +63,34 @@ def list_set(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
     emit, (values, index, value) = adjoint.emit, node.inputs
     assert isinstance(cotangent, Node) and isinstance(values.type, List)
     place = adjoint.forward[index]
+    if _is_taken(values, index):
+        taken = emit.op("list_take", cotangent, place)
+        adjoint.add(value, spread(emit, emit.item(taken, 1)))
+        adjoint.add(values, emit.item(taken, 0))
+        return
     adjoint.add(value, spread(emit, emit.op("list_get", cotangent, place)))
     if is_static(values.type.element):
         zero = static_zero(emit, values.type.element)
     else:
         zero = zero_tangent(emit, emit.op("list_get", adjoint.forward[values], place))
     adjoint.add(values, emit.op("list_set", cotangent, place, _as_element(adjoint, zero, cotangent)))
+
+
+def _is_taken(values: Node, index: Node) -> bool:
+    """Whether the element at this index is known to have been taken out of the list."""
+    if not isinstance(values, Apply) or values.op.name != "item" or values["index"] != 0:
+        return False
+    source = values.inputs[0]
+    return isinstance(source, Apply) and source.op.name == "list_take" and source.inputs[1] is index
+
+
+def list_take(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
+    """The element is put back into the cotangent of the list, from which the pullback of `list_set` took it."""
+    emit, (values, index) = adjoint.emit, node.inputs
+    assert isinstance(cotangent, list)
+    rest = whole(emit, cotangent[0], adjoint.forward[values])
+    value = whole(emit, cotangent[1], emit.item(adjoint.forward[node], 1))
+    adjoint.add(values, emit.op("list_set", rest, adjoint.forward[index], _as_element(adjoint, value, rest)))
 
 
 def list_pop(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
@@ -105,5 +127,6 @@ def nothing(adjoint: Adjoint, node: Apply, cotangent: Cotangent) -> None:
 PULLBACKS = {
     "tuple": tuple_, "item": item, "closure": tuple_, "captured": captured, "list_new": nothing, "undefined": nothing,
     "list_push": list_push, "list_get": list_get, "list_set": list_set, "list_pop": list_pop,
+    "list_take": list_take,
     "inject": inject, "project": project,
 }  # fmt: skip

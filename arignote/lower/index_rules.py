@@ -72,7 +72,7 @@ def _index(frame: Frame, node: Apply) -> AnyValue:
             value = fusion.stored(context, value)
         return _part(context, value, node["axes"], positions)
     at = tuple([positions[node["axes"].index(axis)] for axis in range(len(sizes_of(value)))])
-    if isinstance(value, Lazy) and (value.cost > 4 or value.uses > 1):
+    if isinstance(value, Lazy) and (value.cost > 4 or value.cost > 0 and value.uses > 1):
         value = fusion.stored(context, value)
     return element_now(context, value, at)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from arignote.ir.graph import Apply, Node
 from arignote.ir.types import TOKEN, Closure, Type
 
-UPDATES = frozenset({"update_index", "update_slice", "scatter", "list_push", "list_set", "list_pop"})
+UPDATES = frozenset({"update_index", "update_slice", "scatter", "list_push", "list_set", "list_pop", "list_take"})
 VIEWS = frozenset({"slice", "squeeze", "transpose", "expand_dims", "reshape", "index"})
 """What may look at an array's memory through another view; a view of a view reads the array too."""
 MOST_VISITED = 200

@@ -10,7 +10,7 @@ Copying the part is cheaper than copying the whole. Only parts of lower rank are
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from arignote.ir.graph import Apply, Node
 from arignote.ir.types import Array, dims_of
@@ -24,12 +24,19 @@ if TYPE_CHECKING:
 UPDATES = frozenset({"update_index", "update_slice", "scatter"})
 
 
+def _asks_for_size(node: Node) -> TypeGuard[Apply]:
+    return isinstance(node, Apply) and node.op.name == "size"
+
+
 class Watch:
     """Which nodes of a frame read the memory of arrays that the frame updates."""
 
     def __init__(self, frame: Frame, updated: set[Node]) -> None:
         self.frame, self.updated = frame, updated
         self.left = dict(frame.uses)
+        for node in frame.order:
+            if _asks_for_size(node):
+                self.left[node.inputs[0]] -= 1  # which does not look at the contents
         self.buffers: set[int] = set()
         self.reads: dict[Node, frozenset[int]] = {}
         self.readers: dict[int, list[Node]] = {}
@@ -38,8 +45,9 @@ class Watch:
 
     def lowered(self, node: Apply) -> None:
         """The node has its value: its operands have one use less, and it may be a reader."""
-        for child in node.inputs:
-            self.left[child] -= 1
+        if not _asks_for_size(node):
+            for child in node.inputs:
+                self.left[child] -= 1
         self._note_memory(node)
         if not self.buffers or not isinstance(self.frame.values[node], Lazy | Stored):
             return
