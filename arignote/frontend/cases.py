@@ -14,6 +14,7 @@ from arignote.frontend.branches import choose, run_branch
 from arignote.frontend.context import Raised, StaticRequired
 from arignote.frontend.narrowing import Facts, Several, assume, key_of, learn, possible, tag_of
 from arignote.frontend.scope import HOOKS
+from arignote.frontend.text import TextValue
 from arignote.frontend.trees import option_of, tree_node
 from arignote.frontend.values import RecursiveValue, ScalarValue, Static, TupleValue, UnionValue, Value
 from arignote.ir.errors import CompileError, TypeInferenceError
@@ -237,17 +238,49 @@ def _replaced(arguments: Sequence[Value], place: int, value: Value) -> list[Valu
 
 
 def split_inside(context: Context, value: Value, action: Action) -> Value | None:
-    """The action for each case of the first union inside a container; None if there is none."""
-    if is_union(value):
-        return split(context, value, action)
-    if not isinstance(value, TupleValue):
+    """The action for each case of the first union inside a tuple or a text; None if there is none."""
+    found = _first_inside(value)
+    if found is None:
         return None
-    for place, item in enumerate(value.items):
-        with_item = partial(_replaced, value.items, place)
-        found = split_inside(context, item, lambda new, given=with_item: action(TupleValue(tuple(given(new)))))
+    union, with_option = found
+    return split(context, union, lambda option: action(with_option(option)))
+
+
+def _first_inside(value: Value) -> tuple[UnionValue | RecursiveValue, Callable[[Value], Value]] | None:
+    """The first union inside a tuple or a text, and what makes the same with another value in its place."""
+    if is_union(value):
+        return value, lambda new: new
+    parts = value.items if isinstance(value, TupleValue) else value.parts if isinstance(value, TextValue) else ()
+    for place, part in enumerate(parts):
+        inner = part[0] if isinstance(part, tuple) else part
+        found = _first_inside(inner) if isinstance(inner, Value) else None
         if found is not None:
-            return found
+            return found[0], partial(_with_part, value, place, found[1])
+    return None
+
+
+def _with_part(value: Value, place: int, make: Callable[[Value], Value], new: Value) -> Value:
+    if isinstance(value, TupleValue):
+        return TupleValue(tuple(_replaced(value.items, place, make(new))))
+    assert isinstance(value, TextValue)
+    parts = list(value.parts)
+    parts[place] = (make(new), parts[place][1])
+    return TextValue(parts)
+
+
+def message_cases(context: Context, message: Sequence[Any]) -> list[tuple[Node, list[Any]]] | None:
+    """The message of an error for each case of the first union in it, with the condition of the case."""
+    for number, part in enumerate(message):
+        found = _first_inside(part) if isinstance(part, Value) else None
+        if found is not None and isinstance(found[0], UnionValue):
+            union, with_option = found
+            cases = []
+            for place in possible(context, union):
+                here = context.node(is_one_of(context, union, (place,)))
+                cases.append((here, [*message[:number], with_option(union.options[place]), *message[number + 1 :]]))
+            return cases
     return None
 
 
 HOOKS["split"] = split
+HOOKS["message_cases"] = message_cases

@@ -74,6 +74,7 @@ class Context:
         self.calls: list[tuple[Span, str]] = []
         self.returned_at: Span | None = None
         self.loops_to_unroll = 0
+        self.taken: dict[Cell, tuple[Node, Scope]] = {}
         self.facts: Facts = {}
         self.conditions: dict[Node, tuple[Facts, Facts]] = {}
         self.is_first_guess = False
@@ -135,6 +136,11 @@ class Context:
         """Raise at run time where the condition holds. Pieces of the message are strings, values (shown as `str` shows
         them), and (dtype, python, node) for a bare scalar node."""
         if isinstance(condition, Constant) and not condition.value:
+            return
+        cases = HOOKS["message_cases"](self, message)
+        if cases is not None:
+            for here, words in cases:
+                self.raise_if(self.emit("logical_and", condition, here), exception, *words)
             return
         pieces, nodes = self.message(message)
         scope = self.scope

@@ -388,10 +388,12 @@ def _result(context: Context) -> Value:
     frame = context.frame
     flow = frame.flow.state
     if isinstance(flow, Static):
+        if flow.object == RETURN and isinstance(frame.returned.state, Unbound):
+            raise Raised  # no `return` was met on the way: every path raises
         return readable(context, frame.returned.state) if flow.object == RETURN else Static(None)
     value = readable(context, frame.returned.state)
-    if isinstance(value, Static) and value.object is None:
-        return value
+    if isinstance(value, Unbound) or isinstance(value, Static) and value.object is None:
+        return Static(None)
     if not is_unreadable(join(flatten(context, value).spec, StaticOf(None))):
         ended = context.emit("equal", context.node(flow), context.constant(NORMAL))
         return choose(context, ended, lambda: Static(None), lambda: value)

@@ -192,6 +192,12 @@ def fields_of_one_of_two(c, x):
     return shape.norm()
 
 
+@program(edges=[ONE, OTHER])
+def error_that_names_a_choice(c, x):
+    name = "large" if c > 0 else "small"
+    raise ValueError(f"{name} is not allowed, as {x} shows")
+
+
 @program(ONE, OTHER, differentiable=(1,), ulps=2)
 def string_chosen_at_run_time(c, x):
     name = "sin" if c > 0 else "cos"

@@ -432,6 +432,141 @@ def simplified_derivative(expression):
     return _simplified(_derivative(expression))
 
 
+@dataclass
+class Bound:
+    """A variable of a language and its value, and those bound before."""
+
+    name: str
+    value: float
+    rest: Optional["Bound"] = None
+
+
+class Term:
+    """A term of a small language."""
+
+
+@dataclass
+class Constant(Term):
+    """A number."""
+
+    value: float
+
+
+@dataclass
+class Name(Term):
+    """A variable."""
+
+    name: str
+
+
+@dataclass
+class Let(Term):
+    """A variable bound in a term."""
+
+    name: str
+    value: Term
+    body: Term
+
+
+@dataclass
+class Binary(Term):
+    """An operator between two terms."""
+
+    sign: str
+    left: Term
+    right: Term
+
+
+@dataclass
+class IfPositive(Term):
+    """A decision."""
+
+    test: Term
+    then: Term
+    otherwise: Term
+
+
+def _looked_up(bound, name):
+    while bound is not None:
+        if bound.name == name:
+            return bound.value
+        bound = bound.rest
+    raise KeyError(name)
+
+
+def _interpreted(term, bound):
+    match term:
+        case Constant(value):
+            return value
+        case Name(name):
+            return _looked_up(bound, name)
+        case Let(name, value, body):
+            return _interpreted(body, Bound(name, _interpreted(value, bound), bound))
+        case Binary("+", left, right):
+            return _interpreted(left, bound) + _interpreted(right, bound)
+        case Binary("*", left, right):
+            return _interpreted(left, bound) * _interpreted(right, bound)
+        case Binary(sign, _, _):
+            raise ValueError(f"no operator {sign}")
+        case IfPositive(test, then, otherwise):
+            return _interpreted(then if _interpreted(test, bound) > 0 else otherwise, bound)
+    raise TypeError("this is no term")
+
+
+def small_program():
+    """let x = z * 3 in let y = x * 2 in x + y if x - 5 > 0 else z"""
+    decision = IfPositive(Binary("+", Name("x"), Constant(-5.0)), Binary("+", Name("x"), Name("y")), Name("z"))
+    return Let("x", Binary("*", Name("z"), Constant(3.0)), Let("y", Binary("*", Name("x"), Constant(2.0)), decision))
+
+
+@program(lambda: call(small_program(), 1.0), lambda: call(small_program(), 4.0), lambda: call(Name("z"), 4.0),
+         edges=[lambda: call(Name("w"), 1.0), lambda: call(Binary("-", Name("z"), Name("z")), 1.0)],
+         differentiable=(1,))  # fmt: skip
+def interpreter(term, z):
+    return _interpreted(term, Bound("z", z))
+
+
+def _melded(a, b):
+    if a is None:
+        return b
+    if b is None:
+        return a
+    if a.value > b.value:
+        a, b = b, a
+    return Tree(a.value, _melded(a.right, b), a.left)
+
+
+@program(lambda: call([3.0, 1.0, 2.0]), lambda: call([5.0]))
+def skew_heap(values):
+    heap = None
+    for value in values:
+        heap = _melded(heap, Tree(value))
+    result = []
+    while heap is not None:
+        result.append(heap.value)
+        heap = _melded(heap.left, heap.right)
+    return result
+
+
+def _kept(link, keeps):
+    if link is None:
+        return None
+    return Link(link.value, _kept(link.rest, keeps)) if keeps(link.value) else _kept(link.rest, keeps)
+
+
+def _joined(a, b):
+    return b if a is None else Link(a.value, _joined(a.rest, b))
+
+
+@program(lambda: call(linked(3.0, 1.0, 2.0)), SHORT, differentiable=(0,))
+def quicksort_of_a_linked_list(link):
+    if link is None:
+        return None
+    smaller = quicksort_of_a_linked_list(_kept(link.rest, lambda value: value < link.value))
+    larger = quicksort_of_a_linked_list(_kept(link.rest, lambda value: value >= link.value))
+    return _joined(smaller, Link(link.value, larger))
+
+
 def _of_husband(husband):
     return 0.0 if husband is None else husband.age * _of_wife(husband.wife)
 
