@@ -42,6 +42,18 @@ REFUSED: dict[type[ast.AST], tuple[str, str]] = {
 }
 
 
+NEWER = {
+    "TypeAlias": ("`type` statements are not supported in compiled code", "define the alias at the top of the module"),
+    "TemplateStr": ("template strings are not supported in compiled code", "use an f-string"),
+    "Interpolation": ("template strings are not supported in compiled code", "use an f-string"),
+}
+"""What later versions of Python have."""
+
+for _name, _reason in NEWER.items():
+    if hasattr(ast, _name):
+        REFUSED[getattr(ast, _name)] = _reason
+
+
 def _refuse(context: Context, node: Any) -> NoReturn:
     context.at(node)
     message, hint = REFUSED[type(node)]

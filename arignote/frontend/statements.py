@@ -228,7 +228,8 @@ def _raise(context: Context, node: ast.Raise) -> None:
 def _exception(context: Context, node: ast.Raise) -> tuple[type[BaseException], list[Any]]:
     """The class and the message of a raise statement."""
     if node.exc is None:
-        context.error("a bare `raise` is not supported in compiled code", UnsupportedSyntaxError)
+        context.error("a bare `raise` is not supported in compiled code", UnsupportedSyntaxError,
+                      "name the exception: raise ValueError(...)")  # fmt: skip
     message: list[Value] = []
     target = node.exc
     if isinstance(target, ast.Call):
