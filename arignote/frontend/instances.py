@@ -46,8 +46,9 @@ NORMAL, RETURN, BREAK, CONTINUE = 0, 1, 2, 3
 
 DEEPEST_STATIC_RECURSION = 24
 """Beyond this many calls of one function inside each other, numbers known at compile time become run-time arguments."""
-DEEPEST_UNDECIDED_RECURSION = 6
-"""The same for calls in branches that are taken at run time: no such number is what ends the recursion, then."""
+DEEPEST_UNDECIDED_RECURSION = 3
+"""The same for calls in branches that are taken at run time: no such number is what ends the recursion, then; and each
+level may double the program."""
 MOST_ATTEMPTS = 12
 
 

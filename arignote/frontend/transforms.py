@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.argnums import Chosen, choose
 from arignote.frontend.coercion import coerce
-from arignote.frontend.gradients import gradients_of, zero_tangent
+from arignote.frontend.gradients import gradient_spec, gradients_of, zero_tangent
 from arignote.frontend.instances import Instance, operands, result_roots, specialise_apply, take_result
 from arignote.frontend.join import widen
 from arignote.frontend.partials import partial_arguments
@@ -246,6 +246,8 @@ class Forward:
         found: list[int] = []
         for place, spec in zip(places, self.specs):
             here = [starts[place] + n for n, type_ in enumerate(leaf_types(spec)) if is_differentiable(type_)]
+            if not any(map(is_differentiable, leaf_types(gradient_spec(spec)))):  # what functions hold does not count
+                here = []
             if not here and self.chosen.places:
                 self._refuse(place, spec)
             found += here

@@ -1,6 +1,8 @@
 """Parameters, calls, nested functions, lambdas, closures, recursion."""
 
+import functools
 import math
+import operator
 from collections.abc import Callable
 
 import numpy as np
@@ -264,3 +266,102 @@ MODEL = Quadratic(2.0, 0.5)
 @program(lambda: call(1.5), differentiable=(0,))
 def method_of_a_global_object(x):
     return MODEL.evaluate(x)
+
+
+@program(lambda: call(2.0), differentiable=(0,), tags="twice")
+def partials_of_partials(x):
+    first = functools.partial(affine, slope=x)
+    second = functools.partial(first, intercept=x * x)
+    return first(x) + second(x) + functools.partial(operator.mul, x)(3.0) + second.func(x) * second.keywords["slope"]
+
+
+@program(lambda: call(3.0, 4), lambda: call(3.0, 0), differentiable=(0,))
+def function_replaced_in_a_loop(x, n):
+    def times_x(v):
+        return v * x
+
+    function = square
+    for i in range(n):
+        if i == 2:
+            function = times_x
+    return function(x)
+
+
+@program(lambda: call(2.0, True), lambda: call(2.0, False), differentiable=(0,), tags="twice")
+def closures_made_in_branches(x, flag):
+    def times(k):
+        return lambda v: v * k
+
+    functions = (times(x), times(1.0)) if flag else (times(3.0), times(x * x))
+    return functions[0](x) * functions[1](2.0)
+
+
+@program(*[lambda k=k: call(0.7, k) for k in (0, 1, 2, -1)], edges=[lambda: call(0.7, 3)], differentiable=(0,), ulps=4)
+def function_from_a_tuple_at_run_time(x, k):
+    return (square, math.sin, lambda v: v * x)[k](x)
+
+
+@program(lambda: call(2.0), differentiable=(0,))
+def growing_composition_of_known_length(x):
+    function = lambda v: v
+    for i in range(3):
+        function = (lambda inner, k: lambda v: inner(v) * x + k)(function, i)
+    return function(x)
+
+
+@program(lambda: call(0.5, 3), lambda: call(0.5, 0), differentiable=(0,))
+def closure_remade_in_a_loop(x, n):
+    def times(k):
+        return lambda v: v * k
+
+    function = times(1.0)
+    for i in range(n):
+        function = times(x * i)
+    return function(x)
+
+
+@program(lambda: call(2.0, 3.0), differentiable=(0, 1), tags="twice")
+def getters_and_operators(x, y):
+    pair = (x, y)
+    second, both = operator.itemgetter(1), operator.itemgetter(1, 0)
+    b, a = both(pair)
+    return operator.neg(second(pair)) * operator.sub(b, a) + functools.reduce(operator.mul, (x, y, x), 1.0)
+
+
+@program(lambda: call(2.0), differentiable=(0,))
+def decorated_inside(x):
+    def scaled(function):
+        @functools.wraps(function)
+        def wrapper(*arguments, **named):
+            return x * function(*arguments, **named)
+
+        return wrapper
+
+    @scaled
+    def shifted(v, by=1.0):
+        return v + by
+
+    return shifted(x) + shifted(x, by=x)
+
+
+@program(lambda: call(2.0), differentiable=(0,))
+def late_binding_and_defaults(x):
+    late, early = [], []
+    for i in range(3):
+        late.append(lambda v: v * x + i)
+        early.append(lambda v, i=i: v * x + i)
+    return sum([f(1.0) for f in late]) + 10.0 * sum([f(x) for f in early])
+
+
+@program(lambda: call(1.5, 0), lambda: call(1.5, 2), lambda: call(1.5, 7), differentiable=(0,), ulps=4)
+def function_returned_from_branches(x, k):
+    def pick(k):
+        if k == 0:
+            return math.sin
+        if k == 1:
+            return square
+        if k == 2:
+            return functools.partial(affine, slope=x)
+        return lambda v: v * x
+
+    return pick(k)(x)
