@@ -13,31 +13,37 @@ import numpy as np
 
 from arignote.api.derivatives import hvp
 from arignote.api.transforms import grad, jvp
-from arignote.ir.describe import structure_of
-from arignote.ir.structure import leaf_structures
-from arignote.ir.structure_values import leaves_of, rebuild
+from arignote.ir.structure_values import map_leaves
 
 
 def _flat(value: Any) -> np.ndarray[Any, Any]:
     """The float leaves of a tree as one float64 vector."""
-    leaves = [np.asarray(x) for x in leaves_of(structure_of(value), value)]
-    floats = [x.astype(np.float64).ravel() for x in leaves if x.dtype.kind == "f"]
+    floats: list[np.ndarray[Any, Any]] = []
+
+    def keep(leaf: Any) -> None:
+        array = np.asarray(leaf)
+        if array.dtype.kind == "f":
+            floats.append(array.astype(np.float64).ravel())
+
+    map_leaves(keep, value)
     return np.concatenate(floats) if floats else np.zeros(0)
 
 
 def _moved(value: Any, direction: np.ndarray[Any, Any], step: float) -> Any:
     """The tree with its float leaves moved along the direction."""
-    structure, position, leaves = structure_of(value), 0, []
-    for leaf in leaves_of(structure, value):
+    position = 0
+
+    def move(leaf: Any) -> Any:
+        nonlocal position
         array = np.asarray(leaf)
-        if array.dtype.kind == "f":
-            part = direction[position : position + array.size].reshape(array.shape)
-            position += array.size
-            moved = (array + step * part).astype(array.dtype)
-            leaf = moved if isinstance(leaf, np.ndarray) else type(leaf)(moved)
-        leaves.append(leaf)
-    assert len(leaves) == len(leaf_structures(structure))
-    return rebuild(structure, leaves)
+        if array.dtype.kind != "f":
+            return leaf
+        part = direction[position : position + array.size].reshape(array.shape)
+        position += array.size
+        moved = (array + step * part).astype(array.dtype)
+        return moved if isinstance(leaf, np.ndarray) else type(leaf)(moved)
+
+    return map_leaves(move, value)
 
 
 def check_grads(fun: Callable[..., Any], args: Sequence[Any], order: int = 2, modes: Sequence[str] = ("fwd", "rev"),
@@ -99,6 +105,4 @@ def _along(args: tuple[Any, ...], direction: np.ndarray[Any, Any]) -> tuple[Any,
 
 
 def _zeros(value: Any) -> Any:
-    structure = structure_of(value)
-    leaves = [x * 0 for x in leaves_of(structure, value)]
-    return rebuild(structure, leaves)
+    return map_leaves(lambda leaf: leaf * 0, value)

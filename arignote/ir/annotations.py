@@ -99,6 +99,7 @@ def dataclasses_below(cls: type) -> Iterator[type]:
         present = waiting.pop()
         if dataclasses.is_dataclass(present):
             yield present
+        below: type
         for below in type.__subclasses__(present) if present.__module__ != "builtins" else ():
             if below not in seen:
                 seen.add(below)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from arignote.ir.describe import is_named_tuple_class
 from arignote.ir.functions import items_of_function
 from arignote.ir.native_trees import NativeTree
 from arignote.ir.structure import (
     LEAVES,
+    PYTHON_SCALARS,
     ArrayOf,
     DataclassOf,
     DictOf,
@@ -77,6 +80,33 @@ def _collect_leaves(structure: Structure, value: Any, leaves: list[Any], path: s
     else:
         for child, item in zip(structure.children(), items_of(structure, value), strict=True):
             _collect_leaves(child, item, leaves, path, trees)
+
+
+def map_leaves(function: Callable[[Any], Any], value: Any) -> Any:
+    """The same tree of objects with `function` of each array and number. Trees may be of any depth."""
+    waiting: list[tuple[Any, Any]] = []
+
+    def mapped(item: Any) -> Any:
+        kind = type(item)
+        if kind in PYTHON_SCALARS or isinstance(item, np.ndarray | np.generic):
+            return function(item)
+        if kind in (tuple, list):
+            return kind([mapped(part) for part in item])
+        if isinstance(item, dict):
+            return kind([(key, mapped(part)) for key, part in item.items()])
+        if is_named_tuple_class(kind):
+            return tuple.__new__(kind, [mapped(part) for part in item])
+        if dataclasses.is_dataclass(kind):
+            waiting.append((object.__new__(kind), item))
+            return waiting[-1][0]
+        return item
+
+    made = mapped(value)
+    while waiting:
+        new, old = waiting.pop()
+        for field in dataclasses.fields(old):
+            object.__setattr__(new, field.name, mapped(getattr(old, field.name)))
+    return made
 
 
 def items_of(structure: Structure, value: Any) -> list[Any]:

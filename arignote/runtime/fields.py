@@ -58,7 +58,7 @@ def places(cls: type, names: tuple[str, ...]) -> dict[str, tuple[int, int]]:
     if cls.__getattribute__ is not object.__getattribute__ or cls.__basicsize__ < _HEADER or not names:
         return {}
     try:
-        example = object.__new__(cls)
+        example: Any = object.__new__(cls)
         markers = {name: object() for name in names}
         for name, marker in markers.items():
             object.__setattr__(example, name, marker)

@@ -69,6 +69,10 @@ class Guard:
         self.f.branch(condition, f"holds{number}", "differs")
         self.f.label(f"holds{number}")
 
+    def go_on(self) -> None:
+        """Goes on with the next operation."""
+        self.f.jump("next")
+
     def require_type(self, value: Value, expected: Value) -> None:
         """The exact class of an object."""
         self.require(self.f.load("ptr", value, layout.TYPE).equals(expected))
@@ -277,7 +281,7 @@ class Guard:
             found = read(value)
             with f.when(found.differs(None)):
                 self.set_register(found)
-                self._go_on()
+                self.go_on()
         self.attribute()
 
     def global_(self) -> None:

@@ -71,7 +71,7 @@ class NodeGuard(Guard):
         with f.when(f.load("ptr", value, layout.TYPE).equals(imported(f, "PyFloat_Type"))):
             f.store(f.load("i64", value, layout.FLOAT_VALUE), self.slot())
             self._mark(WIDE, bit)
-            self._go_on()
+            self.go_on()
         number = self._narrow_integer(value, bit)
         converted = f.result("double", f"sitofp i64 {number.text} to double")
         self.require((number + (1 << 53)) <= f.constant("i64", 1 << 54))
@@ -85,7 +85,7 @@ class NodeGuard(Guard):
         with f.when(f.load("ptr", value, layout.TYPE).equals(imported(f, "PyLong_Type"))):
             self.integer()
             self._mark(WIDE, bit)
-            self._go_on()
+            self.go_on()
         f.store(self._narrow_integer(value, bit), self.slot())
         self._mark(NARROW, bit)
 
@@ -121,7 +121,7 @@ class NodeGuard(Guard):
         is_null = f.load("i64", table, ENTRIES + IS_NULL).differs(0)
         is_none = value.equals(imported(f, "_Py_NoneStruct"))
         with f.when(is_none & is_null & first_kind.equals(f.load("ptr", value, layout.TYPE))):
-            self._go_on()
+            self.go_on()
         self._hold_source(value)
         self._push_item(value, self.slot(), table, self.field(24, "i64"))
 
@@ -143,10 +143,6 @@ class NodeGuard(Guard):
             with f.when(appended.equals(0)):
                 f.leave(FAILS)
         self._push_item(value, Value(f, "ptr", "null"), table, f.constant("i64", LIST_ITEM))
-
-    def _go_on(self) -> None:
-        """Goes on with the next operation."""
-        self.f.jump("next")
 
     def _skip_unless(self, holds: Value) -> None:
         """Skips `count` operations unless the condition holds."""

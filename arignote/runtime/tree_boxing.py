@@ -141,7 +141,7 @@ def _column(buffer: int, length: int, dtype: str) -> list[Any]:
     if not length:
         return []
     kind = np.dtype(dtype)
-    memory = (ctypes.c_char * (length * kind.itemsize)).from_address(buffer + HEADER_BYTES)
+    memory: Any = (ctypes.c_char * (length * kind.itemsize)).from_address(buffer + HEADER_BYTES)
     return np.frombuffer(memory, kind).tolist()
 
 
