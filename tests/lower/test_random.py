@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from arignote.ir.types import UNIT, List, Tuple, Union, UnionDefinition
 from tests.lower.harness import Array, Emit, Parameter, Scalar, agree_interpreted, main
 
 N, ANY = -1, -2
@@ -12,10 +13,12 @@ BINARY = ["add", "multiply", "subtract", "maximum", "minimum"]
 
 
 class Writer:
-    """Grows a random graph over matrices (n, m), vectors (m), and scalars."""
+    """Grows a random graph over matrices (n, m), vectors (m), scalars, and trees that hold them."""
 
-    def __init__(self, rng, dims, depth=2):
+    def __init__(self, rng, dims, depth=2, tree=None):
         self.rng, self.e, self.dims, self.depth = rng, Emit(), dims, depth
+        self.tree = tree or tree_type(dims)
+        self.trees = []
         self.matrices, self.vectors, self.scalars, self.integers = [], [], [], []
 
     def pick(self, pool):
@@ -35,6 +38,9 @@ class Writer:
             self.select,
             self.scan,
             self.listed,
+            self.made,
+            self.opened,
+            self.opened,
         ]
         if self.depth:
             kinds += [self.cond, self.loop]
@@ -148,9 +154,36 @@ class Writer:
             e.op("list_get", e.item(popped, 0), e.integer(0)),
         ]
 
+    def made(self):
+        e = self.e
+        below = e.op("list_new", e.integer(1), element=self.tree)
+        for _ in range(self.rng.integers(3)):
+            below = e.op("list_push", below, self.pick(self.trees))
+        held = e.tuple([self.pick(self.trees), self.pick(self.matrices), self.pick(self.scalars), below])
+        self.trees.append(e.op("inject", held, type=self.tree, alternative=1))
+
+    def opened(self):
+        """What a tree holds, or something else where it holds nothing."""
+        e = self.e
+        tree, matrix, scalar = Parameter("t", self.tree), Parameter("m", Array("float64", self.dims)), Parameter("s", F)
+        left, array, number, below = e.items(e.op("project", tree, alternative=1))
+        child = e.op("list_push", below, left)
+        child = e.op("list_get", child, e.integer(0))
+        number = e.op("add", number, e.cast(e.op("list_length", below), "float64"))
+        full = e.function("full", [tree, matrix, scalar], e.tuple([child, array, e.op("tanh", number)]))
+        given = [Parameter("t", self.tree), Parameter("m", Array("float64", self.dims)), Parameter("s", F)]
+        nothing = e.op("list_new", e.integer(0), element=self.tree)
+        kept = e.op("inject", e.tuple([*given, nothing]), type=self.tree, alternative=1)
+        empty = e.function("empty", given, e.tuple([kept, *given[1:]]))
+        captures = [self.pick(self.trees), self.pick(self.matrices), self.pick(self.scalars)]
+        test = e.op("equal", e.op("tag", captures[0]), e.integer(1))
+        found = e.op("cond", test, e.closure(full, captures), e.closure(empty, captures))
+        for place, pool in enumerate((self.trees, self.matrices, self.scalars)):
+            pool.append(e.item(found, place))
+
     def inner(self, steps, extra=()):
         """A function over some of what is here: (parameters, captures, writer inside)."""
-        inside = Writer(self.rng, self.dims, self.depth - 1)
+        inside = Writer(self.rng, self.dims, self.depth - 1, self.tree)
         inside.e = self.e
         captures, parameters = [], []
         for pool, target, type_ in (
@@ -158,6 +191,7 @@ class Writer:
             (self.vectors, inside.vectors, Array("float64", self.dims[1:])),
             (self.scalars, inside.scalars, F),
             (self.integers, inside.integers, I),
+            (self.trees, inside.trees, self.tree),
         ):
             for _ in range(2):
                 node, parameter = self.pick(pool), Parameter("p", type_)
@@ -171,13 +205,12 @@ class Writer:
         for _ in range(2):
             parameters, captures, inside = self.inner(3)
             inside.grow(3)
-            function = e.function(
-                "side", parameters, e.tuple([inside.pick(inside.matrices), inside.pick(inside.scalars)])
-            )
+            picked = [inside.pick(pool) for pool in (inside.matrices, inside.scalars, inside.trees)]
+            function = e.function("side", parameters, e.tuple(picked))
             sides.append(e.closure(function, captures))
         result = e.op("cond", e.op("greater", self.pick(self.scalars), e.constant(0, "float64")), *sides)
-        self.matrices.append(e.item(result, 0))
-        self.scalars.append(e.item(result, 1))
+        for place, pool in enumerate((self.matrices, self.scalars, self.trees)):
+            pool.append(e.item(result, place))
 
     def loop(self):
         e = self.e
@@ -185,11 +218,14 @@ class Writer:
         i, a, s = Parameter("i", I), Parameter("a", Array("float64", self.dims)), Parameter("s", F)
         inside.matrices.append(a)
         inside.scalars.append(s)
+        t = Parameter("t", self.tree)
+        inside.trees.append(t)
         inside.grow(4)
         body = e.function(
             "body",
-            [*parameters, i, a, s],
-            e.tuple([e.op("tanh", inside.pick(inside.matrices)), inside.pick(inside.scalars)]),
+            [*parameters, i, a, s, t],
+            e.tuple([e.op("tanh", inside.pick(inside.matrices)), inside.pick(inside.scalars),
+                     inside.pick(inside.trees)]),  # fmt: skip
         )
         result = e.op(
             "for_loop",
@@ -197,9 +233,17 @@ class Writer:
             e.closure(body, captures),
             self.pick(self.matrices),
             self.pick(self.scalars),
+            self.pick(self.trees),
         )
-        self.matrices.append(e.item(result, 0))
-        self.scalars.append(e.item(result, 1))
+        for place, pool in enumerate((self.matrices, self.scalars, self.trees)):
+            pool.append(e.item(result, place))
+
+
+def tree_type(dims):
+    """Nothing, or a tree, a matrix, a number and any number of trees."""
+    definition = UnionDefinition("Tree")
+    tree = Union(definition)
+    return definition.define([UNIT, Tuple([tree, Array("float64", dims), F, List(tree)])])
 
 
 SHAPES = [((N, N), (3, 4)), ((ANY, ANY), (3, 4)), ((ANY, ANY), (1, 4)), ((ANY, N), (0, 4)), ((ANY, ANY), (3, 1)),
@@ -216,8 +260,9 @@ def program(seed, steps):
     w.vectors.append(v)
     w.scalars.append(s)
     w.integers.append(i)
+    w.trees.append(w.e.op("inject", w.e.tuple([]), type=w.tree, alternative=0))
     w.grow(steps)
-    results = [w.pick(pool) for pool in (w.matrices, w.matrices, w.vectors, w.scalars)]
+    results = [w.pick(pool) for pool in (w.matrices, w.matrices, w.vectors, w.scalars, w.trees)]
     arguments = (
         rng.normal(size=shape),
         rng.normal(size=shape),
