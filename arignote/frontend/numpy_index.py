@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, NoReturn
 from arignote.frontend import numpy_size as s
 from arignote.frontend.numpy_operand import as_node, cast, rank_of, refuse, refuse_shape, sequence_items, wrap
 from arignote.frontend.numpy_slice import Slice, slice_of
-from arignote.frontend.values import ArrayValue, ListValue, ScalarValue, SliceValue, Static, Value, is_number
+from arignote.frontend.values import (
+    ArrayValue,
+    ListValue,
+    ScalarValue,
+    SliceValue,
+    Static,
+    TupleValue,
+    Value,
+    is_number,
+    number_dtype,
+)
 from arignote.ir.graph import Constant, Node
 from arignote.ir.types import dims_of, dtype_of, is_float
 
@@ -183,6 +193,10 @@ def _pieces(node: Node) -> tuple[str | tuple[str, bool, Node]]:
 
 def getitem(c: Context, value: Value, index: Value) -> Value:
     """value[index] of an array or a NumPy scalar."""
+    whole = whole_of(value, index) if isinstance(value, ArrayValue) else None
+    if whole is not None:
+        c.check_fresh(value)  # type: ignore[arg-type]
+        return getitem(c, *whole)
     x = c.node(value)
     if isinstance(value, ScalarValue) and any(isinstance(e, ScalarValue) or is_slice(e) for e in entries_of(index)):
         refuse(c, "invalid index to scalar variable.")
@@ -193,6 +207,26 @@ def getitem(c: Context, value: Value, index: Value) -> Value:
     if isinstance(found, ArrayValue) and isinstance(value, ArrayValue):
         c.link(found, value, index)
     return found
+
+
+def whole_of(cell: ArrayValue, index: Value) -> tuple[ArrayValue, Value] | None:
+    """x[i][j] is x[i, j], which need not look at the whole row: (x, (i, j)) for the view x[i] and the index j."""
+    link = cell.link
+    if link is None or not link.is_live or not isinstance(link.parent, ArrayValue):
+        return None
+    outer, inner = entries_of(link.index), entries_of(index)
+    if all(map(_is_integer, outer)) and all(map(_is_basic, inner)):
+        return link.parent, TupleValue((*outer, *inner))
+    return None
+
+
+def _is_basic(entry: Value) -> bool:
+    """Whether an entry of an index is an integer, a slice or `...`."""
+    return _is_integer(entry) or is_slice(entry) or isinstance(entry, Static) and entry.object is Ellipsis
+
+
+def _is_integer(entry: Value) -> bool:
+    return is_number(entry) and number_dtype(entry).startswith("int")
 
 
 def read(c: Context, plan: Plan) -> Node:

@@ -10,23 +10,14 @@ import numpy as np
 
 from arignote.frontend import numpy_size as s
 from arignote.frontend.numpy_create import to_dtype
-from arignote.frontend.numpy_index import (
-    Plan,
-    entries_of,
-    gathering,
-    index_shape,
-    is_slice,
-    plan_index,
-    read,
-    sliced,
-    triples,
-)
+from arignote.frontend.numpy_index import Plan, gathering, index_shape, plan_index, read, sliced, triples, whole_of
 from arignote.frontend.numpy_linalg import matmul_of
 from arignote.frontend.numpy_operand import as_node, cast, piece, rank_of, refuse, refuse_shape, shape_pieces
 from arignote.frontend.numpy_slice import Slice
 from arignote.frontend.numpy_ufunc import operand
 from arignote.frontend.promotion import kind_of, result_dtype
-from arignote.frontend.values import ArrayValue, Static, TupleValue, Value, is_number
+from arignote.frontend.scope import HOOKS
+from arignote.frontend.values import ArrayValue, Value
 from arignote.ir.errors import TypeInferenceError
 from arignote.ir.graph import Constant, Node
 from arignote.ir.structure import ANY
@@ -43,6 +34,9 @@ def setitem(c: Context, cell: ArrayValue, index: Value, value: Value, accumulate
         setitem(c, *whole, value, accumulate_op)
         return
     x = c.node(cell)
+    if cell.link is not None:
+        c.check_writable(cell)
+        x = HOOKS["take"](c, cell)
     plan = plan_index(c, x, index)
     if accumulate_op is not None:
         result = _augmented(c, plan, value, accumulate_op)
@@ -51,22 +45,6 @@ def setitem(c: Context, cell: ArrayValue, index: Value, value: Value, accumulate
     if plan.new_axes:
         result = c.emit("squeeze", result, axes=plan.new_axes)
     c.write(cell, result)
-
-
-def whole_of(cell: ArrayValue, index: Value) -> tuple[ArrayValue, Value] | None:
-    """x[i][j] = v is x[i, j] = v, which need not look at the whole row: (x, (i, j)) for the view x[i] and the index j."""
-    link = cell.link
-    if link is None or not link.is_live or not isinstance(link.parent, ArrayValue):
-        return None
-    outer, inner = entries_of(link.index), entries_of(index)
-    if all(map(is_number, outer)) and all(map(_is_basic, inner)):
-        return link.parent, TupleValue((*outer, *inner))
-    return None
-
-
-def _is_basic(entry: Value) -> bool:
-    """Whether an entry of an index is an integer, a slice or `...`."""
-    return is_number(entry) or is_slice(entry) or isinstance(entry, Static) and entry.object is Ellipsis
 
 
 def _as_entry(c: Context, plan: Plan, value: Value) -> Node:

@@ -10,6 +10,7 @@ import ast
 import copy
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -155,11 +156,34 @@ def write_element(context: Context, part: Cell, new: Any) -> None:
     version = old.version if is_known and len(cells) == len(before) else object()
     changed = copy.copy(part)
     changed.state, changed.birth, changed.link = new, now(), None
+    taken = context.taken.pop(part, None)
+    if taken is not None and taken[1] is context.scope:
+        old = replace(old, node=taken[0], scope=taken[1])
     flat, contents = _fitting(context, old, flatten(context, changed))
     emit = context.scope.emit
     node = emit.op("list_set", contents.nodes[0], place_of(context, link.index), packed(emit, flat.nodes))
     roots = roots_together([contents.roots, flat.roots], is_known)
     context.store(link.parent, Elements(node, context.scope, flat.spec, tuple(roots), version=version))
+
+
+def take(context: Context, part: Cell) -> Node:
+    """The node of an array or a list that is going to be written. Where it is an element, it is taken out of its list,
+    so that it can be written in place; `write_element` puts it back."""
+    link = part.link
+    state = context.contents(part)
+    node = state.node if isinstance(state, Elements) else state[0]
+    scope = state.scope if isinstance(state, Elements) else state[1]
+    if link is None or not link.is_live or link.version is None:
+        return context.scope.bring(node, scope)
+    assert isinstance(link.parent, ListValue)
+    whole = context.contents(link.parent)
+    if len(leaf_types(whole.element)) != 1:
+        return context.scope.bring(node, scope)
+    outer = take(context, link.parent)
+    both = context.emit("list_take", outer, place_of(context, link.index))
+    emit = context.scope.emit
+    context.taken[part] = emit.item(both, 0), context.scope
+    return emit.item(both, 1)
 
 
 def _cells_in(state: Any, keep_places: bool = False) -> list[Any]:
@@ -185,8 +209,12 @@ def _fitting(context: Context, state: Elements, flat: Flat) -> tuple[Flat, Flat]
 
 
 def _ready(context: Context, cell: ListValue, value: Value) -> tuple[Flat, Flat]:
-    """The contents of the list and a value for it, both of the spec that fits both."""
-    flat, contents = _fitting(context, elements_of(context, cell), flatten(context, value))
+    """The contents of the list, which is going to be written, and a value for it, both of the spec that fits both."""
+    state, flat = elements_of(context, cell), flatten(context, value)
+    context.check_writable(cell)
+    if cell.link is not None:
+        state = replace(state, node=take(context, cell), scope=context.scope)
+    flat, contents = _fitting(context, state, flat)
     return contents, flat
 
 
@@ -220,7 +248,8 @@ def put(context: Context, cell: ListValue, index: Value, value: Value, once: boo
 def pop(context: Context, cell: ListValue) -> Value:
     """cell.pop()"""
     state = elements_of(context, cell)
-    both = context.emit("list_pop", list_node(context, cell))
+    context.check_writable(cell)
+    both = context.emit("list_pop", take(context, cell))
     emit = context.scope.emit
     leaves = unpacked(emit, state.element, emit.item(both, 1))
     found = rebuild(state.element, leaves, context.scope, state.roots)
@@ -666,3 +695,4 @@ HOOKS["element_contents"] = element_contents
 HOOKS["write_element"] = write_element
 HOOKS["part_contents"] = part_contents
 HOOKS["write_inner"] = write_inner
+HOOKS["take"] = take

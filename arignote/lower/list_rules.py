@@ -155,6 +155,17 @@ def _set(frame: Frame, node: Apply) -> AnyValue:
     return own
 
 
+@rule("list_take")
+def _take(frame: Frame, node: Apply) -> AnyValue:
+    context = frame.context
+    value = _list(frame, node)
+    position = _checked(frame, frame.scalar(node.inputs[1]), value.length, "list index out of range")
+    words = _read(context, _pointers(context, value), position)
+    if any(word.type == BUFFER for word in words):
+        value = _emptied(context, value, words, position)
+    return TupleValue((value, rebuild(context, value.element, iter(words))))
+
+
 @rule("list_pop")
 def _pop(frame: Frame, node: Apply) -> AnyValue:
     context, build = frame.context, frame.context.build

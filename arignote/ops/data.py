@@ -51,6 +51,10 @@ def _list_pop(values: list[Any]) -> tuple[list[Any], Any]:
     return values[:-1], values[-1]
 
 
+def _list_take(values: list[Any], index: int) -> tuple[list[Any], Any]:
+    return values, values[_at(values, index)]
+
+
 def _always(node: Apply) -> bool:
     return True
 
@@ -77,6 +81,11 @@ list_get = Operation("list_get", lambda inputs: _element(inputs[0]), _list_get, 
 list_set = Operation("list_set", lambda inputs: _holds(inputs[0], inputs[2]), _list_set, Structural(), can_fail=_always)
 """list_set(list, index, value)."""
 
+list_take = Operation("list_take", lambda inputs: Tuple([inputs[0].type, _element(inputs[0])]), _list_take, Structural(),
+                      can_fail=_always)  # fmt: skip
+"""list_take(list, index): (the list, that element), of which the list does not hold the element any more: nobody may read
+its place before it is set. So an element can be changed in place: taken, changed, and set again."""
+
 list_length = Operation("list_length", lambda inputs: INT64, lambda values: np.int64(len(values)), Structural())
 """list_length(list)."""
 
@@ -84,4 +93,4 @@ undefined = Operation("undefined", lambda inputs, type: type, None, Structural()
 """undefined(; type): a placeholder that no result depends on, such as the residuals of the branch not taken. The
 sizes of its arrays and lists may be asked for, and are 0 where the type does not say."""
 
-FAMILY = (tuple_, item, list_new, list_push, list_pop, list_get, list_set, list_length, undefined)
+FAMILY = (tuple_, item, list_new, list_push, list_pop, list_get, list_set, list_take, list_length, undefined)
