@@ -67,17 +67,34 @@ def _for_loop(emit: AdjointEmit, inputs: tuple[Node, ...]) -> Node:
 
 def _while_loop(emit: AdjointEmit, inputs: tuple[Node, ...]) -> Node:
     condition, body, *init = inputs
-    function, first = function_of(body), len(init)
-    trips = Parameter("trips", INT64)
-    inner = AdjointEmit()
+    given = [*emit.captures(condition), *emit.captures(body), *(x for x in init if x.type is not TOKEN)]
+    return _over_segments(emit, emit.call(_count(condition, body), *given), body, init, indexed=False)
+
+
+def _count(condition: Node, body: Node) -> Function:
+    """(captures of the condition, captures of the body, *init but for tokens) -> how often the loop runs. A function of
+    its own, never inlined, because its effects, of which nothing comes, start with a token of their own."""
+    emit, function = AdjointEmit(), function_of(body)
+    assert isinstance(condition.type, Closure) and isinstance(body.type, Closure)
+    tests = [Parameter("test", t) for t in condition.type.capture_types]
+    steps, carried = _fresh(body.type, indexed=False)
+    trips = emit.closure(_counting(function, len(carried)), steps)
+    wide = emit.closure(widen(function_of(condition), [INT64]), tests)
+    start = [emit.op("token") if x.type is TOKEN else x for x in carried]
+    counted = emit.op("while_loop", wide, trips, *start, emit.integer(0))
+    parameters = [*tests, *steps, *(x for x in carried if x.type is not TOKEN)]
+    made = emit.function(f"{function.name}_count", parameters, emit.item(counted, len(carried)))
+    made.is_opaque = True
+    return made
+
+
+def _counting(function: Function, carried: int) -> Function:
+    """The body with one more carried value, the number of the iteration."""
+    emit, trips = AdjointEmit(), Parameter("trips", INT64)
     parameters = [Parameter(p.name, p.type) for p in function.parameters]
-    (result,) = _copied(inner, function, parameters)
-    following = [*(inner.item(result, i) for i in range(first)), inner.op("add", trips, inner.integer(1))]
-    counting = inner.function(f"{function.name}_counting", [*parameters, trips], inner.tuple(following))
-    wide = emit.closure(widen(function_of(condition), [INT64]), emit.captures(condition))
-    start = [emit.op("token") if x.type is TOKEN else x for x in init]
-    counted = emit.op("while_loop", wide, emit.closure(counting, emit.captures(body)), *start, emit.integer(0))
-    return _over_segments(emit, emit.item(counted, first), body, init, indexed=False)
+    (result,) = _copied(emit, function, parameters)
+    following = [*(emit.item(result, i) for i in range(carried)), emit.op("add", trips, emit.integer(1))]
+    return emit.function(f"{function.name}_counting", [*parameters, trips], emit.tuple(following))
 
 
 def _copied(emit: AdjointEmit, function: Function, operands: list[Parameter] | list[Node]) -> list[Node]:

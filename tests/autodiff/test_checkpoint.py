@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+import arignote as ag
 from arignote.autodiff.check import pulled
 from arignote.ir.evaluate import evaluate
 from arignote.ir.graph import Apply, Function, Node, Parameter, functions_below, nodes_of
@@ -97,3 +100,27 @@ def test_it_runs_the_function_again_and_saves_only_operands() -> None:
     calls = [n for n in nodes_of(made) if isinstance(n, Apply) and n.op.name == "call"]
     assert [x.type for c in calls for x in c.inputs[1:] if x.type is VECTOR] == [VECTOR]
     assert np.allclose(evaluate(made, array(3), 1.0)[0], evaluate(pulled(g, (True,)), array(3), 1.0)[0])
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_effects_happen_once(order: int, capsys: Any) -> None:
+    def program(x: float, n: int) -> float:
+        i = 0
+        while i < n:
+            print("turn", i)
+            assert x > 0.0
+            x = np.sin(x)
+            i += 1
+        for j in range(2):
+            print("last", j)
+            x = x * x
+        return x
+
+    program(0.7, 3)
+    expected = capsys.readouterr().out
+    derived, wanted = ag.checkpoint(program), program
+    for _ in range(order):
+        derived, wanted = ag.grad(derived), ag.grad(wanted)
+    found = derived(0.7, 3)
+    assert capsys.readouterr().out == expected
+    assert found == pytest.approx(wanted(0.7, 3), rel=1e-12)
