@@ -18,6 +18,7 @@ from arignote.frontend.scope import HOOKS
 from arignote.frontend.values import (
     ArrayValue,
     BoundMethod,
+    ChoiceValue,
     DictValue,
     FunctionValue,
     ListValue,
@@ -46,7 +47,7 @@ RULES = {"custom_vjp": ("defvjp",), "custom_jvp": ("defjvp",)}
 
 def get_attribute(context: Context, base: Value, name: str) -> Value:
     """base.name"""
-    if is_union(base):
+    if is_union(base) or isinstance(base, ChoiceValue):
         return split(context, base, lambda value: get_attribute(context, value, name))
     if isinstance(base, Static) and not is_number(base):
         return _of_object(context, base.object, name)

@@ -14,7 +14,7 @@ import numpy as np
 
 from arignote.frontend import numbers
 from arignote.frontend.attributes import get_attribute, replace
-from arignote.frontend.cases import agreed, ask_union, is_union, narrowed, split, split_inside
+from arignote.frontend.cases import agreed, ask_union, is_union, narrowed, split, split_inside, tag_node
 from arignote.frontend.iterate import length
 from arignote.frontend.names import read_name
 from arignote.frontend.numpy_table import METHODS, lookup
@@ -283,7 +283,8 @@ def _issubclass(context: Context, arguments: list[Value], keywords: dict[str, Va
 def _type(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
     value = narrowed(context, arguments[0])
     if is_union(value):
-        return ChoiceValue(value.tag, tuple([Static(type_of(option)) for option in value.options]))
+        tag = context.scalar(tag_node(context, value), True)
+        return ChoiceValue(tag, tuple([Static(type_of(option)) for option in value.options]))
     return Static(type_of(value))
 
 

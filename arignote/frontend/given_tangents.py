@@ -207,10 +207,10 @@ class _Given:
                 return [self._node(tree, other, place, own[0], own[1])]
 
             tag = context.scope.emit.op("tag", parameters[0])
-            return switch(context, tag, range(len(tree.alternatives)), case, [tangent_type(tree.type)])
+            return switch(context, tag, range(len(tree.alternatives)), case, [tangent_type(tree.node_type)])
 
         key = ("tangent", tree, other, self.what)
-        return call_made(context, key, f"tangent_of_{tree.name}", [like, node], [tangent_type(tree.type)], build)[0]
+        return call_made(context, key, f"tangent_of_{tree.name}", [like, node], [tangent_type(tree.node_type)], build)[0]
 
     def _node(self, tree: TreeDefinition, other: TreeDefinition, place: int, like: Node, given: Node) -> Node:
         """The tangent of a node that is this alternative."""
@@ -220,12 +220,12 @@ class _Given:
         problem = f"{self.what} must have the structure of the value: a node is of another class"
         if match_ is None:
             context.raise_if(TRUE, ValueError, problem)
-            return null_tangent(context, tree.type)
+            return null_tangent(context, tree.node_type)
         unequal = emit.op("not_equal", emit.op("tag", given), emit.integer(match_))
         context.raise_if(unequal, ValueError, problem)
         if spec is NONE:
-            return null_tangent(context, tree.type)
+            return null_tangent(context, tree.node_type)
         leaves, nodes = payload(context, like, tree, place), payload(context, given, other, match_)
         tangents = self._units(self.run(spec, leaves, Flat(other.unfolded[match_], nodes, [])))
-        alternative = tree.type.definition.tangent_alternative(place)
-        return emit.op("inject", emit.tuple(tangents), type=tangent_type(tree.type), alternative=alternative)
+        alternative = tree.node_type.definition.tangent_alternative(place)
+        return emit.op("inject", emit.tuple(tangents), type=tangent_type(tree.node_type), alternative=alternative)

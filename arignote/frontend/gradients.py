@@ -140,9 +140,9 @@ def moving(nodes: Sequence[Node], types: Sequence[Type]) -> list[Node | None]:
 def _tree_gradient(context: Context, tree: TreeDefinition, primal: Node, cotangent: Node | None) -> Node:
     """The gradient of a whole tree. Without a cotangent, a tree of zeros."""
     wanted = gradient_definition(tree)
-    has_tangent = is_differentiable(tree.type)
+    has_tangent = is_differentiable(tree.node_type)
     if cotangent is None and has_tangent:
-        cotangent = null_tangent(context, tree.type)
+        cotangent = null_tangent(context, tree.node_type)
     given = [primal, cotangent] if cotangent is not None and has_tangent else [primal]
 
     def build(parameters: list[Node]) -> list[Node]:
@@ -153,9 +153,9 @@ def _tree_gradient(context: Context, tree: TreeDefinition, primal: Node, cotange
             return [_node_gradient(context, tree, wanted, place, own)]
 
         tag = context.scope.emit.op("tag", parameters[0])
-        return switch(context, tag, range(len(tree.alternatives)), case, [wanted.type])
+        return switch(context, tag, range(len(tree.alternatives)), case, [wanted.node_type])
 
-    return call_made(context, ("gradient", tree), f"gradient_of_{tree.name}", given, [wanted.type], build)[0]
+    return call_made(context, ("gradient", tree), f"gradient_of_{tree.name}", given, [wanted.node_type], build)[0]
 
 
 def null_tangent(context: Context, type_: Type) -> Node:
@@ -200,7 +200,7 @@ def _node_gradient(
 
     def of_cotangent() -> list[Node]:
         emit, cotangent = context.scope.emit, context.scope.bring(given[1], outer)
-        tangents = context.emit("project", cotangent, alternative=tree.type.definition.tangent_alternative(place))
+        tangents = context.emit("project", cotangent, alternative=tree.node_type.definition.tangent_alternative(place))
         return gradient(moving([emit.item(tangents, n) for n in range(len(types))], types))
 
     zeros: list[Node | None] = [None] * len(types)

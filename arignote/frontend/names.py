@@ -201,7 +201,7 @@ def value_of(
                 return ListValue(_elements(context, part, leaf, scope, owner), roots())
             case RecursiveOf():
                 definition = tree_definition_of(context, part)
-                return RecursiveValue(definition, (leaf(definition.type), scope), roots())
+                return RecursiveValue(definition, (leaf(definition.node_type), scope), roots())
             case UnionOf():
                 tag = ScalarValue(leaf(INT64), scope, True)
                 return UnionValue(tag, tuple([make(child) for child in part.alternatives]))

@@ -23,10 +23,14 @@ Facts = dict[Node, frozenset[int]]
 
 def home_of(node: Node, scope: Scope) -> Node:
     """The node of an enclosing scope that this one stands for."""
+    return _home(node, scope)[0]
+
+
+def _home(node: Node, scope: Scope) -> tuple[Node, Scope]:
     while True:
         outer = scope.outer.get(node)
         if outer is None or scope.parent is None:
-            return node
+            return node, scope
         node, scope = outer, scope.parent
 
 
@@ -43,7 +47,12 @@ def key_of(value: Several) -> Node | None:
     if isinstance(value, RecursiveValue):
         return home_of(*value.state)
     tag = tag_of(value)
-    return home_of(tag.node, tag.scope) if isinstance(tag, ScalarValue) else None
+    if not isinstance(tag, ScalarValue):
+        return None
+    node, scope = _home(tag.node, tag.scope)
+    if isinstance(node, Apply) and node.op.name == "tag":
+        return home_of(node.inputs[0], scope)
+    return node
 
 
 def is_nothing(context: Context, value: RecursiveValue) -> bool:
@@ -67,7 +76,7 @@ def possible(context: Context, value: Several) -> tuple[int, ...]:
     if isinstance(tag.node, Constant):
         return (int(tag.node.value),)
     every = range(len(value.options))
-    known = context.facts.get(home_of(tag.node, tag.scope))
+    known = context.facts.get(key_of(value))  # type: ignore[arg-type]
     return tuple(every) if known is None else tuple([place for place in every if place in known])
 
 

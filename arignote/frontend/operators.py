@@ -17,6 +17,7 @@ from arignote.frontend.trees import call_made, tree_node
 from arignote.frontend.values import (
     ArrayValue,
     BoundMethod,
+    ChoiceValue,
     DictValue,
     FunctionValue,
     ListValue,
@@ -163,8 +164,20 @@ def compare_named(context: Context, name: str, method: str, left: Value, right: 
     if _sequence(left) is not None and _sequence(left) == _sequence(right):
         return _compare_sequences(context, name, method, left, right)
     if name in ("equal", "not_equal") and not isinstance(left, ArrayValue) and not isinstance(right, ArrayValue):
-        return Static(name == "not_equal")
+        same = _equal_by_identity(context, left, right)
+        if same is not None:
+            return same if name == "equal" else negate(context, same)
     _not_ordered(context, method, left, right)
+
+
+def _equal_by_identity(context: Context, left: Value, right: Value) -> Value | None:
+    """Whether two values are equal that are of different classes, or functions, or classes; None where more must be
+    known."""
+    functions = FunctionValue | ChoiceValue
+    if isinstance(left, functions) or isinstance(right, functions):
+        return identical(context, left, right)
+    classes = HOOKS["class_of"](left), HOOKS["class_of"](right)
+    return Static(False) if None not in classes and classes[0] is not classes[1] else None
 
 
 def _equal_trees(context: Context, left: RecursiveValue, right: RecursiveValue) -> Value:

@@ -11,8 +11,8 @@ alternatives. So types stay finite however deep the data is nested.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
+from weakref import WeakValueDictionary
 
 from arignote.frontend.families import Family, family_of, link_fields
 from arignote.frontend.join import join, tag_of, widen
@@ -28,7 +28,7 @@ NONE: Spec = StaticOf(None)
 class TreeDefinition:
     """What recursive data may be. Equal definitions are the same object; see `definition`."""
 
-    __slots__ = ("family", "alternatives", "_type", "_unfolded", "_samples")
+    __slots__ = ("family", "alternatives", "_type", "_unfolded", "_samples", "__weakref__")
 
     def __init__(self, family: Family, alternatives: tuple[Spec, ...]) -> None:
         self.family, self.alternatives = family, alternatives
@@ -52,8 +52,8 @@ class TreeDefinition:
         return self._unfolded
 
     @property
-    def type(self) -> Union:
-        """The type of the graph: the payload of an alternative is the tuple of its leaves."""
+    def node_type(self) -> Union:
+        """The type of a node in the graph: the payload of an alternative is the tuple of its leaves."""
         if self._type is None:
             made = UnionDefinition(self.name)
             self._type = Union(made)
@@ -80,10 +80,15 @@ class TreeDefinition:
         return self.name
 
 
-@cache
+_interned: WeakValueDictionary[tuple[Family, tuple[Spec, ...]], TreeDefinition] = WeakValueDictionary()
+
+
 def definition(family: Family, alternatives: tuple[Spec, ...]) -> TreeDefinition:
     """The definition with these alternatives."""
-    return TreeDefinition(family, alternatives)
+    known = _interned.get((family, alternatives))
+    if known is None:
+        known = _interned[family, alternatives] = TreeDefinition(family, alternatives)
+    return known
 
 
 def children(spec: Spec) -> tuple[Spec, ...]:

@@ -284,7 +284,7 @@ def _leaf_types(spec: Spec, found: list[Type]) -> None:
         case "array" | "node" | "contents":
             found.append(spec[1])
         case "recursive":
-            found.append(spec[1].type)
+            found.append(spec[1].node_type)
         case "sequence" | "elements":
             found.append(list_type(spec[1]))
         case "partial":

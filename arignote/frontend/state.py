@@ -68,7 +68,7 @@ def flatten_state(context: Context, mutable: Mutable) -> Flat:
         spec = "contents", mutable.type
     elif isinstance(mutable, RecursiveValue):
         flattener.nodes.append(context.scope.bring(*state))
-        spec = "contents", mutable.definition.type
+        spec = "contents", mutable.definition.node_type
     elif isinstance(state, Elements):
         assert isinstance(mutable, ListValue)
         spec = flattener.stale(mutable) or ("elements", flattener.add_elements(state))

@@ -42,27 +42,27 @@ def option_of(context: Context, value: RecursiveValue, place: int) -> Value:
 def payload(context: Context, node: Node, definition: TreeDefinition, place: int) -> list[Node]:
     """The leaves of an alternative."""
     found = context.emit("project", node, alternative=place)
-    return [context.scope.emit.item(found, n) for n in range(len(definition.type.alternatives[place].items))]  # type: ignore[attr-defined]
+    return [context.scope.emit.item(found, n) for n in range(len(definition.node_type.alternatives[place].items))]  # type: ignore[attr-defined]
 
 
 def inject(context: Context, nodes: Sequence[Node], definition: TreeDefinition, place: int) -> Node:
     """A node from the leaves of an alternative."""
     emit = context.scope.emit
-    return emit.op("inject", emit.tuple(nodes), type=definition.type, alternative=place)
+    return emit.op("inject", emit.tuple(nodes), type=definition.node_type, alternative=place)
 
 
 def to_tree(context: Context, flat: Flat, definition: TreeDefinition, where: Node | None) -> Node:
     """None, a record, one of several such, or a tree with fewer alternatives, as a tree of this definition."""
     if where is None or flat.spec is NONE:
         return _to_tree(context, flat, definition)
-    nothing = lambda: [context.scope.emit.op("undefined", type=definition.type)]  # noqa: E731
+    nothing = lambda: [context.scope.emit.op("undefined", type=definition.node_type)]  # noqa: E731
     outer = context.scope
 
     def make() -> list[Node]:
         nodes = [context.scope.bring(node, outer) for node in flat.nodes]
         return [_to_tree(context, Flat(flat.spec, nodes, flat.roots), definition)]
 
-    return choose_nodes(context, where, make, nothing, [definition.type])[0]
+    return choose_nodes(context, where, make, nothing, [definition.node_type])[0]
 
 
 def _to_tree(context: Context, flat: Flat, definition: TreeDefinition) -> Node:
@@ -93,7 +93,7 @@ def _one_of(context: Context, flat: Flat, definition: TreeDefinition) -> Node:
         inside = [context.scope.bring(node, outer) for node in nodes]
         return [_to_tree(context, Flat(spec, inside, []), definition)]
 
-    return switch(context, tag, range(len(parts)), case, [definition.type])[0]
+    return switch(context, tag, range(len(parts)), case, [definition.node_type])[0]
 
 
 def switch(
@@ -122,9 +122,9 @@ def _converted(context: Context, node: Node, source: TreeDefinition, target: Tre
             return [_to_tree(context, Flat(spec, leaves, [None] * cell_count(spec)), target)]
 
         tag = context.scope.emit.op("tag", tree)
-        return switch(context, tag, range(len(source.alternatives)), case, [target.type])
+        return switch(context, tag, range(len(source.alternatives)), case, [target.node_type])
 
-    return call_made(context, ("convert", source, target), f"as_{target.name}", [node], [target.type], build)[0]
+    return call_made(context, ("convert", source, target), f"as_{target.name}", [node], [target.node_type], build)[0]
 
 
 def call_made(
@@ -224,9 +224,9 @@ def mapped(
             return [inject(context, mapped(context, key, part, iter(leaves), change), tree, place)]
 
         tag = context.scope.emit.op("tag", parameters[0])
-        return switch(context, tag, range(len(tree.alternatives)), case, [tree.type])
+        return switch(context, tag, range(len(tree.alternatives)), case, [tree.node_type])
 
-    return call_made(context, (key, tree), f"{key}_{tree.name}", [next(nodes)], [tree.type], build)
+    return call_made(context, (key, tree), f"{key}_{tree.name}", [next(nodes)], [tree.node_type], build)
 
 
 def as_node(context: Context, record: RecordValue) -> RecordValue:
@@ -237,12 +237,13 @@ def as_node(context: Context, record: RecordValue) -> RecordValue:
     target = node_spec(flat.spec)
     if target[0] == "unreadable":
         context.error(f"a part of this {record.cls.__name__} {target[1]}", hint=target[2])
-    if target == flat.spec:
-        return record
-    wide = coerce(context, flat, target)
-    made = rebuild(target, wide.nodes, context.scope, wide.roots)
-    assert isinstance(made, RecordValue)
-    return made
+    items: list[Value] = []
+    for item, spec, wanted in zip(context.read(record), flat.spec[2], target[2], strict=True):
+        if spec != wanted:
+            wide = coerce(context, flatten(context, item), wanted)
+            item = rebuild(wanted, wide.nodes, context.scope, wide.roots)
+        items.append(item)
+    return RecordValue(record.cls, record.names, items, record.roots, record.touched)
 
 
 HOOKS["to_tree"] = to_tree

@@ -365,3 +365,9 @@ def function_returned_from_branches(x, k):
         return lambda v: v * x
 
     return pick(k)(x)
+
+
+@program(lambda: call(1.0), lambda: call(-1.0))
+def equality_of_functions(c):
+    chosen = np.sin if c > 0 else np.cos
+    return chosen == np.sin, chosen is np.cos, chosen != np.sin, type(c) == float, None == c  # noqa: E711, E721

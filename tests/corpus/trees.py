@@ -604,3 +604,29 @@ def _words(seed):
 @program(lambda: call(0.3 * np.random.default_rng(0).normal(size=(8, 7)), _words(1)), differentiable=(0, 1), ulps=16)
 def tree_lstm(weights, tree):
     return np.sum(_tree_lstm(tree, weights)[0] ** 2)
+
+
+@program(lambda: call(formula()), lambda: call(Number(2.0)), lambda: call(Variable()))
+def class_of_a_node(expression):
+    if type(expression) is Number:
+        return expression.value, type(expression).__name__
+    return -1.0, type(expression).__name__
+
+
+@program(lambda: call(3))
+def fields_of_a_root_set_in_a_loop(n):
+    tree = Tree(1.0)
+    for i in range(n):
+        tree.value += i
+        tree.left = Tree(tree.value, tree.left)
+    return tree
+
+
+@program(lambda: call(3))
+def array_in_a_node_written(n):
+    tree = ArrayTree(np.zeros(2))
+    tree.values[0] = 3.0
+    tree.values += 1.0
+    for i in range(n):
+        tree.values[1] += i
+    return tree.values
