@@ -1,14 +1,18 @@
-"""Derivatives composed of `grad` and `vjp`, written in the compiled language itself and compiled like any program."""
+"""Derivatives composed of `grad`, `jvp` and `vjp`, written in the compiled language and compiled like any program."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from arignote.api.transforms import grad, jit, jvp, vjp
+from arignote.api.compiled import make_compiled
+from arignote.api.transforms import Argnums, Target, argnums_of, as_written, grad, jit, jvp, require_callable, vjp
 from arignote.api.vmap import vmap
+from arignote.frontend.jacobian import PROGRAMS
+from arignote.frontend.values import MAKER_ATTRIBUTE
 
 
 def hvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -20,54 +24,99 @@ def hvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]
     return _hvp(fun, len(primals))(tuple(primals), tuple(tangents))
 
 
-_hvp_programs: dict[tuple[Any, int], Any] = {}
-
-
+@functools.lru_cache(maxsize=4096)
 def _hvp(fun: Callable[..., Any], count: int) -> Any:
-    known = _hvp_programs.get((fun, count))
-    if known is None:
-        gradient = grad(fun, argnums=tuple(range(count)))
+    gradient = grad(fun, argnums=tuple(range(count)))
 
-        def program(primals: Any, tangents: Any) -> Any:
-            _, pullback = vjp(gradient, *primals)
-            return pullback(tangents)
+    def program(primals: Any, tangents: Any) -> Any:
+        _, pullback = vjp(gradient, *primals)
+        return pullback(tangents)
 
-        known = _hvp_programs[fun, count] = jit(program)
-    return known
+    return jit(program)
 
 
-def hessian(fun: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The Hessian of a scalar function of one array of shape S: an array of shape S + S, by forward over reverse mode.
+def hessian(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The Hessian of a scalar function, by forward over reverse mode; of one array of shape S, an array of shape S + S.
 
-    Raises DifferentiationError where the argument is not an array of floats.
+    argnums, has_aux: as for `grad`. Of trees, it is the tree of the argument whose leaves are trees of the argument.
+    Raises DifferentiationError with respect to an argument that holds no float.
     """
-    return jacfwd(grad(fun))
+    return jacfwd(grad(fun, argnums, has_aux), argnums, has_aux)
 
 
-def jacrev(fun: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The Jacobian, by reverse mode, of a function from one array (shape S) to one array (shape T): shape T + S.
+def jacrev(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The Jacobian, by reverse mode: of a function from an array (shape S) to an array (shape T), shape T + S.
 
-    The rows are pulled back at once.
+    argnums: the arguments to differentiate by: a position, a name, or a tuple of them, which gives a tuple
+    has_aux: `fun` returns (value, anything); the result is (Jacobian, anything)
+
+    Of trees, it is the tree of the value whose leaves are trees of the argument. All rows are pulled back at once.
     """
-
-    def jacobian(x: Any) -> Any:
-        value, pullback = vjp(fun, x)
-        basis = np.eye(value.size, dtype=value.dtype).reshape((value.size, *value.shape))
-        rows = vmap(lambda row: pullback(row)[0])(basis)
-        return rows.reshape(value.shape + x.shape)
-
-    return jit(jacobian)
+    return _jacobian("jacrev", fun, argnums, has_aux)
 
 
-def jacfwd(fun: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The Jacobian, by forward mode, of a function from one array (shape S) to one array (shape T): shape T + S.
+def jacfwd(fun: Callable[..., Any], argnums: Argnums = 0, has_aux: bool = False) -> Callable[..., Any]:
+    """The Jacobian, by forward mode: like `jacrev`, but all columns are computed at once."""
+    return _jacobian("jacfwd", fun, argnums, has_aux)
 
-    The columns are computed at once.
-    """
 
-    def jacobian(x: Any) -> Any:
-        basis = np.eye(x.size, dtype=x.dtype).reshape((x.size, *x.shape))
-        columns = vmap(lambda column: jvp(fun, (x,), (column,))[1], out_axes=-1)(basis)
-        return columns.reshape(columns.shape[:-1] + x.shape)
+def _jacobian(kind: str, fun: Callable[..., Any], argnums: Argnums, has_aux: bool) -> Callable[..., Any]:
+    require_callable(fun, kind)
+    transform = (kind, as_written(fun), argnums_of(argnums), bool(has_aux))
+    return make_compiled(Target(transform), as_written(fun), transform, plain=False)
 
-    return jit(jacobian)
+
+def _rows(function: Any, chosen: Any, single: str | None, aux: str | None) -> Any:
+    """The Jacobian by reverse mode, a leaf of the value at a time."""
+    value, pullback, *beside = vjp(function, *chosen, has_aux=aux is not None)
+    outputs, inputs = float_leaves(value), float_leaves(chosen)
+    by = chosen[0] if single is not None else chosen
+    blocks = []
+    for place, output in enumerate(outputs):
+        before, after = [np.zeros_like(x) for x in outputs[:place]], [np.zeros_like(x) for x in outputs[place + 1 :]]
+        shape = np.shape(output)
+        basis = np.eye(np.size(output), dtype=np.asarray(output).dtype).reshape((np.size(output), *shape))
+        rows = vmap(lambda row: float_leaves(pullback(with_float_leaves(value, (*before, row, *after)))))(basis)  # noqa: B023
+        blocks.append(with_float_leaves(by, [_shaped(x, shape + np.shape(y)) for x, y in zip(rows, inputs)]))
+    result = with_float_leaves(value, blocks)
+    return result if aux is None else (result, beside[0])
+
+
+def _columns(function: Any, chosen: Any, single: str | None, aux: str | None) -> Any:
+    """The Jacobian by forward mode, a leaf of the arguments at a time."""
+    value, *beside = function(*chosen) if aux is not None else (function(*chosen),)
+    outputs, inputs = float_leaves(value), float_leaves(chosen)
+    by = chosen[0] if single is not None else chosen
+    found = []
+    for place, given in enumerate(inputs):
+        before, after = [np.zeros_like(x) for x in inputs[:place]], [np.zeros_like(x) for x in inputs[place + 1 :]]
+        shape = np.shape(given)
+        basis = np.eye(np.size(given), dtype=np.asarray(given).dtype).reshape((np.size(given), *shape))
+        columns = vmap(lambda column: float_leaves(
+            jvp(function, chosen, with_float_leaves(chosen, (*before, column, *after)), has_aux=aux is not None)[1]  # noqa: B023
+        ), out_axes=-1)(basis)  # fmt: skip
+        found.append([_shaped(x, np.shape(y) + shape) for x, y in zip(columns, outputs)])
+    blocks = [with_float_leaves(by, [column[place] for column in found]) for place in range(len(outputs))]
+    result = with_float_leaves(value, blocks)
+    return result if aux is None else (result, beside[0])
+
+
+def _shaped(x: Any, shape: Any) -> Any:
+    """An array of this shape; a number where there is no dimension."""
+    return x.reshape(shape) if len(shape) > 0 else x[0]
+
+
+def float_leaves(tree: Any) -> Any:
+    """The floats and arrays of floats in a tree, as a tuple. Known to the compiler."""
+    raise NotImplementedError("float_leaves is for compiled code")
+
+
+def with_float_leaves(tree: Any, leaves: Any) -> Any:
+    """The tree with other things in the places of its float leaves. Known to the compiler."""
+    raise NotImplementedError("with_float_leaves is for compiled code")
+
+
+PROGRAMS.update({"jacrev": _rows, "jacfwd": _columns})
+
+for _maker in (jacrev, jacfwd, float_leaves, with_float_leaves):
+    setattr(_maker, MAKER_ATTRIBUTE, _maker.__name__)

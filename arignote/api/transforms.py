@@ -83,11 +83,11 @@ def value_and_grad(fun: Callable[..., Any], argnums: Argnums = 0,
 def _derivative(kind: str, fun: Callable[..., Any], argnums: Argnums, has_aux: bool) -> Callable[..., Any]:
     require_callable(fun, kind)
     fun = as_written(fun)
-    transform = (kind, fun, _argnums(argnums), bool(has_aux))
+    transform = (kind, fun, argnums_of(argnums), bool(has_aux))
     return make_compiled(Target(transform), fun, transform, plain=False)
 
 
-def _argnums(given: Argnums) -> int | str | tuple[int | str, ...]:
+def argnums_of(given: Argnums) -> int | str | tuple[int | str, ...]:
     if isinstance(given, str):
         return given
     try:

@@ -11,6 +11,7 @@ from arignote.frontend import (  # noqa: F401  they register themselves
     calls,
     custom,
     fence,
+    jacobian,
     loop_statements,
     mapping,
     match_statement,

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 CUSTOM = ("custom_vjp", "custom_jvp")
 """Functions with derivative rules of their own."""
 
+JACOBIANS = ("jacrev", "jacfwd")
 NO_FLOAT = "there is no derivative with respect to "
 
 
@@ -61,6 +62,8 @@ def call_transformed(
         given = transform[2:]
         argnums, has_aux = (*given, *(0, False)[len(given) :])
         return _gradient(context, kind, function, argnums, has_aux, arguments, keywords)
+    if kind in JACOBIANS:
+        return HOOKS["jacobian"](context, kind, function, transform[2:], arguments, keywords)
     if kind == "checkpoint":
         return _checkpoint(context, function, transform[2], arguments, keywords)
     if kind == "vjp":
@@ -80,6 +83,8 @@ def call_maker(context: Context, kind: str, arguments: list[Value], keywords: di
         return HOOKS["vjp"](context, arguments[0], arguments[1:], keywords)
     if kind == "jit":
         return arguments[0]
+    if kind in ("float_leaves", "with_float_leaves"):
+        return HOOKS[kind](context, *arguments)
     if kind == "checkpoint":
         loops = dict(zip(("loops",), arguments[1:])) | keywords
         return TransformValue(kind, arguments[0], (bool(context.static(loops.get("loops", Static(True)), "loops")),))
@@ -94,7 +99,7 @@ def call_maker(context: Context, kind: str, arguments: list[Value], keywords: di
         options = {name: value for name, value in given.items() if name not in ("fun", "primals", "tangents")}
         has_aux = has_aux_of(context, "jvp", options)
         return HOOKS["jvp"](context, given["fun"], given["primals"], given["tangents"], has_aux)
-    if kind in ("grad", "value_and_grad"):
+    if kind in ("grad", "value_and_grad", *JACOBIANS):
         given = dict(zip(("argnums", "has_aux"), arguments[1:])) | keywords
         argnums = context.static(given.get("argnums", Static(0)), "argnums")
         has_aux = bool(context.static(given.get("has_aux", Static(False)), "has_aux"))
@@ -115,7 +120,7 @@ def _custom(context: Context, kind: str, arguments: list[Value], keywords: dict[
 def _checkpoint(context: Context, function: Value, loops: bool, arguments: list[Value],
                 keywords: dict[str, Value]) -> Value:  # fmt: skip
     """A call whose derivative runs the function again."""
-    instance, flat, whole = specialise_apply(context, function, arguments, keywords)
+    instance, flat, _ = specialise_apply(context, function, arguments, keywords)
     if instance is None or instance.function is None or instance.dead:
         return context.call(function, arguments, keywords)
     nodes = operands(context, instance, flat)
@@ -143,6 +148,10 @@ def call_transform(
     """Call a transformed function that was made inside compiled code."""
     if value.kind in CUSTOM:
         return HOOKS["custom"](context, value, arguments, keywords)
+    if value.kind in JACOBIANS:
+        return HOOKS["jacobian"](context, value.kind, value.function, value.options, arguments, keywords)
+    if value.kind == "restricted":
+        return HOOKS["restricted"](context, value, arguments)
     if value.kind == "checkpoint":
         return _checkpoint(context, value.function, value.options[0], arguments, keywords)
     if value.kind == "pullback":

@@ -38,8 +38,8 @@ def _ordered_rule(inputs: tuple[Node, ...]) -> Type:
 
 custom_vjp_call = Operation("custom_vjp_call", _vjp_rule, None, Structural(), can_fail=lambda node: True)
 """custom_vjp_call(primal, forward, backward, *operands; given, name): primal(*operands) -> result;
-forward(*operands) -> (result, residual); backward(residual, cotangent of the result, number of the call) -> cotangents of
-operands[given:]."""
+forward(*operands) -> (result, residual); backward(residual, cotangent of the result, number of the call) ->
+cotangents of operands[given:]."""
 
 custom_jvp_call = Operation("custom_jvp_call", _jvp_rule, None, Structural(), can_fail=lambda node: True)
 """custom_jvp_call(primal, pushforward, *operands; given, name): primal(*operands) -> result;

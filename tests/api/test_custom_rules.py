@@ -120,8 +120,10 @@ def test_arguments_without_derivative_and_globals():
     def apply(function, x):
         return function(x) * WEIGHTS
 
-    apply.defvjp(lambda function, x: (apply(function, x), x),
-                 lambda function, x, cotangent: (ag.grad(lambda y: np.sum(function(y)))(x) * WEIGHTS * cotangent,))  # fmt: skip
+    def backward(function, x, cotangent):
+        return (ag.grad(lambda y: np.sum(function(y)))(x) * WEIGHTS * cotangent,)
+
+    apply.defvjp(lambda function, x: (apply(function, x), x), backward)
     np.testing.assert_allclose(ag.grad(lambda x: np.sum(apply(np.sin, x)))(X), np.cos(X) * WEIGHTS, rtol=1e-14)
 
 
