@@ -362,11 +362,11 @@ class _Ownership:
                 self._drop_unused((statement.buffer,), live, out)
                 around = self._alive(live, outside)
                 out.append(statement)
-                statement.args = self._named(statement.args)
+                given, statement.args = statement.args, self._named(statement.args)
                 # Where there is no memory for it, what it would have taken over is given back.
                 owned = [x for x in statement.args if isinstance(x, Var) and x.type == BUFFER and x.id not in self.null]
                 statement.live = (*around, *owned)
-                self._consume(statement.args, live, outside, out)
+                self._consume(given, live, outside, out)
                 return
             case RaiseIf():
                 statement.live = self._alive(live, outside)
