@@ -77,9 +77,7 @@ def _find(code: CodeType, namespace: dict[str, Any]) -> FunctionNode:
     tree = _tree(code, namespace)
     candidates = list(_functions_at(tree, code))
     if code.co_name == "<lambda>" and len(candidates) > 1:
-        ranges = {position for position in code.co_positions() if None not in position}
-        exact = [node for node in candidates if _range(node.body) in ranges]  # type: ignore[arg-type]
-        candidates = exact or candidates
+        candidates = _innermost_around(code, candidates) or candidates
     if len(candidates) != 1:
         what = "no source" if not candidates else "several functions that could be the one"
         raise UnsupportedSyntaxError(
@@ -91,6 +89,18 @@ def _find(code: CodeType, namespace: dict[str, Any]) -> FunctionNode:
         span = Span(code.co_filename, code.co_name, found.lineno, found.col_offset, found.lineno)
         raise UnsupportedSyntaxError("`async def` is not supported in compiled code", span, "use a plain `def`")
     return found
+
+
+def _innermost_around(code: CodeType, nodes: list[FunctionNode]) -> list[FunctionNode]:
+    """Of the lambdas on one line the one whose body all of the code was written in, and no smaller one."""
+    places = [((line, column), (end_line, end_column)) for line, end_line, column, end_column in code.co_positions()
+              if None not in (line, end_line, column, end_column) and (line, column) != (end_line, end_column)]  # fmt: skip
+    first, last = min(place[0] for place in places), max(place[1] for place in places)
+    bodies = {node: _range(node.body) for node in nodes}  # type: ignore[arg-type]
+    around = [node for node, (line, end_line, column, end_column) in bodies.items()
+              if (line, column) <= first and last <= (end_line, end_column)]  # fmt: skip
+    start = max((bodies[node][0], bodies[node][2]) for node in around) if around else None
+    return [node for node in around if (bodies[node][0], bodies[node][2]) == start]
 
 
 def _tree(code: CodeType, namespace: dict[str, Any]) -> ast.Module:

@@ -190,7 +190,7 @@ def _leaves(context: Context, spec: Spec, nodes: Iterator[Node]) -> Iterator[Nod
     if isinstance(spec, StaticOf):
         if type(spec.value) in (bool, int, float):
             yield context.constant(spec.value)
-    elif spec[0] in ("tuple", "list", "dict", "record", "union", "choice"):
+    elif spec[0] in ("tuple", "list", "dict", "record", "union", "choice", "bound", "transform"):
         if spec[0] in ("union", "choice"):
             yield next(nodes)
         for part in spec[2]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from arignote.frontend.families import family_of_instances
 from arignote.frontend.functions import parts_of_function, returned_function
 from arignote.frontend.recursive import SELF, TreeDefinition, definition
-from arignote.frontend.spec import Spec, flatten
+from arignote.frontend.spec import Spec, flatten, show_spec
 from arignote.ir.describe import is_named_tuple_class
+from arignote.ir.functions import METHOD, partial_template
 from arignote.ir.structure import (
     ArrayOf,
     DataclassOf,
@@ -98,10 +99,14 @@ def structure_of(context: Context, spec: Spec) -> Structure:
             kind, places = returned_function(context, spec)
             held = parts_of_function(spec)
             return FunctionOf(kind, tuple([structure_of(context, held[place]) for place in places]))
+        case "bound":
+            return FunctionOf(METHOD, tuple([structure_of(context, part) for part in spec[2]]))
+        case "transform" if spec[1][0] == "partial":
+            return FunctionOf(partial_template(spec[1][1]), tuple([structure_of(context, part) for part in spec[2]]))
         case "again":
             context.error("a function that calls itself cannot be returned", hint="return the value that it gives")
     context.error(
-        f"a compiled function cannot return {spec[0]}",
+        f"a compiled function cannot return {show_spec(spec)}",
         hint="return numbers, arrays, or tuples, lists, dicts and dataclasses of them",
     )
 

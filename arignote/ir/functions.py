@@ -7,6 +7,7 @@ function that is given a new closure each time is compiled once; one that return
 
 from __future__ import annotations
 
+import functools
 import types
 import weakref
 from collections.abc import Sequence
@@ -50,6 +51,46 @@ class FunctionTemplate:
 
     def __repr__(self) -> str:
         return self.code.co_qualname
+
+
+class PartialTemplate:
+    """What partial applications share: of how many arguments, and which names. The items are the function and those."""
+
+    __slots__ = ("keywords", "__weakref__")
+
+    def __init__(self, keywords: tuple[str, ...]) -> None:
+        self.keywords = keywords
+
+    def make(self, items: Sequence[Any]) -> Any:
+        first = len(items) - len(self.keywords)
+        return functools.partial(*items[:first], **dict(zip(self.keywords, items[first:], strict=True)))
+
+    def __repr__(self) -> str:
+        return "partial"
+
+
+class MethodTemplate:
+    """What bound methods share. The items are the function and the instance."""
+
+    __slots__ = ("__weakref__",)
+
+    def make(self, items: Sequence[Any]) -> Any:
+        return types.MethodType(*items)
+
+    def __repr__(self) -> str:
+        return "method"
+
+
+METHOD = MethodTemplate()
+
+AnyTemplate = FunctionTemplate | PartialTemplate | MethodTemplate
+"""Arguments are described by the first only; the others are of results."""
+
+
+@functools.cache
+def partial_template(keywords: tuple[str, ...]) -> PartialTemplate:
+    """The one template of partial applications with these names."""
+    return PartialTemplate(keywords)
 
 
 _templates: weakref.WeakValueDictionary[Any, FunctionTemplate] = weakref.WeakValueDictionary()

@@ -29,7 +29,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from arignote.ir.functions import FunctionTemplate
+from arignote.ir.functions import AnyTemplate
 
 MANY = -1
 """A run-time size that is known not to be 1."""
@@ -241,10 +241,10 @@ class FunctionOf(Structure):
     """A Python function with what it captured: see `arignote.ir.functions`."""
 
     __slots__ = fields = ("template", "items")
-    template: FunctionTemplate
+    template: AnyTemplate
     items: tuple[Structure, ...]
 
-    def __new__(cls, template: FunctionTemplate, items: tuple[Structure, ...]) -> FunctionOf:
+    def __new__(cls, template: AnyTemplate, items: tuple[Structure, ...]) -> FunctionOf:
         items = tuple(items)
         return _intern(cls, (template, *items), (template, items))
 

@@ -174,3 +174,25 @@ def test_a_chain_of_functions_that_grows_in_recursion_names_both():
     message = refused(lambda n: factorial(n, lambda r: r), 3)
     assert "each call of factorial in itself is given a new function" in message
     assert message.count("<lambda> (line") == 2
+
+
+def test_returned_partials_and_methods():
+    class Line:
+        def at(self, x):
+            return 2.0 * x
+
+    found = Line()
+
+    @ag.jit
+    def several(x):
+        return functools.partial(lambda a, b, c=1.0: a * b + c, x, c=x * x), found.at
+
+    part, method = several(3.0)
+    assert type(part) is functools.partial and part(2.0) == 15.0 and part(2.0, c=0.0) == 6.0
+    assert method.__self__ is found and method(3.0) == 6.0
+
+
+def test_lambdas_in_lambdas_on_one_line():
+    thing = object()
+    assert (lambda y: apply(lambda v: v if thing is not None else -v, y))(2.0) == 3.0
+    assert apply((lambda k: lambda v: v * k)(3.0), 2.0) == 7.0
