@@ -7,6 +7,7 @@ from tests.corpus import (
     effects,
     functions,
     indexing,
+    lists,
     loops,
     matching,
     mutation,
@@ -19,6 +20,6 @@ from tests.corpus import (
 )
 from tests.corpus.program import REGISTERED, Program
 
-THEMES = (scalars, branches, loops, functions, recursion, structures, arrays, indexing, mutation, effects, algorithms,
-          optional, records, trees, matching)  # fmt: skip
+THEMES = (scalars, branches, loops, functions, recursion, structures, arrays, indexing, lists, mutation,
+          effects, algorithms, optional, records, trees, matching)  # fmt: skip
 PROGRAMS: list[Program] = list(REGISTERED)

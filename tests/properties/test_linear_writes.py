@@ -102,6 +102,47 @@ def set_by_a_function(a: float, n: int) -> Any:
     return np.sum(x)
 
 
+def appended(a: float, n: int) -> Any:
+    found = [a]
+    for _ in range(n):
+        found.append(found[-1] * 0.5 + a)
+    return sum(found)
+
+
+def replaced_in_a_list(a: float, n: int) -> Any:
+    found = [0.0] * n
+    for i in range(1, n):
+        found[i] = found[i - 1] * 0.5 + a
+    return sum(found)
+
+
+def pushed_and_popped(a: float, n: int) -> Any:
+    waiting, total, steps = [a], 0.0, 0
+    while waiting:
+        value = waiting.pop()
+        total += value
+        steps += 1
+        if steps < n:
+            waiting.append(value * 0.5 + a)
+    return total
+
+
+def lists_in_a_list(a: float, n: int) -> Any:
+    rows = [[] for _ in range(2)]
+    for i in range(n):
+        rows[i % 2].append(a * i)
+    return sum(rows[0]) * sum(rows[1])
+
+
+def rows_by_name(a: float, n: int) -> Any:
+    x = np.zeros((2, n))
+    for i in range(2):
+        row = x[i]
+        for j in range(1, n):
+            row[j] = row[j - 1] * 0.5 + a
+    return np.sum(x)
+
+
 PROGRAMS = [
     one_after_the_other,
     in_branches,
@@ -113,6 +154,11 @@ PROGRAMS = [
     in_a_record,
     windows,
     set_by_a_function,
+    appended,
+    replaced_in_a_list,
+    pushed_and_popped,
+    lists_in_a_list,
+    rows_by_name,
 ]
 
 
