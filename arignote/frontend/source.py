@@ -93,8 +93,11 @@ def _find(code: CodeType, namespace: dict[str, Any]) -> FunctionNode:
 
 def _innermost_around(code: CodeType, nodes: list[FunctionNode]) -> list[FunctionNode]:
     """Of the lambdas on one line the one whose body all of the code was written in, and no smaller one."""
-    places = [((line, column), (end_line, end_column)) for line, end_line, column, end_column in code.co_positions()
-              if None not in (line, end_line, column, end_column) and (line, column) != (end_line, end_column)]  # fmt: skip
+    known = [place for place in code.co_positions() if None not in place]
+    places = [((line, column), (end_line, end))
+              for line, end_line, column, end in known if (line, column) != (end_line, end)]  # fmt: skip
+    if not places:  # columns are not recorded
+        return []
     first, last = min(place[0] for place in places), max(place[1] for place in places)
     bodies = {node: _range(node.body) for node in nodes}  # type: ignore[arg-type]
     around = [node for node, (line, end_line, column, end_column) in bodies.items()
