@@ -409,6 +409,9 @@ def conditional_loop(
     """A loop that goes on while `test` holds; `also`: variables that it carries in any case.
 
     test(guarded): guarded, where it may fail and must not be evaluated once control has left the loop."""
+    if isinstance(node, ast.While) and any(isinstance(part, ast.NamedExpr) for part in ast.walk(node.test)):
+        _rotated_loop(context, node, test, body, also)
+        return
     loop = Loop(context, node, node.live_head, node.live_exit, False)  # type: ignore[union-attr]
     loop.guess(also)
     loop.interpret(body, None)

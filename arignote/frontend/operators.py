@@ -161,6 +161,8 @@ def compare_named(context: Context, name: str, method: str, left: Value, right: 
     overloaded = _overloaded(context, method, left, right)
     if overloaded is not None:
         return overloaded
+    if name == "not_equal" and any(find_method(context, value, "__eq__") is not None for value in (left, right)):
+        return negate(context, compare_named(context, "equal", "eq", left, right))
     if _sequence(left) is not None and _sequence(left) == _sequence(right):
         return _compare_sequences(context, name, method, left, right)
     if name in ("equal", "not_equal") and not isinstance(left, ArrayValue) and not isinstance(right, ArrayValue):

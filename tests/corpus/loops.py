@@ -402,3 +402,12 @@ def first_negative_product(x):
                 return x[i] * x[j]
             j += 1
         i += 1
+
+
+@program(lambda: call(3.0), lambda: call(-1.0), differentiable=(0,))
+def condition_that_assigns(t):
+    total = 0.0
+    while (u := 2.0 * t) > 0.0:
+        total += u * t
+        t = t - 1.0
+    return total

@@ -148,6 +148,16 @@ class Ordered:
     b: float
 
 
+@dataclass
+class Larger:
+    """Calls equal what it is larger than."""
+
+    a: float
+
+    def __eq__(self, other):
+        return self.a > other.a
+
+
 class Pair(NamedTuple):
     """A named tuple with a default and methods."""
 
@@ -209,6 +219,11 @@ def truth_and_length(a):
 def comparisons(a, b):
     v, w = Vector(a, b), Vector(b, a)
     return v < w, v == w, v != w, Ordered(a, b) < Ordered(b, a), Ordered(a, b) >= Ordered(a, a)
+
+
+@program(lambda: call(1.0, 2.0), lambda: call(2.0, 1.0))
+def equality_of_its_own(a, b):
+    return Larger(a) == Larger(b), Larger(a) != Larger(b), Larger(b) != Base(a)
 
 
 @program(lambda: call(3.0), differentiable=(0,))

@@ -630,3 +630,65 @@ def array_in_a_node_written(n):
     for i in range(n):
         tree.values[1] += i
     return tree.values
+
+
+@dataclass
+class Counted:
+    """A linked list with methods that call themselves."""
+
+    value: float
+    rest: Optional["Counted"] = None
+
+    def __len__(self):
+        return 1 + (len(self.rest) if self.rest is not None else 0)
+
+    def __getitem__(self, index):
+        return self.value if index == 0 else self.rest[index - 1]
+
+    def __contains__(self, value):
+        return self.value == value or (self.rest is not None and value in self.rest)
+
+    def __add__(self, other):
+        both = self.rest is not None and other.rest is not None
+        return Counted(self.value + other.value, self.rest + other.rest if both else None)
+
+    def mapped(self, function):
+        return Counted(function(self.value), self.rest.mapped(function) if self.rest is not None else None)
+
+    @property
+    def last(self):
+        return self if self.rest is None else self.rest.last
+
+    @classmethod
+    def of(cls, values):
+        made = None
+        for i in range(len(values)):
+            made = cls(values[len(values) - 1 - i], made)
+        return made
+
+
+@program(lambda: call(Counted(1.0, Counted(2.0, Counted(3.0)))), lambda: call(Counted(1.0, Counted(5.0))))
+def methods_that_call_themselves(link):
+    return len(link), link[1], 2.0 in link, 9.0 in link, link.last.value, link + link, link.mapped(lambda v: v * v)
+
+
+@program(lambda: call([1.0, 2.0, 3.0]))
+def made_by_a_class_method(values):
+    return Counted.of(values)
+
+
+@program(lambda: call(small_tree()), lambda: call(Tree(1.0)))
+def nodes_in_tuples_dicts_and_records(tree):
+    pair = (tree, 0)
+    while pair[0] is not None:
+        pair = (pair[0].left, pair[1] + 1)
+    state = {"tree": tree, "n": 0}
+    while state["tree"] is not None:
+        state["tree"] = state["tree"].right
+        state["n"] += 1
+    return pair[1], state["n"]
+
+
+@program(lambda: call(small_tree()), lambda: call(small_tree().right), edges=[lambda: call(Tree(1.0))])
+def one_child_or_the_other(tree):
+    return (tree.left or tree.right).value
