@@ -103,7 +103,9 @@ class Adjoint:
 
     def is_steady(self, place: Place) -> bool:
         """Whether the backward can compute the value at a place from what it has anyway."""
-        return place.capture is None and (place.node in self.steady or isinstance(place.node, Constant))
+        if not self.steady or place.capture is not None:
+            return False  # outside of loops one form of a function serves all its calls
+        return place.node in self.steady or isinstance(place.node, Constant)
 
     def forwarded(self, nodes: Iterable[Node]) -> frozenset[Node]:
         return frozenset(self.forward[x] for x in nodes)
