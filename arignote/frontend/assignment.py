@@ -94,6 +94,9 @@ def assign_name(context: Context, name: str, value: Value, line: int) -> None:
 def _unpack(context: Context, target: ast.Tuple | ast.List, value: Value) -> None:
     names = target.elts
     star = next((n for n, item in enumerate(names) if isinstance(item, ast.Starred)), None)
+    if star is not None and isinstance(value, ListValue) and value.is_sequence:
+        _unpack_sequence(context, names, star, value)
+        return
     items = _items_to_unpack(context, value, len(names), star)
     if star is None:
         if len(items) != len(names):
@@ -107,6 +110,26 @@ def _unpack(context: Context, target: ast.Tuple | ast.List, value: Value) -> Non
         middle = ListValue(tuple(items[star : len(items) - after]))
         items = [*items[:star], middle, *items[len(items) - after :]]
     for name, item in zip(names, items):
+        assign(context, name.value if isinstance(name, ast.Starred) else name, item)
+
+
+def _unpack_sequence(context: Context, names: list[ast.expr], star: int, value: ListValue) -> None:
+    """`a, *b, c = items` of a list of run-time length."""
+    size = context.node(length(context, value))
+    context.raise_if(
+        context.emit("less", size, context.constant(len(names) - 1)),
+        ValueError,
+        f"not enough values to unpack (expected at least {len(names) - 1}, got ",
+        ("int64", True, size),
+        ")",
+    )
+    after = len(names) - star - 1
+    for place, name in enumerate(names):
+        if isinstance(name, ast.Starred):
+            index = Static(slice(star, -after or None))
+        else:
+            index = Static(place if place < star else place - len(names))
+        item = HOOKS["getitem"](context, value, index)
         assign(context, name.value if isinstance(name, ast.Starred) else name, item)
 
 

@@ -68,7 +68,19 @@ def _tuple(context: Context, node: ast.Tuple) -> Value:
 
 @evaluates(ast.List)
 def _list(context: Context, node: ast.List) -> Value:
-    return ListValue(tuple(evaluate_items(context, node.elts)))
+    if not any(isinstance(item, ast.Starred) for item in node.elts):
+        return ListValue(tuple(evaluate_items(context, node.elts)))
+    result: Value = ListValue(())
+    for item in node.elts:  # what is spread out may be of run-time length
+        spread = isinstance(item, ast.Starred)
+        value = context.evaluate(item.value if isinstance(item, ast.Starred) else item)
+        context.at(item)
+        if not spread:
+            value = ListValue((value,))
+        elif not (isinstance(value, ListValue) and value.is_sequence):
+            value = ListValue(tuple(context.elements(value)))
+        result = binary_values(context, ast.Add, result, value)
+    return result
 
 
 def evaluate_items(context: Context, nodes: list[ast.expr]) -> list[Value]:

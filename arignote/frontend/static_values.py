@@ -8,7 +8,7 @@ import numpy as np
 
 from arignote.frontend import numbers
 from arignote.frontend.cases import agreed, ask_union, is_union
-from arignote.frontend.iterate import length
+from arignote.frontend.iterate import items_now, length
 from arignote.frontend.numpy_table import lookup, matmul_of
 from arignote.frontend.operators import (
     find_method,
@@ -21,6 +21,7 @@ from arignote.frontend.values import (
     ArrayValue,
     DictValue,
     FunctionValue,
+    LazyValue,
     ListValue,
     RangeValue,
     RecordValue,
@@ -52,6 +53,9 @@ def static(context: Context, value: Value) -> Any:
             return HOOKS if any(item is HOOKS for item in items) else tuple(items)
         case ListValue() if not value.is_sequence:
             items = [static(context, item) for item in context.read(value)]
+            return HOOKS if any(item is HOOKS for item in items) else items
+        case LazyValue() if not value.used and value.source is not None and HOOKS["has_known_items"](context, value.source):
+            items = [static(context, item) for item in items_now(context, value)]
             return HOOKS if any(item is HOOKS for item in items) else items
         case DictValue():
             pairs = {key: static(context, item) for key, item in context.read(value)}
