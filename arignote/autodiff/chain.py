@@ -38,7 +38,9 @@ def _product(emit: AdjointEmit, cotangent: Node, partial: Node, singular: bool) 
     if not singular:
         return product
     zero = emit.constant(0, dtype_of(cotangent.type))
-    vain = emit.op("logical_and", emit.op("equal", cotangent, zero), emit.op("logical_not", emit.op("isfinite", partial)))
+    vain = emit.op(
+        "logical_and", emit.op("equal", cotangent, zero), emit.op("logical_not", emit.op("isfinite", partial))
+    )
     return emit.op("select", vain, zero, product)
 
 
@@ -68,6 +70,10 @@ def add_masked(emit: AdjointEmit, a: Node, b: Node) -> Node | None:
     return emit.op("select", left[0], *sums)
 
 
+_FINITE = frozenset("multiply exp exp2 expm1 sinh cosh".split())
+"""As factors these are taken as finite."""
+
+
 def is_singular(node: Apply, position: int) -> bool:
     """Whether the partial by this operand may be infinite or NaN where the operation itself is well defined."""
     derivative = node.op.derivative
@@ -75,7 +81,7 @@ def is_singular(node: Apply, position: int) -> bool:
         return False
     if node.op.name == "multiply":
         other = node.inputs[1 - position]
-        return isinstance(other, Apply) and other.op.name != "multiply" and is_singular(other, 0)
+        return isinstance(other, Apply) and other.op.name not in _FINITE and is_singular(other, 0)
     if not derivative.singular:
         return False
     last = node.inputs[-1]

@@ -16,14 +16,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from arignote.frontend.coercion import coerce
-from arignote.frontend.given_tangents import cotangent_leaves
-from arignote.frontend.gradients import gradients_of, null_tangent
+from arignote.frontend.custom_results import called, cotangents, fitted_leaves, moving_values, pair, tangents_of
 from arignote.frontend.instances import Instance, bind, emit_call, result_roots, specialise_apply
-from arignote.frontend.join import is_unreadable, join, widen
+from arignote.frontend.join import is_unreadable, widen
 from arignote.frontend.names import captured
 from arignote.frontend.scope import HOOKS, Scope
-from arignote.frontend.spec import Flat, Rebuilder, Spec, cell_count, flatten, leaf_types, rebuild, show_spec
+from arignote.frontend.spec import Flat, Rebuilder, Spec, cell_count, flatten, leaf_types, rebuild
 from arignote.frontend.transforms import at_run_time
 from arignote.frontend.values import FunctionValue, Memory, Static, TransformValue, TupleValue, Value
 from arignote.ir.errors import DifferentiationError
@@ -31,15 +29,7 @@ from arignote.ir.graph import Function, Node, Parameter, substitute
 from arignote.ir.types import (
     INT64,
     TOKEN,
-    Array,
-    List,
     Tuple,
-    Type,
-    Union,
-    dims_of,
-    dtype_of,
-    fits,
-    is_differentiable,
     tangent_type,
 )
 
@@ -281,7 +271,7 @@ def _make(context: Context, rules: Rules) -> None:
     primal = _Body(context, rules, "primal", rules.spec)
     with primal.interpreting() as whole:
         value = context.call(whole.items[0], _call_arguments(rules, whole))
-        nodes = _fitted(context, rules, "", value)
+        nodes = fitted_leaves(context, rules, "", value)
     finish = _finish_vjp if rules.kind == "custom_vjp" else _finish_jvp
     others = finish(context, rules)
     for body in (primal, *others):
@@ -336,9 +326,9 @@ def _finish_vjp(context: Context, rules: Rules) -> dict[_Body, Callable[[], None
     """Interpret the forward and the backward rule."""
     forward = _Body(context, rules, "forward", rules.spec)
     with forward.interpreting() as whole:
-        value = _called(context, whole.items[1], _call_arguments(rules, whole))
-        out, kept = _pair(context, rules, "forward rule", "(value, residual)", value)
-        nodes = _fitted(context, rules, "forward rule", out)
+        value = called(context, whole.items[1], _call_arguments(rules, whole))
+        out, kept = pair(context, rules, "forward rule", "(value, residual)", value)
+        nodes = fitted_leaves(context, rules, "forward rule", out)
         residual = flatten(context, kept, across=True)
         if is_unreadable(residual.spec):
             context.error(f"the residual of {rules.name} differs in type from path to path", DifferentiationError)
@@ -350,11 +340,11 @@ def _finish_vjp(context: Context, rules: Rules) -> dict[_Body, Callable[[], None
     seed = Parameter("cotangent", tangent_type(rules.result_type))
     with backward.interpreting() as whole:
         parts = context.scope.emit.items(seed)[int(rules.effects) :]
-        cotangent = _moving(context, [rules.target], parts)[0]
+        cotangent = moving_values(context, [rules.target], parts)[0]
         without, saved = whole.items[3], rebuild(residual.spec, kept_leaves, context.scope)
         assert isinstance(without, TupleValue)
-        value = _called(context, whole.items[2], [*without.items, saved, cotangent])
-        found = _cotangents(context, rules, value, iter(shapes))
+        value = called(context, whole.items[2], [*without.items, saved, cotangent])
+        found = cotangents(context, rules, value, iter(shapes))
     assert rules.second is not None
     second = rules.second
 
@@ -396,11 +386,11 @@ def _finish_jvp(context: Context, rules: Rules) -> dict[_Body, Callable[[], None
     with push.interpreting() as whole:
         _, rule, without, others = whole.items
         assert isinstance(without, TupleValue)
-        directions = TupleValue(tuple(_moving(context, rules.argument_specs, tangents)))
-        value = _called(context, rule, [*without.items, others, directions])
-        out, tangent = _pair(context, rules, "rule", "(value, tangent)", value)
-        nodes = _fitted(context, rules, "rule", out)
-        found = _tangents(context, rules, tangent, nodes)
+        directions = TupleValue(tuple(moving_values(context, rules.argument_specs, tangents)))
+        value = called(context, rule, [*without.items, others, directions])
+        out, tangent = pair(context, rules, "rule", "(value, tangent)", value)
+        nodes = fitted_leaves(context, rules, "rule", out)
+        found = tangents_of(context, rules, tangent, nodes)
 
     def define() -> None:
         emit = push.scope.emit
@@ -409,113 +399,6 @@ def _finish_jvp(context: Context, rules: Rules) -> dict[_Body, Callable[[], None
         _define(rules.first, push, [*_parameters(push), *tangents], result)
 
     return {push: define}
-
-
-# What rules return ---------------------------------------------------------------------------------------------------
-
-
-def _moving(context: Context, specs: Sequence[Spec], nodes: Sequence[Node]) -> list[Value]:
-    """Tangents or cotangents with the structures of these specs; the nodes of what carries none are units."""
-    types = [type_ for spec in specs for type_ in leaf_types(spec)]
-    return gradients_of(context, specs, [n for n, type_ in zip(nodes, types, strict=True) if is_differentiable(type_)])
-
-
-def _called(context: Context, rule: Value, arguments: Sequence[Value]) -> Value:
-    """Call a rule. What is wrong with what it returns is wrong at its `return`."""
-    context.returned_at = None
-    value = context.call(rule, arguments)
-    context.span = context.returned_at or context.span
-    return value
-
-
-def _pair(context: Context, rules: Rules, what: str, wanted: str, value: Value) -> tuple[Value, Value]:
-    if not isinstance(value, TupleValue) or len(value.items) != 2:
-        context.error(f"the {what} of {rules.name} must return a pair {wanted}, got {context.show(value)}",
-                      DifferentiationError)  # fmt: skip
-    return value.items[0], value.items[1]
-
-
-def _fitted(context: Context, rules: Rules, what: str, value: Value) -> list[Node]:
-    """The leaves of a value with the types of the function's own result."""
-    flat = flatten(context, value)
-    target = rules.target
-    if _loose(flat.spec) == _loose(target):
-        return [_conformed(context, node, type_) for node, type_ in zip(flat.nodes, leaf_types(target), strict=True)]
-    if join(target, flat.spec) != target:
-        context.error(f"the {what} of {rules.name} gives {show_spec(flat.spec)}, where {rules.name} gives "
-                      f"{show_spec(target)}", DifferentiationError)  # fmt: skip
-    return coerce(context, flat, target).nodes
-
-
-def _loose(spec: Spec) -> Any:
-    """The spec without what is known of sizes."""
-    if not isinstance(spec, tuple):
-        return spec
-    if spec and spec[0] == "array":
-        return "array", dtype_of(spec[1]), len(dims_of(spec[1]))
-    return tuple([_loose(part) for part in spec])
-
-
-def _conformed(context: Context, node: Node, type_: Type) -> Node:
-    if fits(node.type, type_):
-        return node
-    assert isinstance(type_, Array)
-    return context.emit("broadcast_to", node, *context.scope.emit.sizes(node), dims=type_.dims)
-
-
-def _cotangents(context: Context, rules: Rules, value: Value, sizes: Iterator[Parameter]) -> list[Node]:
-    """What a backward rule returned, as one node for each leaf of the arguments that it is about."""
-    specs = rules.argument_specs
-    count = len(specs)
-    items = list(value.items) if isinstance(value, TupleValue) else None
-    if items is None or len(items) != count:
-        named = "one cotangent" if count == 1 else f"{count} cotangents, one for each argument"
-        context.error(f"the backward rule of {rules.name} must return a tuple of {named}, got {context.show(value)}",
-                      DifferentiationError, "return (cotangent,)" if count == 1 else "None stands for zero")  # fmt: skip
-    nodes: list[Node] = []
-    for position, (spec, item) in enumerate(zip(specs, items, strict=True)):
-        what = f"the cotangent of argument {position} that the backward rule of {rules.name} returns"
-        for type_, node in zip(leaf_types(spec), _leaves(context, spec, item, what), strict=True):
-            given = [next(sizes) for _ in dims_of(type_)]
-            known = zip(given, dims_of(type_), strict=True)
-            shape = [size if dim < 0 else context.scope.emit.integer(dim) for size, dim in known]
-            nodes.append(_shaped(context, node, type_, shape, what))
-    return nodes
-
-
-def _tangents(context: Context, rules: Rules, value: Value, like: Sequence[Node]) -> list[Node]:
-    """What a pushforward returned as the tangent, as one node for each leaf of the result."""
-    what = f"the tangent that the rule of {rules.name} returns"
-    leaves = _leaves(context, rules.target, value, what)
-    emit = context.scope.emit
-    return [_shaped(context, node, leaf.type, emit.sizes(leaf), what) for node, leaf in zip(leaves, like, strict=True)]
-
-
-def _leaves(context: Context, spec: Spec, value: Value, what: str) -> list[Node | None]:
-    if isinstance(value, Static) and value.object is None:
-        return [None] * len(leaf_types(spec))
-    return cotangent_leaves(context, spec, value, what)
-
-
-def _shaped(context: Context, node: Node | None, type_: Type, shape: Sequence[Node], what: str) -> Node:
-    """A tangent or cotangent of a leaf of this type: zeros for None; another shape is an error."""
-    emit = context.scope.emit
-    if not is_differentiable(type_):
-        return emit.tuple(())
-    if isinstance(type_, Union):
-        return null_tangent(context, type_) if node is None else node
-    if isinstance(type_, List):
-        context.error(f"{what}: of a list of run-time length it is not supported", DifferentiationError)
-    if node is None:
-        zero = emit.constant(0, dtype_of(type_))
-        return emit.op("broadcast_to", zero, *shape, dims=dims_of(type_)) if dims_of(type_) else zero
-    given = emit.sizes(node)
-    for axis, (one, wanted) in enumerate(zip(given, shape, strict=True)):
-        if one is not wanted:
-            wrong = context.emit("not_equal", one, wanted)
-            context.raise_if(wrong, ValueError, f"{what} has size ", ("int64", True, one), f" along axis {axis}, "
-                             "expected ", ("int64", True, wanted))  # fmt: skip
-    return _conformed(context, node, type_)
 
 
 HOOKS["custom"] = call_custom

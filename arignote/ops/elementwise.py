@@ -23,8 +23,10 @@ from arignote.ops.derivative import Derivative, Partials, Refused, Rules, Zero
 from arignote.ops.term import Term, select
 
 LOG2, LOG10 = float(np.log(2)), float(np.log(10))
-SINGULAR = frozenset("log log2 log10 log1p sqrt cbrt arcsin arccos arccosh arctanh gammaln".split())
-"""Functions whose slope is infinite somewhere in their domain, or that have one outside of it."""
+SINGULAR = frozenset(
+    "log log2 log10 log1p sqrt cbrt arcsin arccos arccosh arctanh gammaln exp exp2 expm1 sinh cosh".split()
+)
+"""Functions whose slope is infinite somewhere in their domain, or outside of it, or overflows."""
 
 TWO_OVER_SQRT_PI = float(2 / np.sqrt(np.pi))
 
@@ -175,17 +177,15 @@ def _is_sum_of_squares(node: Node) -> bool:
 
 def _slope_of_root(x: Term, out: Term) -> Term:
     if _is_sum_of_squares(x.node):
-        return select(out.equals(0), 0, 0.5 / _radius(out), like=out)
+        is_zero = out.equals(0)
+        return select(is_zero, 0, 0.5 / select(is_zero, 1, out, like=out), like=out)
     return 0.5 / out
 
 
-def _radius(out: Term) -> Term:
-    """The denominator of the derivative of a distance, which is taken as 0 where the distance is 0."""
-    return select(out.equals(0), 1, out, like=out)
-
-
-def _squared_radius(x: Term, y: Term) -> Term:
-    return _radius(x * x + y * y)
+def _over(x: Term, radius: Term) -> Term:
+    """x / radius, a part of the slope of a distance, which is taken as 0 where the distance is 0."""
+    is_zero = radius.equals(0)
+    return select(is_zero, 0, x / select(is_zero, 1, radius, like=radius), like=radius)
 
 
 def _unary(name: str, reference: Callable[..., Any], partial: Callable[[Term, Term], Term | float]) -> Operation:
@@ -244,8 +244,8 @@ ARITHMETIC = (
     _op("fmax", _any, np.fmax, _number_of, commutative=True),
     _op("fmin", _any, np.fmin, _number_of, commutative=True),
     _op("arctan2", _float, np.arctan2,
-        Partials((lambda y, x, out: x / _squared_radius(x, y), lambda y, x, out: -(y / _squared_radius(x, y))))),
-    _op("hypot", _float, np.hypot, Partials((lambda x, y, out: x / _radius(out), lambda x, y, out: y / _radius(out)))),
+        Partials((lambda y, x, out: _over(x, x * x + y * y), lambda y, x, out: -_over(y, x * x + y * y)))),
+    _op("hypot", _float, np.hypot, Partials((lambda x, y, out: _over(x, out), lambda x, y, out: _over(y, out)))),
     _op("copysign", _float, np.copysign,
         Partials((lambda x, y, out: select(x.equals(0), 0, out / x, like=x), lambda x, y, out: 0.0))),
 )  # fmt: skip
