@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from arignote.frontend import sequences
 from arignote.frontend.cases import for_each_case, is_union, split
 from arignote.frontend.context import StaticRequired
+from arignote.frontend.elements import forget_length, has_parts, item_of_known
 from arignote.frontend.iterate import elements, is_structural, length
 from arignote.frontend.numpy_table import getitem as get_array_item
 from arignote.frontend.numpy_table import inplace
@@ -112,9 +113,9 @@ def _run_time_item(context: Context, base: Value, items: tuple[Value, ...], inde
     if items and all(map(is_function, items)):
         return _run_time_function(context, base, items, index)
     if index.origin is None and not context.loops_to_unroll:
-        if isinstance(base, ListValue) and sequences.has_parts(context, base) and sequences.forget_length(context, base):
+        if isinstance(base, ListValue) and has_parts(context, base) and forget_length(context, base):
             return sequences.get_item(context, base, index)
-        found = sequences.item_of_known(context, items, index, name)
+        found = item_of_known(context, items, index, name)
         if found is not None:
             return found
     _refuse_run_time_index(context, base, index)
@@ -197,7 +198,7 @@ def set_item(context: Context, base: Value, index: Value, value: Value, operatio
 def _set_list_item(context: Context, base: ListValue, index: Value, value: Value) -> None:
     items = list(context.read(base))
     if not context.is_static(index) and isinstance(index, ScalarValue):
-        if index.origin is None and not context.loops_to_unroll and sequences.forget_length(context, base):
+        if index.origin is None and not context.loops_to_unroll and forget_length(context, base):
             sequences.set_item(context, base, index, value)
             return
         _refuse_run_time_index(context, base, index)

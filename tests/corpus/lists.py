@@ -179,7 +179,12 @@ def list_of_a_recursive_function(n):
     return halves(n)
 
 
-@program(lambda: call(numbers(3), 1), lambda: call(numbers(3), -1), edges=[lambda: call(numbers(3), 3)], differentiable=(0,))
+@program(
+    lambda: call(numbers(3), 1),
+    lambda: call(numbers(3), -1),
+    edges=[lambda: call(numbers(3), 3)],
+    differentiable=(0,),
+)
 def one_of_several_arrays(x, k):
     return [x, x * 2.0, x * 3.0][k]
 
