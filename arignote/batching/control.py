@@ -28,7 +28,7 @@ def _call(walk: Batching, node: Apply) -> Stepped:
     values, masks = captures(walk, node.inputs[0])
     values += [walk.values[x] for x in node.inputs[1:]]
     masks += tuple([walk.masks[x] for x in node.inputs[1:]])
-    made = walk.batcher.batch(function_of(node.inputs[0]), masks, walk.batch.dim)
+    made = walk.batcher.batch(function_of(node.inputs[0]), masks, walk.batch.dim, in_loop=walk.in_loop)
     closure = walk.emit.closure(made.function)
     return walk.emit.apply(node.op, closure, *made.operands(walk.batch, values), **dict(node.attributes)), made.mask
 
@@ -43,9 +43,9 @@ def _cond(walk: Batching, node: Apply) -> Stepped:
     if walk.masks[condition]:
         return select_branches(walk, node, given)
     functions, dim, batch = list(map(function_of, branches)), walk.batch.dim, walk.batcher.batch
-    made = [batch(f, masks, dim) for f, (_, masks) in zip(functions, given, strict=True)]
+    made = [batch(f, masks, dim, None, walk.in_loop) for f, (_, masks) in zip(functions, given, strict=True)]
     mask = union(made[0].mask, made[1].mask)
-    made = [batch(f, masks, dim, mask) for f, (_, masks) in zip(functions, given, strict=True)]
+    made = [batch(f, masks, dim, mask, walk.in_loop) for f, (_, masks) in zip(functions, given, strict=True)]
     sides = [_closure(walk, m, values) for m, (values, _) in zip(made, given, strict=True)]
     return walk.emit.op("cond", walk.values[condition], *sides), mask
 
@@ -89,7 +89,7 @@ def _operand_masks(walk: Batching, operands: Sequence[Node], given: int) -> tupl
 def _batched_closure(walk: Batching, closure: Node, masks: tuple[Mask, ...],
                      wanted: Mask) -> tuple[Batched, list[Node]]:  # fmt: skip
     values, flags = captures(walk, closure)
-    return walk.batcher.batch(function_of(closure), flags + masks, walk.batch.dim, wanted), values
+    return walk.batcher.batch(function_of(closure), flags + masks, walk.batch.dim, wanted, walk.in_loop), values
 
 
 def _widened(walk: Batching, made: Batched, operands: Sequence[Node], masks: tuple[Mask, ...]) -> list[Node]:
@@ -129,12 +129,12 @@ def _loop(walk: Batching, node: Apply, count: Node | None, skip: int) -> Stepped
     carried: tuple[Mask, ...] = tuple([walk.masks[x] for x in init])
     while True:
         flags = masks + (False,) * skip + carried
-        made = batch(body, flags, dim)
+        made = batch(body, flags, dim, None, True)
         grown = union(carried, made.mask)
         if grown == carried:
             break
         carried = grown
-    made = batch(body, flags, dim, carried)
+    made = batch(body, flags, dim, carried, True)
     head = count if count is not None else _condition(walk, node.inputs[0], carried)
     start = [widen(walk.batch, walk.values[x], t, walk.masks[x], m)
              for x, t, m in zip(init, types, carried, strict=True)]  # fmt: skip
@@ -154,7 +154,7 @@ def _condition(walk: Batching, closure: Node, carried: tuple[Mask, ...]) -> Node
     flags = masks + carried
     if not any(map(some, flags)):
         return walk.values[closure]
-    made = walk.batcher.batch(function_of(closure), flags, walk.batch.dim)
+    made = walk.batcher.batch(function_of(closure), flags, walk.batch.dim, in_loop=True)
     if some(made.mask):
         raise CannotBatch(DIFFERENT_COUNTS)
     return _closure(walk, made, values)

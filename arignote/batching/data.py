@@ -141,6 +141,6 @@ def _raise_first(walk: Batching, node: Apply, failing: Node) -> Node:
 STEPS = {
     "tuple": _tuple, "closure": _tuple, "item": _part, "captured": _part, "list_new": _list_new,
     "list_push": _list_push, "list_set": _list_set, "list_get": _list_get, "list_pop": _list_pop,
-    "list_take": _list_take, "list_length": _list_length, "inject": _union, "tag": _union, "project": _union, "after": _after,
-    "fork": _fork, "ordered": _ordered, "raise_if": _raise_if,
+    "list_take": _list_take, "list_length": _list_length, "inject": _union, "tag": _union, "project": _union,
+    "after": _after, "fork": _fork, "ordered": _ordered, "raise_if": _raise_if,
 }  # fmt: skip

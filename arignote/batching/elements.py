@@ -7,6 +7,7 @@ known to have the same shape; at the end of the whole mapped function they are c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ from arignote.ir.types import INT64, TOKEN, Array, Closure, List, Tuple, Type, U
 from arignote.ir.types import parts as types_inside
 from arignote.ops.batching import Batch, CannotBatch
 from arignote.ops.emit import Emit
+
+SMALL = 16
+"""Entries of an array that may be copied without thought."""
 
 DIFFERENT_SHAPES = "all input arrays must have the same shape"
 
@@ -39,6 +43,8 @@ def apply_per_element(walk: Batching, node: Apply) -> tuple[Node, Mask]:
     """An application, done for each element; its results must be certain to have one shape."""
     if not have_one_shape(node, walk.masks):
         raise CannotBatch(f"the shape of what {node.op.name} gives may differ from element to element")
+    if walk.in_loop and any(_is_large(leaf) for leaf in _leaves(node.type)):
+        raise CannotBatch("arrays, which each iteration would copy")
     given = [Given(walk.values[x], x.type, walk.masks[x]) for x in node.inputs]
 
     def make(emit: Emit, operands: list[Node]) -> Node:
@@ -46,6 +52,13 @@ def apply_per_element(walk: Batching, node: Apply) -> tuple[Node, Mask]:
 
     result = each(walk.batch, f"each_{node.op.name}", given, node.type, make)
     return result, uniform(node.type, True)
+
+
+def _is_large(type_: Type) -> bool:
+    """Whether taking a value out of its stack and putting it back, in each iteration of a loop that may change one
+    entry of it, would cost more than the iteration itself."""
+    dims = dims_of(type_) if isinstance(type_, Array) else ()
+    return min(dims, default=0) < 0 or math.prod(dims) > SMALL
 
 
 def each(batch: Batch, name: str, given: Sequence[Given], type_: Type, make: Make, compare: bool = False) -> Node:

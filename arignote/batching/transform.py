@@ -37,7 +37,7 @@ class Batched:
         return [conform(batch.emit, x, p.type) for x, p in zip(given, wanted, strict=False)]
 
 
-Key = tuple[Function, tuple[Mask, ...], int, Mask]
+Key = tuple[Function, tuple[Mask, ...], int, Mask, bool]
 
 
 class Batcher:
@@ -47,9 +47,11 @@ class Batcher:
         self.made: dict[Key, Batched] = {}
         self.refused: dict[Key, str] = {}
 
-    def batch(self, function: Function, masks: tuple[Mask, ...], dim: int, wanted: Mask = None) -> Batched:
-        """The function for many elements. `wanted`: parts of the result to be mapped even if they are the same."""
-        key = (function, masks, dim, wanted)
+    def batch(self, function: Function, masks: tuple[Mask, ...], dim: int, wanted: Mask = None,
+              in_loop: bool = False) -> Batched:  # fmt: skip
+        """The function for many elements. `wanted`: parts of the result to be mapped even if they are the same;
+        `in_loop`: it runs once for each iteration of a loop, for all elements."""
+        key = (function, masks, dim, wanted, in_loop)
         if key in self.refused:
             raise CannotBatch(self.refused[key])
         found = self.made.get(key)
@@ -65,7 +67,7 @@ class Batcher:
         return found
 
     def _make(self, key: Key) -> Batched:
-        function, masks, dim, wanted = key
+        function, masks, dim, wanted, in_loop = key
         if not function.is_defined:
             raise CannotBatch(f"{function.name}, which is still being made")
         for parameter in function.parameters:
@@ -75,7 +77,7 @@ class Batcher:
         made = Batched(Function(f"{function.name}_batch", ()), masks, full, False)
         made.function.declare(batched_type(function.result_type, full, dim))
         self.made[key] = made
-        walk = Batching(self, function, made, dim)
+        walk = Batching(self, function, made, dim, in_loop)
         walk.run()
         walk.finish(wanted)
         return made
@@ -84,8 +86,8 @@ class Batcher:
 class Batching:
     """The walk over one function. `values` and `masks`: each node's batched form, and which parts of it are mapped."""
 
-    def __init__(self, batcher: Batcher, function: Function, made: Batched, dim: int) -> None:
-        self.batcher, self.function, self.made = batcher, function, made
+    def __init__(self, batcher: Batcher, function: Function, made: Batched, dim: int, in_loop: bool) -> None:
+        self.batcher, self.function, self.made, self.in_loop = batcher, function, made, in_loop
         emit = Emit()
         types = [p.type for p in function.parameters]
         parameters = [Parameter(p.name, batched_type(p.type, m, dim))

@@ -1,5 +1,7 @@
 """Loops that run differently often for each element."""
 
+import time
+
 import numpy as np
 import pytest
 
@@ -164,3 +166,30 @@ def test_no_nan_from_what_is_not_computed():
     for gradient in (ag.vmap(ag.grad(shrinking))(xs), ag.grad(lambda xs: np.sum(ag.vmap(shrinking)(xs)))(xs)):
         np.testing.assert_allclose(gradient, [ag.grad(shrinking)(x) for x in xs], rtol=1e-12)
         assert np.isfinite(gradient).all()
+
+
+def signed_sums(x):
+    y = x.copy()
+    for i in range(1, x.size):
+        if y[i] > 0:
+            y[i] += y[i - 1] * 0.5
+        else:
+            y[i] -= y[i - 1]
+    return y
+
+
+def test_writes_stay_cheap():
+    """An array that a branch writes into is not copied in each iteration."""
+    xs = random.normal(size=(4, 50))
+    np.testing.assert_allclose(ag.vmap(signed_sums)(xs), [signed_sums(x) for x in xs])
+    mapped, seconds = ag.vmap(signed_sums), []
+    for length in (4_000, 32_000):
+        xs = random.normal(size=(4, length))
+        mapped(xs)
+        times = []
+        for _ in range(7):
+            start = time.perf_counter()
+            mapped(xs)
+            times.append(time.perf_counter() - start)
+        seconds.append(min(times))
+    assert seconds[1] < 40 * seconds[0]  # eight times the length; were it quadratic, 64 times the time at least
