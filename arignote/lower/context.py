@@ -46,7 +46,8 @@ class Unit:
         self._site_numbers: dict[tuple[Any, ...], int] = {}
         self.procedures: dict[Function, str] = {}
         self.waiting: list[Function] = []
-        self.copies: dict[str, str] = {}
+        self.copies: set[str] = set()
+        """The types of elements of which arrays are copied."""
 
     def site(self, exception: type[BaseException], message: tuple[Any, ...], span: Span | None) -> int:
         """The number of an error site; equal sites are one."""
@@ -71,12 +72,6 @@ class Unit:
             self.waiting.append(function)
         return name
 
-    def copy(self, dtype: str) -> str:
-        """The name of the procedure that copies elements of a type; no function of a user has such a name."""
-        name = f"copy.{dtype}"
-        self.copies[name] = dtype
-        return name
-
 
 class Context:
     """The state of one procedure under construction."""
@@ -91,8 +86,6 @@ class Context:
         self.not_one: set[int] = set()
         """Size variables known not to be 1 by their types; a fact about the variable, so it holds wherever it is
         used."""
-        self.fresh: set[int] = set()
-        """Buffers allocated here: no parameter is among them."""
         self._real: dict[tuple[Any, ...], bool] = {}
         self.flags: dict[int, tuple[Operand, Operand]] = {}
         """Steps and strides that are 0 where an axis turns out to have size 1: what they are otherwise, and when."""
@@ -220,8 +213,7 @@ class Context:
         """A fresh contiguous array."""
         self._check_room(sizes)
         buffer, pointer = self.build.alloc(dtype, self.product(sizes))
-        self.fresh.add(buffer.id)
-        return Stored(dtype, buffer, pointer, sizes, self.strides(sizes), contiguous=True, fresh=True)
+        return Stored(dtype, buffer, pointer, sizes, self.strides(sizes), contiguous=True)
 
     def _check_room(self, sizes: tuple[Operand, ...]) -> None:
         """A product of sizes may exceed what an int64 holds, and must not look small then. Shapes that some array has
@@ -256,8 +248,7 @@ class Context:
         """The contents of a contiguous array in memory that nobody else sees: its own where that is the case, or a
         copy."""
         buffer, pointer = self.build.var("buffer"), self.build.var(array.pointer.type)
-        count, copy = self.product(array.sizes), self.unit.copy(array.dtype)
-        self.build.append(Own(buffer, pointer, array.buffer, array.pointer, count, copy))
+        self.build.append(Own(buffer, pointer, array.buffer, array.pointer, self.product(array.sizes)))
         return Stored(array.dtype, buffer, pointer, array.sizes, array.strides, contiguous=True)
 
     # Errors

@@ -29,8 +29,8 @@ from arignote.lower.context import Context, Unit, symbol_name
 from arignote.lower.control import call, run_body
 from arignote.lower.flatten import flatten, rebuild, types_of
 from arignote.lower.index_rules import writable
-from arignote.lower.loop_ir import INT64, Operand, Program, pointer_to
-from arignote.lower.memory import insert_ownership
+from arignote.lower.loop_ir import BUFFER, INT64, Operand, Program, pointer_to
+from arignote.lower.memory import copy_procedure, insert_ownership
 from arignote.lower.nests import GRAIN
 from arignote.lower.values import AnyValue, Stored
 
@@ -54,8 +54,8 @@ def lower(function: Function) -> Lowered:
     _entry(unit, function)
     while unit.waiting:
         _procedure(unit, unit.waiting.pop())
-    for name, dtype in unit.copies.items():
-        _copy_procedure(unit, name, dtype)
+    for dtype in sorted(unit.copies):
+        _copy_procedure(unit, dtype)
     return Lowered(unit.program, tuple(unit.sites), tuple(unit.prints))
 
 
@@ -80,15 +80,19 @@ def _procedure(unit: Unit, function: Function) -> None:
     _finish(unit, context, flatten(context, result, function.result_type))
 
 
-def _copy_procedure(unit: Unit, name: str, dtype: str) -> None:
-    """(address, count) -> (buffer, address): a copy of elements."""
-    context = Context(unit, name)
+def _copy_procedure(unit: Unit, dtype: str) -> None:
+    """(address, count) -> (buffer, address): a copy of elements. A placeholder has no memory to be copied."""
+    context = Context(unit, copy_procedure(dtype))
     build = context.build
     source, count = build.parameter(pointer_to(dtype)), build.parameter(INT64)
-    buffer, target = build.alloc(dtype, count)
-    with build.kernel([source], [target]), build.loop(count, vector=True, parallel=True, grain=GRAIN) as loop:
-        build.store(target, loop.index, build.load(source, loop.index))
-    _finish(unit, context, [buffer, target])
+    with build.branch(build.let("is_null", source)) as branch:
+        branch.yields(build.let("null", dtype=BUFFER), source)
+        branch.otherwise()
+        buffer, target = build.alloc(dtype, count)
+        with build.kernel([source], [target]), build.loop(count, vector=True, parallel=True, grain=GRAIN) as loop:
+            build.store(target, loop.index, build.load(source, loop.index))
+        branch.yields(buffer, target)
+    _finish(unit, context, list(branch.results))
 
 
 def _parameters(context: Context, function: Function, all_sizes: bool) -> list[AnyValue]:
@@ -101,12 +105,12 @@ def _parameters(context: Context, function: Function, all_sizes: bool) -> list[A
 
 def _finish(unit: Unit, context: Context, operands: list[Operand]) -> None:
     procedure = context.build.finish(*operands)
-    insert_ownership(procedure, context.build.var)
+    unit.copies |= insert_ownership(procedure, context.build.var)
     unit.program.add(procedure)
 
 
 def _own_results(context: Context, operands: list[Operand], type_: Type) -> list[Operand]:
-    """A result that another result, or a parameter, may share memory with is copied."""
+    """A result that another result (or what one holds), or a parameter, may share memory with is copied."""
     result: list[Operand] = []
     rest = list(operands)
     for leaf in _leaves(type_):
@@ -127,10 +131,6 @@ def _leaves(type_: Type) -> list[Type]:
 def _own_array(context: Context, leaf: Array, operands: list[Operand]) -> list[Operand]:
     buffer, pointer, *sizes = operands
     shape = tuple(sizes)
-    strides = context.strides(shape)
-    array = Stored(leaf.dtype, buffer, pointer, shape, strides, contiguous=True)  # type: ignore[arg-type]
-    if buffer.id in context.fresh:  # type: ignore[union-attr]
-        context.fresh.discard(buffer.id)  # type: ignore[union-attr]
-        return operands
+    array = Stored(leaf.dtype, buffer, pointer, shape, context.strides(shape), contiguous=True)  # type: ignore[arg-type]
     own = writable(context, array)
     return [own.buffer, own.pointer, *sizes]

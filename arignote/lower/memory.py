@@ -48,6 +48,7 @@ from arignote.lower.loop_ir import (
     Unique,
     Var,
     While,
+    element_of,
     is_pointer,
 )
 from arignote.lower.reuse import BodyUse, find_reuse, work_in_place
@@ -68,20 +69,27 @@ class Take:
 
 @dataclass(slots=True, eq=False)
 class Own:
-    """Between the lowering and this pass: the `count` elements of `source` in memory that nobody else sees. The
-    procedure `copy` copies them."""
+    """Between the lowering and this pass: the `count` elements of `source` in memory that nobody else sees."""
 
     buffer: Var
     pointer: Var
     source: Var
     source_pointer: Var
     count: Operand
-    copy: str
 
 
-def insert_ownership(procedure: Procedure, new_variable: Callable[[str], Var]) -> None:
-    """Insert Retain and Release, and the `live` lists of everything that can fail."""
-    _Ownership(procedure, new_variable).run()
+def copy_procedure(dtype: str) -> str:
+    """The name of the procedure (address, count) -> (buffer, address) that copies elements; functions of users have
+    other names."""
+    return f"copy.{dtype}"
+
+
+def insert_ownership(procedure: Procedure, new_variable: Callable[[str], Var]) -> set[str]:
+    """Insert Retain and Release, and the `live` lists of everything that can fail. Gives the types of elements for
+    which the procedure needs a `copy_procedure`."""
+    ownership = _Ownership(procedure, new_variable)
+    ownership.run()
+    return ownership.copied
 
 
 def _is_buffer(operand: Operand) -> bool:
@@ -91,6 +99,7 @@ def _is_buffer(operand: Operand) -> bool:
 class _Ownership:
     def __init__(self, procedure: Procedure, new_variable: Callable[[str], Var]) -> None:
         self.procedure, self.new_variable = procedure, new_variable
+        self.copied: set[str] = set()
         self.owner: dict[int, Var] = {}
         self.box: dict[int, Var] = {}
         self.alias: dict[int, Var] = {}
@@ -396,7 +405,9 @@ class _Ownership:
         unique = self.new_variable("bool")
         self.owner[taken_pointer.id] = taken
         self.alias[taken.id] = self._alias(source)
-        copy = Call((copied, copied_pointer), statement.copy, (taken_pointer, statement.count))
+        dtype = element_of(pointer.type)
+        self.copied.add(dtype)
+        copy = Call((copied, copied_pointer), copy_procedure(dtype), (taken_pointer, statement.count))
         yields = (taken, taken_pointer), (copied, copied_pointer)
         self._branch(If(unique, [], yields[0], [copy], yields[1], (buffer, pointer)), live, outside, out)
         self._plain(Unique(unique, taken), live, outside, out)

@@ -62,7 +62,6 @@ class Stored(Value):
     sizes: tuple[Operand, ...]
     strides: tuple[Operand, ...]
     contiguous: bool = False
-    fresh: bool = False
     uses: int = 0
 
 
