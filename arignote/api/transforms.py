@@ -112,7 +112,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[
     has_aux: `fun` returns (value, anything); the result is (value, pullback, anything)
 
     The pullback keeps what it needs. Where that is a list of run-time length (the values of a loop's iterations) or a
-    tree, which do not leave compiled code, it runs the function again.
+    tree, which do not leave compiled code, it runs the function again, with what that prints.
     """
     require_callable(fun, "vjp")
     value, plan, kept, aux = _kept_of(fun, bool(has_aux))(*primals)

@@ -46,3 +46,22 @@ def test_prints_happen_once(capfd):
 
     ag.grad(lambda x: np.sum(noisy(x)))(X)
     assert capfd.readouterr().out == "once\n"
+
+
+def test_prints_of_loops_and_recursion_happen_once(capfd):
+    def recursive(x, n):
+        print("rec", n)
+        return x if n == 0 else recursive(x * 1.5, n - 1) + x
+
+    @ag.checkpoint
+    def noisy(x):
+        for i in range(3):
+            print("loop", i)
+            x = np.sin(x) * x
+        return recursive(x, 2)
+
+    wanted = ["loop 0", "loop 1", "loop 2", "rec 2", "rec 1", "rec 0"]
+    ag.grad(noisy)(0.7)
+    assert capfd.readouterr().out.splitlines() == wanted
+    ag.grad(ag.grad(noisy))(0.7)
+    assert capfd.readouterr().out.splitlines() == wanted
