@@ -83,15 +83,6 @@ def class_inside(x):
     return x * Holder.value
 
 
-@expect(lambda: call(2.0), "UnsupportedSyntaxError", "match")
-def match_statement(x):
-    match x:  # here
-        case 1.0:
-            return 0.0
-        case _:
-            return x
-
-
 @expect(lambda: call(np.ones(2)), "UnsupportedSyntaxError", "format specification")
 def format_of_an_array(x):
     print(f"{x:.3f}")  # here

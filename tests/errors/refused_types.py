@@ -196,7 +196,7 @@ def branches_of_different_structure(x, flag):
     if flag:
         y = (x, x)
     else:
-        y = x
+        y = (x, x, x)
     return y
 
 
