@@ -13,7 +13,7 @@ from arignote.frontend import builtins_iteration, static_values, views  # noqa: 
 from arignote.frontend.attributes import call_record_method
 from arignote.frontend.branches import choose
 from arignote.frontend.builtins_table import BUILTINS, call_number_method, type_of
-from arignote.frontend.cases import is_union, split, split_first
+from arignote.frontend.cases import is_union, split, split_first, split_first_inside
 from arignote.frontend.construction import construct_dataclass, construct_named_tuple
 from arignote.frontend.containers import call_method
 from arignote.frontend.function_makers import GETTERS, lift_getter, lift_partial
@@ -134,7 +134,8 @@ def _call_object(context: Context, thing: Any, arguments: list[Value], keywords:
     if handler is not None:
         if thing not in TAKES_UNIONS:
             again = lambda given, named: _call_object(context, thing, given, named)  # noqa: E731
-            if (cases := split_first(context, arguments, keywords, again)) is not None:
+            in_cases = split_first if lookup(thing) is None else split_first_inside
+            if (cases := in_cases(context, arguments, keywords, again)) is not None:
                 return cases
         return handler(context, arguments, keywords)
     transform = getattr(thing, TRANSFORM_ATTRIBUTE, None)

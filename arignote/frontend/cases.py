@@ -16,7 +16,7 @@ from arignote.frontend.narrowing import Facts, Several, assume, key_of, learn, p
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.text import TextValue
 from arignote.frontend.trees import option_of, tree_node
-from arignote.frontend.values import RecursiveValue, ScalarValue, Static, TupleValue, UnionValue, Value
+from arignote.frontend.values import ListValue, RecursiveValue, ScalarValue, Static, TupleValue, UnionValue, Value
 from arignote.ir.errors import CompileError, TypeInferenceError
 from arignote.ir.graph import Node
 
@@ -237,8 +237,21 @@ def _replaced(arguments: Sequence[Value], place: int, value: Value) -> list[Valu
     return [*arguments[:place], value, *arguments[place + 1 :]]
 
 
+def split_first_inside(
+    context: Context, arguments: Sequence[Value], keywords: dict[str, Value], action: Callable[..., Value]
+) -> Value | None:
+    """Like `split_first`, for arguments that are one of several or tuples and lists that hold such."""
+    given = TupleValue((*arguments, *keywords.values()))
+
+    def with_values(values: Value) -> Value:
+        items = values.items  # type: ignore[attr-defined]
+        return action(list(items[: len(arguments)]), dict(zip(keywords, items[len(arguments) :], strict=True)))
+
+    return split_inside(context, given, with_values)
+
+
 def split_inside(context: Context, value: Value, action: Action) -> Value | None:
-    """The action for each case of the first union inside a tuple or a text; None if there is none."""
+    """The action for each case of the first union inside a tuple, a list or a text; None if there is none."""
     found = _first_inside(value)
     if found is None:
         return None
@@ -247,10 +260,16 @@ def split_inside(context: Context, value: Value, action: Action) -> Value | None
 
 
 def _first_inside(value: Value) -> tuple[UnionValue | RecursiveValue, Callable[[Value], Value]] | None:
-    """The first union inside a tuple or a text, and what makes the same with another value in its place."""
+    """The first union inside a tuple, a list or a text, and what makes the same with another value in its place."""
     if is_union(value):
         return value, lambda new: new
-    parts = value.items if isinstance(value, TupleValue) else value.parts if isinstance(value, TextValue) else ()
+    parts: Sequence[Any] = ()
+    if isinstance(value, TupleValue):
+        parts = value.items
+    elif isinstance(value, TextValue):
+        parts = value.parts
+    elif isinstance(value, ListValue) and not value.is_sequence:
+        parts = value.state
     for place, part in enumerate(parts):
         inner = part[0] if isinstance(part, tuple) else part
         found = _first_inside(inner) if isinstance(inner, Value) else None
@@ -262,6 +281,8 @@ def _first_inside(value: Value) -> tuple[UnionValue | RecursiveValue, Callable[[
 def _with_part(value: Value, place: int, make: Callable[[Value], Value], new: Value) -> Value:
     if isinstance(value, TupleValue):
         return TupleValue(tuple(_replaced(value.items, place, make(new))))
+    if isinstance(value, ListValue):
+        return ListValue(tuple(_replaced(value.state, place, make(new))))
     assert isinstance(value, TextValue)
     parts = list(value.parts)
     parts[place] = (make(new), parts[place][1])

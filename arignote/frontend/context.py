@@ -23,11 +23,14 @@ from arignote.frontend.values import (
     STALE_HINT,
     ArrayValue,
     Cell,
+    DictValue,
     Elements,
     Frame,
     Journal,
     Link,
+    ListValue,
     Memory,
+    RecordValue,
     RecursiveValue,
     ScalarValue,
     Static,
@@ -49,6 +52,14 @@ if TYPE_CHECKING:
 
 class Raised(Exception):
     """The program certainly raises here; what follows is never reached."""
+
+
+COPIES: dict[type[Value], str] = {
+    RecordValue: "make another: x = dataclasses.replace(x, field=value)",
+    ListValue: "write into a copy: x = list(x)",
+    DictValue: "write into a copy: x = dict(x)",
+}
+"""How to come by something that may be written into."""
 
 
 class StaticRequired(TypeInferenceError):
@@ -78,6 +89,7 @@ class Context:
         self.facts: Facts = {}
         self.conditions: dict[Node, tuple[Facts, Facts]] = {}
         self.is_first_guess = False
+        self.failure: tuple[Exception, Span | None, list[tuple[Span, str]]] | None = None
 
     # Interpretation
 
@@ -122,6 +134,12 @@ class Context:
         error = kind(message, self.span, hint, self.known_calls())
         error.raises = raises
         raise error
+
+    def note_failure(self, error: Exception) -> None:
+        """Remember at which line an exception was first met: should nobody expect it, it is reported there."""
+        known = self.failure is not None and self.failure[0] is error
+        if not known and not isinstance(error, CompileError | Raised):
+            self.failure = error, self.span, self.known_calls()
 
     def unreadable(self, message: str, hint: str) -> NoReturn:
         """Refuse to read a value that is not known, for this reason."""
@@ -305,7 +323,7 @@ class Context:
                 self.error(
                     f"this writes into {memory.owner}, which the caller would see",
                     WritesIntoArgument,
-                    hint="write into a copy: x = x.copy()",
+                    hint=COPIES.get(type(cell), "write into a copy: x = x.copy()"),
                 )
 
     def write(self, cell: Cell, state: Any) -> None:

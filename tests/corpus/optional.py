@@ -247,3 +247,10 @@ def pair_with_a_tag(c, x):
     if result[0] == "found":
         return result[1]
     return -1.0
+
+
+@program(ONE, OTHER)
+def optional_items_of_a_list(c, x):
+    first = np.array([x, 1.0]) if c > -9.0 else None
+    second = None if c > 9.0 else np.array([2.0 * x])
+    return np.concatenate([first, second]), np.stack((first, first))

@@ -220,6 +220,12 @@ def adds_in_place_to_an_argument(x):
     return np.sum(x)
 
 
+@expect(lambda: call(Pair(1.0, 2.0)._asdict()), "AliasingError", "x = dict(x)")
+def writes_into_a_dict_of_the_caller(tree):
+    tree["first"] = 5.0  # here
+    return tree
+
+
 @expect(lambda: call(np.ones(3)), "TypeInferenceError", "use slices")
 def rest_of_an_array(x):
     first, *rest = x  # here
