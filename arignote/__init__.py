@@ -28,6 +28,7 @@ try:
         AliasingError,
         CompileError,
         DifferentiationError,
+        InternalError,
         ShapeError,
         TypeInferenceError,
         UndefinedNameError,
@@ -42,12 +43,12 @@ finally:
 __version__ = "0.1.0"
 
 __all__ = [
-    "AliasingError", "CompileError", "DifferentiationError", "ShapeError", "TypeInferenceError", "UndefinedNameError",
-    "UnsupportedSyntaxError", "check_grads", "clear_cache", "config", "custom_jvp", "custom_vjp", "disable_jit",
-    "get_num_threads", "grad", "hessian", "hvp", "inspect", "jacfwd", "jacrev", "jit", "jvp", "random",
-    "set_num_threads", "stop_gradient", "value_and_grad", "vjp", "vmap",
+    "AliasingError", "CompileError", "DifferentiationError", "InternalError", "ShapeError", "TypeInferenceError",
+    "UndefinedNameError", "UnsupportedSyntaxError", "check_grads", "checkpoint", "clear_cache", "config", "custom_jvp",
+    "custom_vjp", "disable_jit", "get_num_threads", "grad", "hessian", "hvp", "inspect", "jacfwd", "jacrev", "jit",
+    "jvp", "random", "set_num_threads", "stop_gradient", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
 
-for _error in (AliasingError, CompileError, DifferentiationError, ShapeError, TypeInferenceError, UndefinedNameError,
-               UnsupportedSyntaxError):  # fmt: skip
+for _error in (AliasingError, CompileError, DifferentiationError, InternalError, ShapeError, TypeInferenceError,
+               UndefinedNameError, UnsupportedSyntaxError):  # fmt: skip
     _error.__module__ = __name__  # a traceback shows the name under which users can catch it

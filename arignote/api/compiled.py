@@ -13,7 +13,7 @@ from arignote import pipeline
 from arignote.api.config import config
 from arignote.frontend.specialise import RECURSION_LIMIT
 from arignote.frontend.values import TRANSFORM_ATTRIBUTE
-from arignote.ir.errors import CompileError, UnsupportedSyntaxError
+from arignote.ir.errors import CompileError, InternalError, UnsupportedSyntaxError
 from arignote.ir.structure import Structure, leaf_structures
 from arignote.runtime.dispatch import Dispatcher, Signature
 from arignote.runtime.encode import Capture
@@ -57,25 +57,36 @@ def deep_programs(name: str) -> Iterator[None]:
 def compile_specialisation(target: Any, function: Callable[..., Any], signature: Signature) -> CompiledSpecialisation:
     """Take the target (a function, or a transformed one) through the whole compiler for one signature."""
     with deep_programs(getattr(function, "__qualname__", repr(function))):
-        return _compile(target, call_form(function, signature), signature)
+        form = call_form(function, signature)
+        with failures_reported(target, form):
+            return _compile(target, form, signature)
+
+
+@contextmanager
+def failures_reported(target: Any, form: Form) -> Iterator[None]:
+    """Where a pass fails, the graph that it failed on is written to a file, and the error says so."""
+    try:
+        yield
+    except (CompileError, InternalError, RecursionError, MemoryError):
+        raise
+    except Exception as error:
+        from arignote.tools.reproduce import report
+
+        path = report(target, *form)
+        raise InternalError(error, replay=f"arignote replay {path}" if path else "") from error
 
 
 def _compile(target: Any, form: Form, signature: Signature) -> CompiledSpecialisation:
     from arignote.backends.llvm import compile_program
     from arignote.backends.llvm.text import ModuleText, global_name
 
-    try:
-        compilation = pipeline.run(target, *form)
-    except (CompileError, RecursionError):
-        raise
-    except Exception as error:  # a bug of the compiler, or a failure of what runs while compiling
-        _point_to_reproducer(error, target, form)
-        raise
+    compilation = pipeline.run(target, *form)
     lowered, specialised = compilation.lowered, compilation.specialised
     captures = tuple(Capture(c.container, c.key, c.structure) for c in specialised.captures)
     program = lowered.program
     inputs = [*signature.structures, *(c.structure for c in captures if c.structure is not None)]
     leaves = [leaf for structure in inputs for leaf in leaf_structures(structure)]
+
     def packed(module: ModuleText) -> str:
         """A program that may call itself runs on a large stack."""
         large = module.symbol("ag_on_large_stack", "i32", "ptr, ptr, ptr, ptr") if module.is_recursive else ""
@@ -84,15 +95,6 @@ def _compile(target: Any, form: Form, signature: Signature) -> CompiledSpecialis
     module = compile_program(program, symbols(), {PACKED: packed})
     return CompiledSpecialisation(module.address(), specialised.result, captures, lowered.sites, lowered.prints,
                                   packed=module.address(PACKED), keep_alive=module)  # fmt: skip
-
-
-def _point_to_reproducer(error: Exception, target: Any, form: Form) -> None:
-    """Where a pass failed, write the graph that it failed on to a file, and say so in the error."""
-    from arignote.tools.reproduce import report
-
-    path = report(target, *form)
-    if path is not None:
-        error.add_note(f"This is a bug of Arignote. To see it again: arignote replay {path}")
 
 
 PACKED = "packed_entry"

@@ -376,6 +376,9 @@ def inline(context: Context, function: FunctionValue, arguments: Sequence[Value]
     try:
         context.execute(definition.body)
         return _result(context)
+    except Exception as error:
+        context.note_failure(error)
+        raise
     finally:
         context.frame, context.span = outer, span
         for variable in variables.values():

@@ -29,7 +29,7 @@ from arignote.frontend.scope import Scope
 from arignote.frontend.spec import Spec, flatten, leaf_types
 from arignote.frontend.structures import structure_of
 from arignote.frontend.values import FunctionValue, ScalarValue, Value
-from arignote.ir.errors import CompileError, TypeInferenceError
+from arignote.ir.errors import CompileError, InternalError, TypeInferenceError
 from arignote.ir.graph import Apply, Function, Node, Parameter
 from arignote.ir.structure import (
     FunctionOf,
@@ -104,6 +104,11 @@ def specialise(
         if isinstance(error, StaticRequired) and attempt is not None:
             public.needs = attempt.arguments_in(error.value)
         raise public.with_traceback(error.__traceback__) from None
+    except (CompileError, RecursionError, MemoryError):
+        raise
+    except Exception as error:  # a bug of the front end: say at which line of the program
+        failure = attempt.context.failure if attempt is not None else None
+        raise InternalError(*(failure if failure is not None and failure[0] is error else (error,))) from error
     finally:
         sys.setrecursionlimit(limit)
 

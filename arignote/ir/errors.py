@@ -26,7 +26,7 @@ class CompileError(Exception):
     def __init__(self, message: str, span: Span | None = None, hint: str = "",
                  calls: Sequence[tuple[Span, str]] = ()) -> None:  # fmt: skip
         self.message, self.span, self.hint, self.calls = message, span, hint, tuple(calls)
-        super().__init__(render(self))
+        super().__init__(document(message, span, hint, self.calls))
 
 
 class UnsupportedSyntaxError(CompileError):
@@ -51,6 +51,18 @@ class DifferentiationError(CompileError):
 
 class AliasingError(CompileError):
     """A mutation whose effect would be visible through another reference, which compiled code does not reproduce."""
+
+
+class InternalError(Exception):
+    """A failure of the compiler itself, at a program that it should have compiled or refused. Its cause is the
+    exception that was met; it is no `CompileError`, so that nothing takes it for a refusal."""
+
+    def __init__(self, cause: BaseException, span: Span | None = None, calls: Sequence[tuple[Span, str]] = (),
+                 replay: str = "") -> None:  # fmt: skip
+        self.span, self.calls = span, tuple(calls)
+        message = f"the compiler failed: {type(cause).__name__}: {cause}"
+        again = f" To see it again: {replay}" if replay else ""
+        super().__init__(document(message, span, f"this is a bug of Arignote, not of the program.{again}", self.calls))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +94,14 @@ def excerpt(span: Span) -> list[str]:
     return [f"    {line}", "    " + " " * lead + "^" * width]
 
 
-def render(error: CompileError) -> str:
-    lines = [error.message]
-    for place, what in error.calls:
+def document(message: str, span: Span | None, hint: str, calls: Sequence[tuple[Span, str]]) -> str:
+    """A message with the calls that led to the place, the place, and a hint."""
+    lines = [message]
+    for place, what in calls:
         lines.append(f"  in {what}, called at {place.file}:{place.line}")
-    if error.span is not None:
-        lines.append(f"  at {error.span.file}:{error.span.line}, in {error.span.function}")
-        lines.extend(excerpt(error.span))
-    if error.hint:
-        lines.append(f"  hint: {error.hint}")
+    if span is not None:
+        lines.append(f"  at {span.file}:{span.line}, in {span.function}")
+        lines.extend(excerpt(span))
+    if hint:
+        lines.append(f"  hint: {hint}")
     return "\n".join(lines)

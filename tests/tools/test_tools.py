@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -12,6 +13,9 @@ import pytest
 
 import arignote as ag
 from arignote import pipeline
+from arignote.frontend import scope
+from arignote.frontend.context import Context
+from arignote.frontend.values import Value
 from arignote.ir.describe import structure_of
 from arignote.ir.structure import MANY, ArrayOf, DictOf, ListOf, NumpyScalarOf, PythonScalarOf, StaticOf, TupleOf
 from arignote.opt.rewrite import fuel
@@ -159,6 +163,11 @@ def explode(graph: object) -> object:
     raise ValueError("a bug of the compiler")
 
 
+def explode_at(context: Context, node: ast.expr) -> Value:
+    context.at(node)
+    raise AssertionError("a bug of the front end")
+
+
 def test_reproducers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     structure = structure_of(np.ones(3))
     assert reproduce.report(subject, (structure,), {}, tmp_path) is None
@@ -182,10 +191,23 @@ def test_a_failing_compilation_says_where_its_reproducer_is(tmp_path: Path, monk
     monkeypatch.setenv("ARIGNOTE_CRASH_DIR", str(tmp_path))
     passes = list(pipeline.PASSES)
     monkeypatch.setattr(pipeline, "PASSES", (*passes[:2], pipeline.Pass("explode", "it fails", explode), *passes[2:]))
-    with pytest.raises(ValueError, match="a bug of the compiler") as caught:
+    with pytest.raises(ag.InternalError, match="the compiler failed: ValueError: a bug of the compiler") as caught:
         ag.jit(subject)(np.ones(3))
     (path,) = tmp_path.glob("crash-*.ir")
-    assert path.name in "".join(caught.value.__notes__)
+    assert path.name in str(caught.value)
+    assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_a_failing_front_end_names_the_line_of_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bug of the front end is no refusal, and no bare exception: it says at which line, and in which calls."""
+    monkeypatch.setitem(scope.EVALUATORS, ast.BinOp, explode_at)
+    with pytest.raises(ag.InternalError) as caught:
+        ag.jit(lambda x: subject(x))(np.ones(3))
+    shown = str(caught.value)
+    assert "the compiler failed: AssertionError" in shown and "bug of Arignote" in shown
+    assert "in subject(f64[n]), called at" in shown
+    assert caught.value.span is not None and caught.value.span.function == "subject"
+    assert not isinstance(caught.value, ag.CompileError)
 
 
 def test_the_module_runs_as_a_command() -> None:
