@@ -169,9 +169,9 @@ def test_argument_number_out_of_range() -> None:
         ag.grad(cube, argnums=1)(2.0)
 
 
-@pytest.mark.parametrize("argnums", ["x", 1.0, None, (0, 1.0)])
+@pytest.mark.parametrize("argnums", [1.0, None, (0, 1.0)])
 def test_argument_number_that_is_none(argnums: Any) -> None:
-    """argnums are integers; the error is that of the call of grad."""
+    """argnums are integers and names; the error is that of the call of grad."""
     with pytest.raises(TypeError, match="argnums must be"):
         ag.grad(cube, argnums=argnums)
 
