@@ -54,7 +54,7 @@ def _again(function: Function, wrt: Flags, want: Mask) -> Function:
         operands: list[Node] = [emit.op("token") if p.type is TOKEN else p for p in parameters]
         cotangent = Parameter("cotangent", pruned_type(function.result_type, want))
         totals = [Parameter("total", tangent_type(parameters[i].type)) for i in seeded(function, wrt)]
-        result = backward_call(emit, made, operands, [cotangent, *totals])
+        result = backward_call(emit, made, operands, cotangent, totals)
         given = [p for p in parameters if p.type is not TOKEN]
         found = known[wrt, want] = emit.function(f"{function.name}_again", [*given, cotangent, *totals], result)
         found.is_opaque = True

@@ -8,10 +8,12 @@ any other data, so derivatives of any order go through recursion.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from arignote.autodiff.activity import Flags, Mask, call_demand, meet, result_activity
+from arignote.autodiff.activity import Flags, Mask, call_demand, meet, result_activity, union
 from arignote.autodiff.adjoint import Adjoint, Place, Pullback, fresh, parameters_for, spread_all
 from arignote.autodiff.cotangent import Cotangent, gather, pruned_type, spread, whole
 from arignote.autodiff.emit import AdjointEmit, function_of
@@ -28,6 +30,7 @@ class Augmented:
     forward:  parameters -> (result, *saved); None where nothing is saved: the function itself will do
     backward: (*supplied, *saved, cotangent, *totals) -> cotangents of the parameters in `wrt`; those of parameters that
               are read by place are added to `totals`
+    want:     the parts of the result whose cotangents the backward takes
     supplied: expressions over `parameters`, which the caller evaluates
     residual: of a recursive function, what `saved` is: one union that holds everything
     recursive: it was met while it was being made
@@ -37,23 +40,45 @@ class Augmented:
     forward: Function | None
     backward: Function
     residual: Union
+    want: Mask
     supplied: tuple[Node, ...] = ()
     saved: int = 1
     recursive: bool = False
     is_open: bool = True
 
 
-_augmented: WeakKeyDictionary[Function, dict[tuple[Flags, Mask, Flags], Augmented]] = WeakKeyDictionary()
+Forms = dict[tuple[Flags, Mask, Flags], Augmented]
+_augmented: WeakKeyDictionary[Function, Forms] = WeakKeyDictionary()
 
 
 def augment(function: Function, wrt: Flags, want: Mask, steady: Flags) -> Augmented:
-    """The augmented form of a function, made once for each mask. `steady`: the parameters that the caller's backward
+    """An augmented form of a function that serves these masks. `steady`: the parameters that the caller's backward
     has anyway."""
-    known = _augmented.setdefault(function, {})
-    found = known.get((wrt, want, steady))
-    if found is not None:
-        found.recursive = found.recursive or found.is_open
-        return found
+    forms = _augmented.setdefault(function, {})
+    found = forms.get((wrt, want, steady)) or _serving(forms, wrt, want)
+    if found is None:
+        found = _augment(forms, function, wrt, want, steady)
+        if not found.recursive and (inner := _inner_wants(forms, wrt)):
+            # The calls inside want more. What serves them serves this call too, rather than a form for it alone.
+            found = forms[wrt, want, steady] = augment(function, wrt, functools.reduce(union, inner, want), steady)
+    found.recursive = found.recursive or found.is_open
+    return found
+
+
+def _serving(forms: Forms, wrt: Flags, want: Mask) -> Augmented | None:
+    """A form of a recursive function that gives at least what is wanted. (What it needs is kept in the residual, so it
+    does not matter what its callers have.)"""
+    for (flags, _, _), made in forms.items():
+        if flags == wrt and (made.recursive or made.is_open) and union(made.want, want) == made.want:
+            return made
+    return None
+
+
+def _inner_wants(forms: Forms, wrt: Flags) -> list[Mask]:
+    return [made.want for (flags, _, _), made in forms.items() if flags == wrt and made.recursive]
+
+
+def _augment(forms: Forms, function: Function, wrt: Flags, want: Mask, steady: Flags) -> Augmented:
     parameters = fresh(function.parameters)
     residual = Union(UnionDefinition(f"residual of {function.name}"))
     forward = Function(f"{function.name}_forward", parameters)
@@ -62,11 +87,11 @@ def augment(function: Function, wrt: Flags, want: Mask, steady: Flags) -> Augmen
     backward = Function(f"{function.name}_backward", (Parameter("residual", residual), cotangent, *totals))
     backward.declare(Tuple([tangent_type(p.type) for p, flag in zip(parameters, wrt, strict=True) if flag]))
     forward.declare(Tuple([function.result_type, residual]))
-    found = known[wrt, want, steady] = Augmented(parameters, forward, backward, residual)
+    found = forms[wrt, want, steady] = Augmented(parameters, forward, backward, residual, want)
     try:
         _make(found, function, wrt, want, steady)
     except BaseException:
-        del known[wrt, want, steady]
+        del forms[wrt, want, steady]
         raise
     found.is_open = False
     return found
@@ -148,18 +173,23 @@ def call(adjoint: Adjoint, node: Apply) -> tuple[Node, Pullback]:
     added = [places[i] for i in seeded(callee, flags)]
 
     def pullback(cotangent: Cotangent) -> None:
-        packed = gather(emit, cotangent, result, want)
+        packed = gather(emit, cotangent, result, made.want)
         totals = [whole(emit, adjoint.take(place), adjoint.value(place)) for place in added]
         spread_all(emit, adjoint, targets, emit.call(made.backward, *given, packed, *totals))
 
     return result, pullback
 
 
-def backward_call(emit: AdjointEmit, made: Augmented, operands: list[Node], given: list[Node]) -> Node:
-    """Forward and backward one after the other, where the result is not asked for; `given`: cotangent and totals."""
+def backward_call(
+    emit: AdjointEmit, made: Augmented, operands: list[Node], cotangent: Node, totals: Sequence[Node]
+) -> Node:
+    """Forward and backward one after the other, where the result is not asked for."""
     if made.forward is None:
-        return emit.call(made.backward, *supply(emit, made.supplied, _bound(made, operands)), *given)
-    return emit.call(made.backward, *_forward_call(emit, made, operands)[1], *given)
+        given = supply(emit, made.supplied, _bound(made, operands))
+    else:
+        result, given = _forward_call(emit, made, operands)
+        cotangent = gather(emit, spread(emit, cotangent), result, made.want)
+    return emit.call(made.backward, *given, cotangent, *totals)
 
 
 def _bound(made: Augmented, operands: list[Node]) -> dict[Node, Node]:

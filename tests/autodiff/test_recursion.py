@@ -40,6 +40,23 @@ def test_recursion_called_from_elsewhere() -> None:
     assert [g.name for g in functions_below(pulled(main, (True,)))].count("f_forward") == 1
 
 
+def test_a_call_that_wants_less_than_the_calls_inside_is_served_by_the_same_form() -> None:
+    """f(x, n) = (x, x) if n < 1 else (a * sin(b), a + x) where a, b = f(x / 2, n - 1); main reads the first alone."""
+    pair = Tuple([FLOAT64, FLOAT64])
+    f = Recursive("f", [F64, I64], pair)
+    stop = define("stop", [F64], lambda e, x: e.tuple([x, x]))
+
+    def go(e: Build, x: Node, n: Node) -> Node:
+        a, b = e.items(e.call(f.function, e.multiply(x, 0.5), e.subtract(n, 1)))
+        return e.tuple([e.multiply(a, e.sin(b)), e.add(a, x)])
+
+    step = unchecked("step", [F64, I64], go)
+    f.body(lambda e, x, n: e.cond(e.less(n, 1), e.closure(stop, [x]), e.closure(step, [x, n])))
+    main = define("main", [F64], lambda e, x: e.item(e.call(f.function, x, e.lift(3)), 0))
+    verify(main, 0.6, order=3, tolerance=1e-5)
+    assert [g.name for g in functions_below(pulled(main, (True,)))].count("f_backward") == 1
+
+
 def mutual() -> Function:
     """even(x, n) = x if n < 1 else sin(odd(x * x, n - 1)); odd(x, n) = exp(-x) if n < 1 else x * even(x, n - 1)."""
     even, odd = Recursive("even", [F64, I64], FLOAT64), Recursive("odd", [F64, I64], FLOAT64)

@@ -53,3 +53,17 @@ def test_huge_procedures_are_right(monkeypatch):
     step = 1e-6 * np.eye(5)
     slope = np.array([(f(x + d) - f(x - d)) / 2e-6 for d in step])
     assert np.allclose(compiled(x), slope, rtol=1e-5)
+
+
+def test_kernels_that_are_the_same_exist_once():
+    def f(x, y):
+        a = np.cumsum(np.cumsum(x))
+        b = np.cumsum(np.cumsum(y))
+        return np.max(a) + np.max(b)
+
+    x, y = np.linspace(0.0, 1.0, 5), np.linspace(-1.0, 3.0, 7)
+    text = ag.inspect(f)(x, y).llvm
+    kernels = [line for line in text.splitlines() if line.startswith("define") and ".kernel" in line]
+    calls = [line for line in text.splitlines() if " call " in line and ".kernel" in line]
+    assert 0 < len(kernels) < len(calls)
+    assert ag.jit(f)(x, y) == f(x, y)

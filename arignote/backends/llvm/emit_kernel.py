@@ -48,10 +48,14 @@ def parameters(kernel: Kernel, captured: list[Var]) -> list[str]:
     return texts
 
 
-def define(function: FunctionText, inner: FunctionText, result: str, name: str, heads: list[str]) -> None:
-    """Adds the function of a kernel to the module."""
-    head = f"define internal {result} {global_name(name)}({', '.join(heads)}) nounwind noinline"
-    function.module.functions.append(inner.function(head))
+def define(function: FunctionText, inner: FunctionText, result: str, name: str, heads: list[str]) -> str:
+    """Adds the function of a kernel to the module; gives its name. A function in the same words serves again."""
+    text = inner.function(f"({', '.join(heads)}) nounwind noinline")
+    module = function.module
+    known = module.kernels.setdefault((result, text), name)
+    if known is name:
+        module.functions.append(f"define internal {result} {global_name(name)}{text}")
+    return known
 
 
 def call_arguments(function: FunctionText, captured: list[Var]) -> list[str]:
@@ -66,7 +70,7 @@ def outline(function: FunctionText, kernel: Kernel, name: str, captured: list[Va
     types = [llvm_type(value.type) for value in kernel.yields]
     result = "void" if not types else types[0] if len(types) == 1 else f"{{{', '.join(types)}}}"
     give_back(inner, result, [inner.text(value) for value in kernel.yields], types)
-    define(function, inner, result, name, parameters(kernel, captured))
+    name = define(function, inner, result, name, parameters(kernel, captured))
     call = f"call {result} {global_name(name)}({', '.join(call_arguments(function, captured))})"
     if not types:
         function.put(call)
@@ -100,7 +104,7 @@ def outline_failing(function: FunctionText, kernel: Kernel, name: str, captured:
     for position, (type, value) in enumerate(zip(types, values, strict=True)):
         whole = inner.let(f"insertvalue {result} {whole}, {type} {value}, {position}")
     inner.put(f"ret {result} {whole}")
-    define(function, inner, result, name, ["ptr %ctx", *parameters(kernel, captured)])
+    name = define(function, inner, result, name, ["ptr %ctx", *parameters(kernel, captured)])
     args = ", ".join(["ptr %ctx", *call_arguments(function, captured)])
     value = function.let(f"call {result} {global_name(name)}({args})")
     status = function.let(f"extractvalue {result} {value}, 0")
@@ -120,8 +124,10 @@ def outline_parallel(function: FunctionText, kernel: Kernel, loop: For, name: st
     inner.statements(kernel.body[:-1])
     emit_range(inner, loop, "%begin", "%end")
     inner.put("ret void")
-    define(function, inner, "void", name, [*parameters(kernel, captured), "i64 %begin", "i64 %end"])
-    define_chunk(function, name, captured)
+    own = name
+    name = define(function, inner, "void", own, [*parameters(kernel, captured), "i64 %begin", "i64 %end"])
+    if name is own:
+        define_chunk(function, name, captured)
     count = function.text(loop.count)
     grain = function.text(loop.grain) if loop.grain is not None else scalar_text(1, "int64")
     environment = function.area(max(len(captured), 1))

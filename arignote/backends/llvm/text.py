@@ -99,6 +99,7 @@ class ModuleText:
         self.declarations: dict[str, str] = {}
         self.definitions: dict[str, str] = {}
         self.functions: list[str] = []
+        self.kernels: dict[tuple[str, str], str] = {}  # by result and text, as many kernels of a program are the same
         self.imported: set[str] = set()
         self.is_recursive = False  # whether a procedure may call itself
         self.uses: Counter[str] = Counter()  # of functions that are inlined only where they are used a few times
