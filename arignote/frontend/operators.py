@@ -402,6 +402,8 @@ def _is_numeric(value: Value) -> bool:
 
 def _sequence_operator(context: Context, name: str, left: Value, right: Value) -> Value | None:
     """Tuples and lists: + joins, * repeats, | merges dicts; a list beside an array becomes one."""
+    if name == "multiply":
+        left, right = HOOKS["times"](context, left, right), HOOKS["times"](context, right, left)
     if name in ("add", "multiply") and isinstance(left, ListValue) | isinstance(right, ListValue):
         found = HOOKS["sequence_operator"](context, name, left, right)
         if found is not None:

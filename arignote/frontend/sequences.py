@@ -38,8 +38,10 @@ from arignote.frontend.values import (
     FunctionValue,
     LazyValue,
     ListValue,
+    ScalarValue,
     SliceValue,
     Static,
+    TupleValue,
     Value,
     ZipValue,
     is_python_number,
@@ -47,7 +49,7 @@ from arignote.frontend.values import (
 )
 from arignote.ir.errors import UnsupportedSyntaxError
 from arignote.ir.graph import Parameter
-from arignote.ir.types import dims_of, dtype_of
+from arignote.ir.types import dims_of, dtype_of, is_float
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -295,6 +297,16 @@ def repeat(context: Context, items: ListValue, times: Value) -> Value:
     return run(context, prelude_lists.repeated, items, times)
 
 
+def times(context: Context, value: Value, other: Value) -> Value:
+    """A factor beside a sequence: NumPy's integers repeat it as Python's do, its other scalars multiply no sequence."""
+    if not isinstance(value, ScalarValue) or value.python or not isinstance(other, TupleValue | ListValue):
+        return value
+    if is_float(value.dtype) or value.dtype == "bool":
+        message = f"can't multiply sequence by non-int of type 'numpy.{value.dtype}'"
+        context.error(message, raises=(TypeError, message))
+    return context.scalar(context.cast(context.node(value), "int64"), python=True)
+
+
 def operator(context: Context, name: str, left: Value, right: Value) -> Value | None:
     """+ and * where the result is of run-time length; None where it is not, or is no list."""
     if name == "add":
@@ -377,8 +389,8 @@ def as_array(context: Context, cell: ListValue, dtype: str | None = None) -> Val
     is_array = bool(dims)
     if dtype is None and found != "float64" and not is_array:
         empty = context.emit("equal", context.node(length_of(context, cell)), context.constant(0))
-        context.raise_if(empty, ValueError, f"compiled code cannot make an array of an empty list that would hold {found}: "
-                         "in Python its dtype would be float64")  # fmt: skip
+        message = f"compiled code cannot make an array of an empty list that would hold {found}: "
+        context.raise_if(empty, ValueError, message + "in Python its dtype would be float64")
     function = prelude_lists.array_of_arrays if is_array else prelude_lists.array_of_numbers
     return run(context, function, cell, Static(_numpy_type(dtype or found)))
 
@@ -402,4 +414,5 @@ def entry_type(context: Context, cell: ListValue) -> tuple[str, tuple[int, ...]]
 HOOKS["sequence_array"] = as_array
 HOOKS["compare_sequences"] = compare
 HOOKS["sequence_operator"] = operator
+HOOKS["times"] = times
 HOOKS["sequence_contains"] = contains

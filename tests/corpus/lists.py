@@ -233,3 +233,9 @@ def double_buffer(x, n):
             new[i] = 0.5 * (old[i] + old[i - 1])
         old, new = new, old
     return old * 1.0
+
+
+@program(lambda: call(np.int64(3)), lambda: call(np.int32(2)), edges=[lambda: call(np.int64(0))])
+def repeated_by_a_number_of_numpy(n):
+    """NumPy's integers repeat a list as Python's do; they multiply arrays only."""
+    return np.array([1.0, 2.0] * n + n * [3.0] + [4.0])
