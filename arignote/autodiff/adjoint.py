@@ -36,7 +36,8 @@ Pullback = Callable[[Cotangent], None]
 
 # What gives an array or list that is written into, where it got one: in a loop, the same memory.
 _PASS_ON = frozenset(
-    "update_index update_slice scatter list_push list_set list_pop list_take closure cond for_loop while_loop tuple item".split()
+    "update_index update_slice scatter list_push list_set list_pop list_take "
+    "closure cond for_loop while_loop tuple item".split()
 )
 
 

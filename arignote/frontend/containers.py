@@ -396,10 +396,10 @@ def call_method(context: Context, method: MethodValue, arguments: list[Value], k
     base, name = method.instance, method.name
     if isinstance(base, DictValue) and name == "update":
         return dict_update(context, base, arguments, keywords)
-    is_sequence = isinstance(base, ListValue) and base.is_sequence
     if isinstance(base, ListValue) and name == "sort":
         return sequences.sort(context, base, keywords)
-    tables = {ListValue: sequences.SEQUENCE_METHODS if is_sequence else LIST_METHODS, TupleValue: TUPLE_METHODS, DictValue: DICT_METHODS}
+    of_lists = sequences.SEQUENCE_METHODS if isinstance(base, ListValue) and base.is_sequence else LIST_METHODS
+    tables = {ListValue: of_lists, TupleValue: TUPLE_METHODS, DictValue: DICT_METHODS}
     found = tables[type(base)].get(name)  # type: ignore[index]
     if found is None:
         context.error(

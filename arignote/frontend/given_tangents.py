@@ -210,7 +210,8 @@ class _Given:
             return switch(context, tag, range(len(tree.alternatives)), case, [tangent_type(tree.node_type)])
 
         key = ("tangent", tree, other, self.what)
-        return call_made(context, key, f"tangent_of_{tree.name}", [like, node], [tangent_type(tree.node_type)], build)[0]
+        made = call_made(context, key, f"tangent_of_{tree.name}", [like, node], [tangent_type(tree.node_type)], build)
+        return made[0]
 
     def _node(self, tree: TreeDefinition, other: TreeDefinition, place: int, like: Node, given: Node) -> Node:
         """The tangent of a node that is this alternative."""

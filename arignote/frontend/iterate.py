@@ -130,7 +130,8 @@ def _view_items(context: Context, view: ViewValue) -> list[Value]:
 
 def is_live(value: Value) -> bool:
     """Whether the items may depend on what happens while they are gone through: a list may change, a map calls."""
-    return isinstance(value, ListValue | DictValue | ViewValue | MapValue | LazyValue) or any(map(is_live, parts_of(value)))
+    live = isinstance(value, ListValue | DictValue | ViewValue | MapValue | LazyValue)
+    return live or any(map(is_live, parts_of(value)))
 
 
 def count_now(context: Context, value: Value) -> int:

@@ -249,7 +249,9 @@ class Loop:
     def _check_version(self, mutable: Mutable) -> None:
         """Elements of a list that were read before the loop are not known in it if the body moves elements."""
         slot = self.slots.get(mutable)
-        if slot is not None and slot.version is not None and getattr(mutable.state, "version", None) is not slot.version:
+        if slot is None or slot.version is None:
+            return
+        if getattr(mutable.state, "version", None) is not slot.version:
             slot.version = None
             self.moved = True
 

@@ -26,7 +26,8 @@ def _stack(context: Context, items: ListValue, rank: int, options: dict[str, Val
 def _concatenate(context: Context, items: ListValue, rank: int, options: dict[str, Value]) -> Value:
     axis = context.static(options.get("axis", Static(0)), "the axis")
     if axis is None:
-        context.error("np.concatenate(axis=None) of a list of run-time length is not supported", hint="ravel the arrays")
+        message = "np.concatenate(axis=None) of a list of run-time length is not supported"
+        context.error(message, hint="ravel the arrays")
     if not rank:
         context.raise_now(ValueError, "zero-dimensional arrays cannot be concatenated")
     return _joined(context, items, axis % rank)

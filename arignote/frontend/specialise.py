@@ -162,7 +162,8 @@ class _Main:
             if node not in seen:
                 seen.add(node)
                 waiting += node.inputs if isinstance(node, Apply) else ()
-        return frozenset(self.numbers[node] for node in seen if node in self.numbers) or frozenset(self.numbers.values())
+        found = frozenset(self.numbers[node] for node in seen if node in self.numbers)
+        return found or frozenset(self.numbers.values())
 
     def _result(self, target: Value, values: list[Value], named: dict[str, Value]) -> tuple[Structure, list[Node]]:
         context = self.context

@@ -54,7 +54,7 @@ def static(context: Context, value: Value) -> Any:
         case ListValue() if not value.is_sequence:
             items = [static(context, item) for item in context.read(value)]
             return HOOKS if any(item is HOOKS for item in items) else items
-        case LazyValue() if not value.used and value.source is not None and HOOKS["has_known_items"](context, value.source):
+        case LazyValue() if not value.used and value.source and HOOKS["has_known_items"](context, value.source):
             items = [static(context, item) for item in items_now(context, value)]
             return HOOKS if any(item is HOOKS for item in items) else items
         case DictValue():

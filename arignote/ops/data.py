@@ -81,10 +81,10 @@ list_get = Operation("list_get", lambda inputs: _element(inputs[0]), _list_get, 
 list_set = Operation("list_set", lambda inputs: _holds(inputs[0], inputs[2]), _list_set, Structural(), can_fail=_always)
 """list_set(list, index, value)."""
 
-list_take = Operation("list_take", lambda inputs: Tuple([inputs[0].type, _element(inputs[0])]), _list_take, Structural(),
-                      can_fail=_always)  # fmt: skip
-"""list_take(list, index): (the list, that element), of which the list does not hold the element any more: nobody may read
-its place before it is set. So an element can be changed in place: taken, changed, and set again."""
+list_take = Operation("list_take", lambda inputs: Tuple([inputs[0].type, _element(inputs[0])]), _list_take,
+                      Structural(), can_fail=_always)  # fmt: skip
+"""list_take(list, index): (the list, that element), of which the list does not hold the element any more: nobody may
+read its place before it is set. So an element can be changed in place: taken, changed, and set again."""
 
 list_length = Operation("list_length", lambda inputs: INT64, lambda values: np.int64(len(values)), Structural())
 """list_length(list)."""

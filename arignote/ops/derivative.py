@@ -22,8 +22,9 @@ class Partials:
     """An elementwise operation: one function per operand, `(*operands, output) -> partial derivative`, over `Term`s;
     None for an operand that carries no derivative (a condition). Both modes come from it.
 
-    singular: a partial may be infinite, or NaN. What it is multiplied by counts as 0 all the same where it is 0: a value
-              that is not used, such as that of a logarithm where `np.where` took the other side, has no derivative.
+    singular: a partial may be infinite, or NaN. What it is multiplied by counts as 0 all the same where it is 0: a
+              value that is not used, such as that of a logarithm where `np.where` took the other side, has no
+              derivative.
     """
 
     of: tuple[Callable[..., Term | float] | None, ...]

@@ -295,7 +295,8 @@ squeeze = Operation("squeeze", _squeeze_rule, lambda x, axes: np.squeeze(x, axes
 """squeeze(x; axes): without these axes, whose sizes are 1; a scalar where no dimension is left."""
 
 concatenate = Operation("concatenate", _concatenate_rule, lambda *xs, axis: np.concatenate(xs, axis),
-                        Linear(_concatenate_vjp), can_fail=_concatenate_fails, batching=Stacked(shifted("axis")))  # fmt: skip
+                        Linear(_concatenate_vjp), can_fail=_concatenate_fails,
+                        batching=Stacked(shifted("axis")))  # fmt: skip
 """concatenate(*xs; axis): joined along an axis that they have."""
 
 FAMILY = (size, broadcast_to, sum_to, reshape, transpose, expand_dims, squeeze, concatenate)

@@ -95,7 +95,10 @@ NUMPY_TABLE = {
     "PyArray_SetBaseObject": 282,
 }
 
-SETTINGS = ("cache_limit", "jit_disabled", "thread_limit", "stack_key", "large_stack_key", "large_stack_bytes", "print_callback")
+SETTINGS = (
+    "cache_limit", "jit_disabled", "thread_limit", "stack_key", "large_stack_key", "large_stack_bytes",
+    "print_callback",
+)  # fmt: skip
 """Numbers in the same table, which Python code writes and native code reads."""
 
 NAMES = (

@@ -33,7 +33,7 @@ def _check_signals() -> Function:
 
 
 def _ask_python() -> Function:
-    """`i32 ask_python(ptr ctx, ptr, ptr)`: what `ag_check_signals` does from time to time, on the thread's own stack."""
+    """`i32 ask_python(ptr ctx, ptr, ptr)`: what `ag_check_signals` does now and then, on the thread's own stack."""
     f = Function("ask_python", "i32", context="ptr", a="ptr", b="ptr")
     state = f.call("i32", imported(f, "PyGILState_Ensure"))
     # Other Python threads get their turn, also when this call has kept Python's lock.

@@ -29,9 +29,9 @@ What the graph language can say: every operation of `arignote/ops`, by family. T
 
 The operands come first, behind the semicolon the static attributes. The derivative is a formula for each operand, where
 there is one (`out` is the result), or: *linear* (its transpose is a rule), *rules* (a pair of rules), *zero* (piecewise
-constant, or no floats), *structure* (the transforms handle it themselves), or the reason why it is refused. Under `vmap`
-an operation is *aligned* (elementwise), *stacked* (a rule of its own), *uniform* (the same for all elements) or done *per
-element*.
+constant, or no floats), *structure* (the transforms handle it themselves), or the reason why it is refused. Under
+`vmap` an operation is *aligned* (elementwise), *stacked* (a rule of its own), *uniform* (the same for all elements) or
+done *per element*.
 """
 
 SIGNS = {
@@ -42,7 +42,8 @@ SIGNS = {
 """The operations that are written between their operands, and how tightly they bind."""
 
 OPERANDS = {
-    "closure": "*captures", "captured": "closure", "call": "closure, *operands", "checkpoint": "closure, *operands", "cond": "condition, yes, no",
+    "closure": "*captures", "captured": "closure", "call": "closure, *operands",
+    "checkpoint": "closure, *operands", "cond": "condition, yes, no",
     "while_loop": "test, body, *init", "for_loop": "count, body, *init", "undefined": "", "list_new": "capacity",
     "token": "", "after": "token, *nodes", "print": "token, *values", "raise_if": "token, condition, *values",
     "custom_vjp_call": "primal, forward, backward, *operands", "custom_jvp_call": "primal, pushforward, *operands",
@@ -59,7 +60,8 @@ def _family(family: ModuleType) -> str:
     name = family.__name__.rpartition(".")[2]
     first = (family.__doc__ or "").strip().replace("\n", " ").split("  ")[0]
     lines = [f"\n## {name.capitalize()}\n", f"{first}\n", "| operation | derivative | vmap | |", "|---|---|---|---|"]
-    lines += [f"| `{_signature(op)}` | {_derivative(op)} | {_batching(op)} | {_properties(op)} |" for op in family.FAMILY]
+    for op in family.FAMILY:
+        lines.append(f"| `{_signature(op)}` | {_derivative(op)} | {_batching(op)} | {_properties(op)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -52,6 +52,19 @@ def in_a_loop(x, n):
     return x
 
 
+def endless(n):
+    """Its result is never known, so that nothing is done after the call."""
+    return 1 + endless(n + 1)
+
+
+def ping(n):
+    return pong(n + 1)
+
+
+def pong(n):
+    return ping(n - 1)
+
+
 def operations(function, *arguments):
     main = graph(function, *arguments).main
     return [node.op.name for f in functions_below(main) for node in nodes_of(f) if isinstance(node, Apply)]
@@ -79,6 +92,14 @@ def test_becomes_a_loop(function, arguments):
 def test_stays_recursion(function, arguments):
     assert is_recursive(function, *arguments)
     assert ag.jit(function)(*arguments) == function(*arguments)
+
+
+@pytest.mark.parametrize("function", [lambda n: endless(n), lambda n: ping(n)])
+def test_what_never_ends_stays_recursion(function):
+    """As in Python it meets the limit of recursion; a loop would run for ever."""
+    assert is_recursive(function, 1)
+    with pytest.raises(RecursionError):
+        ag.jit(function)(1)
 
 
 def test_what_never_changes_is_not_carried():

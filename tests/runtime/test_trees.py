@@ -355,7 +355,8 @@ def test_arrays_that_must_be_copied():
     result = echo(lambda t: None)(tree)[0]
     for given, got in ((tree, result), (tree.left, result.left), (tree.right, result.right)):
         np.testing.assert_array_equal(given.value, got.value)
-        assert got.value.flags.c_contiguous and got.value.dtype.isnative and not np.shares_memory(given.value, got.value)
+        assert got.value.flags.c_contiguous and got.value.dtype.isnative
+        assert not np.shares_memory(given.value, got.value)
 
 
 def test_long_lists():
@@ -366,8 +367,9 @@ def test_long_lists():
 
 
 def random_tree(generator, depth=5):
-    values = [1.0, 2, True, None, "a", "b", np.ones(generator.randrange(4)), np.ones((2, 2)), np.float32(1), np.int64(3),
-              [1.0, 2.5], [], (1, 2.0), (1,), {"a": 1.0}, Num(1.0), [Num(2.0)], [np.ones(2)], 2**60]  # fmt: skip
+    values = [1.0, 2, True, None, "a", "b", np.ones(generator.randrange(4)), np.ones((2, 2)),
+              np.float32(1), np.int64(3), [1.0, 2.5], [], (1, 2.0), (1,), {"a": 1.0}, Num(1.0), [Num(2.0)],
+              [np.ones(2)], 2**60]  # fmt: skip
     kind = generator.randrange(5)
     if depth == 0 or kind == 0:
         return generator.choice(values)
