@@ -29,7 +29,7 @@ from arignote.frontend.scope import Scope
 from arignote.frontend.spec import Spec, flatten, leaf_types
 from arignote.frontend.structures import structure_of
 from arignote.frontend.values import FunctionValue, ScalarValue, Value
-from arignote.ir.errors import CompileError, InternalError, TypeInferenceError
+from arignote.ir.errors import CompileError, InternalError, TypeInferenceError, UnsupportedSyntaxError
 from arignote.ir.graph import Apply, Function, Node, Parameter
 from arignote.ir.structure import (
     FunctionOf,
@@ -55,9 +55,15 @@ class Transforms(Protocol):
         """forward(*parameters) -> (result, closure from a cotangent to those of the parameters with wrt True)."""
         ...
 
-    def batch(self, function: Function, mapped: tuple[bool, ...], dim: int) -> Any:
-        """The function over the first axes of those parameters that are mapped: an object with `function`, the `mask`
-        of what is mapped in its result, and `token`: whether a token comes before the parameters and the result."""
+    def batch(self, function: Function, masks: tuple[Any, ...], dim: int, whole: tuple[bool, ...]) -> Any:
+        """The function of many elements: an object with `function`, the `mask` of what is mapped in its result, and
+        `token`, `counted`: whether a token, and the number of elements, come before the parameters. A mask is True or
+        False, or the set of the mapped places of a union: (definition, alternative, path in its payload). The items of
+        the result that are `whole` are mapped in all of their parts."""
+        ...
+
+    def batched_type(self, type_: Type, mask: Any, dim: int) -> Type:
+        """The type of many elements, of which what is mapped differs."""
         ...
 
     def tail_calls(self, function: Function) -> None:
@@ -104,13 +110,23 @@ def specialise(
         if isinstance(error, StaticRequired) and attempt is not None:
             public.needs = attempt.arguments_in(error.value)
         raise public.with_traceback(error.__traceback__) from None
-    except (CompileError, RecursionError, MemoryError):
+    except (CompileError, MemoryError):
         raise
-    except Exception as error:  # a bug of the front end: say at which line of the program
-        failure = attempt.context.failure if attempt is not None else None
-        raise InternalError(*(failure if failure is not None and failure[0] is error else (error,))) from error
+    except Exception as error:
+        raise _explained(error, attempt.context if attempt is not None else None) from error
     finally:
         sys.setrecursionlimit(limit)
+
+
+def _explained(error: Exception, context: Context | None) -> Exception:
+    """What users are told of an exception that nobody expected: a bug, or a program too deep for this interpreter; at
+    the line where it was met."""
+    failure = context.failure if context is not None else None
+    _, span, path = failure if failure is not None and failure[0] is error else (error, None, [])
+    if not isinstance(error, RecursionError):
+        return InternalError(error, span, path)
+    return UnsupportedSyntaxError("what stands here is nested too deeply to be compiled", span,
+                                  "move inner blocks into functions of their own", path)  # fmt: skip
 
 
 def _public(error: CompileError) -> CompileError:

@@ -63,7 +63,8 @@ class PartialTemplate:
 
     def make(self, items: Sequence[Any]) -> Any:
         first = len(items) - len(self.keywords)
-        return functools.partial(*items[:first], **dict(zip(self.keywords, items[first:], strict=True)))
+        function, *arguments = items[:first]
+        return functools.partial(function, *arguments, **dict(zip(self.keywords, items[first:], strict=True)))
 
     def __repr__(self) -> str:
         return "partial"

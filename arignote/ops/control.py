@@ -37,9 +37,9 @@ def _captured_rule(inputs: tuple[Node, ...], index: int) -> Type:
 
 def _call_rule(inputs: tuple[Node, ...]) -> Type:
     callee = _closure_type(inputs[0], "callee")
-    if len(inputs) - 1 != len(callee.argument_types):
-        wanted, given = len(callee.argument_types), len(inputs) - 1
-        raise TypeRuleError(f"{callee.function.name} takes {wanted} operands, got {given}")
+    count, given = len(callee.argument_types), len(inputs) - 1
+    if given != count:
+        raise TypeRuleError(f"{callee.function.name} takes {count} operands, got {given}")
     for argument, wanted in zip(inputs[1:], callee.argument_types, strict=True):
         _expect(argument.type, wanted, f"operand of {callee.function.name}")
     return callee.function.result_type

@@ -243,7 +243,9 @@ def _concatenate_fails(node: Apply) -> bool:
 
 
 def _concatenate_vjp(emit: Emit, node: Apply, cotangent: Node) -> Cotangents:
-    axis, start, result = node["axis"], emit.integer(0), []
+    axis: int = node["axis"]
+    start: Node = emit.integer(0)
+    result: list[Node | None] = []
     for x in node.inputs:
         count = emit.size(x, axis)
         result.append(emit.op("slice", cotangent, start, count, emit.integer(1), axes=(axis,), dims=dims_of(x.type)))

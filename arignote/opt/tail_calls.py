@@ -174,8 +174,10 @@ class _Family:
         roots: list[Node] = [node for node in frame.wanted if tail is None or _item(node, tail) is None]
         if tail is not None:
             for operand in tail.inputs:
-                is_closure = isinstance(operand, Apply) and operand.op.name == "closure"
-                roots += operand.inputs if is_closure else (operand,)
+                if isinstance(operand, Apply) and operand.op.name == "closure":
+                    roots += operand.inputs
+                else:
+                    roots.append(operand)
         for node in topological(roots):
             if self._names_member(node):
                 raise _NotATailCall

@@ -232,11 +232,20 @@ def rest_of_an_array(x):
     return first, rest
 
 
-@expect(lambda: call(np.ones(3)), "TypeInferenceError", "out[i] = value")
-def list_that_grows(x):
+@expect(lambda: call(np.ones(3)), "TypeInferenceError", "use an array, or a loop over the list")
+def tuple_of_a_list_that_grows(x):
     found = []
     for item in x:
-        found.append(item * 2.0)  # here
+        found.append(item * 2.0)
+    return tuple(found)  # here
+
+
+@expect(lambda: call(np.ones(3)), "UnsupportedSyntaxError", "nested too deeply")
+def list_that_holds_itself(x):
+    found = [x]
+    found.append(found)
+    for _ in range(len(x)):  # here
+        found[0] = x * 2.0
     return len(found)
 
 
