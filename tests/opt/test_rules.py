@@ -165,6 +165,7 @@ FIRES = {
     "raise never": [lambda w: w.raise_if(w.token, w.emit.constant(False, "bool"), exception=ValueError, message=())],
     "after nothing": [lambda w: w.after(w.token, w.x, w.sin(w.x)),
                       lambda w: (lambda n: w.after(w.after(w.token, n), n))(w.add(w.r, w.m))],
+    "ordered after nothing": [lambda w: w.ordered(w.fork(w.token), w.s)],
     "stop gradient": [lambda w: w.stop_gradient(w.x)],
     "inline": [called],
     "loop invariants": [invariant],
