@@ -13,6 +13,7 @@ from arignote.frontend.builtins_table import BUILTINS, Handler, builtin, only_ke
 from arignote.frontend.comprehensions import has_known_items, quantified
 from arignote.frontend.containers import to_pairs
 from arignote.frontend.iterate import consume, count_now, elements, is_structural, item_now, length
+from arignote.frontend.iterators import EnumerateValue, LazyValue, MapValue, ReversedValue, ZipValue
 from arignote.frontend.join import join
 from arignote.frontend.operators import (
     binary_values,
@@ -22,17 +23,12 @@ from arignote.frontend.operators import (
 from arignote.frontend.spec import flatten
 from arignote.frontend.values import (
     DictValue,
-    EnumerateValue,
-    LazyValue,
     ListValue,
-    MapValue,
     RangeValue,
-    ReversedValue,
     SliceValue,
     Static,
     TupleValue,
     Value,
-    ZipValue,
     is_number,
     is_python_number,
     number_dtype,

@@ -16,6 +16,7 @@ from arignote.frontend import numbers
 from arignote.frontend.attributes import get_attribute, replace
 from arignote.frontend.cases import agreed, ask_union, is_union, narrowed, split, split_inside, tag_node
 from arignote.frontend.iterate import length
+from arignote.frontend.iterators import ITERATORS, EnumerateValue, LazyValue, MapValue, ReversedValue, ZipValue
 from arignote.frontend.names import read_name
 from arignote.frontend.numpy_table import METHODS, lookup
 from arignote.frontend.operators import (
@@ -32,21 +33,16 @@ from arignote.frontend.operators import (
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.text import TextValue, text_of
 from arignote.frontend.values import (
-    ITERATORS,
     ArrayValue,
     BoundMethod,
     ChoiceValue,
     DictValue,
-    EnumerateValue,
     FunctionValue,
-    LazyValue,
     ListValue,
-    MapValue,
     MethodValue,
     RangeValue,
     RecordValue,
     RecursiveValue,
-    ReversedValue,
     ScalarValue,
     SliceValue,
     Static,
@@ -55,7 +51,6 @@ from arignote.frontend.values import (
     TupleValue,
     UnionValue,
     Value,
-    ZipValue,
     is_number,
     number_dtype,
 )

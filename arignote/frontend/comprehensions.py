@@ -16,19 +16,11 @@ from arignote.frontend import analysis
 from arignote.frontend.context import StaticRequired
 from arignote.frontend.expressions import evaluates
 from arignote.frontend.iterate import consume, is_structural, length
+from arignote.frontend.iterators import LazyValue
 from arignote.frontend.loops import LONGEST_STATIC_LIST
 from arignote.frontend.operators import negate
 from arignote.frontend.scope import EXECUTORS, HOOKS
-from arignote.frontend.values import (
-    Cell,
-    DictValue,
-    LazyValue,
-    ListValue,
-    PartialValue,
-    Static,
-    Value,
-    Variable,
-)
+from arignote.frontend.values import Cell, DictValue, ListValue, PartialValue, Static, Value, Variable
 from arignote.ir.errors import AliasingError
 
 if TYPE_CHECKING:

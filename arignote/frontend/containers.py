@@ -11,6 +11,7 @@ from arignote.frontend.cases import for_each_case, is_union, split
 from arignote.frontend.context import StaticRequired
 from arignote.frontend.elements import forget_length, has_parts, item_of_known
 from arignote.frontend.iterate import elements, is_structural, length
+from arignote.frontend.iterators import ViewValue
 from arignote.frontend.numpy_table import getitem as get_array_item
 from arignote.frontend.numpy_table import inplace
 from arignote.frontend.numpy_table import setitem as set_array_item
@@ -35,7 +36,6 @@ from arignote.frontend.values import (
     TransformValue,
     TupleValue,
     Value,
-    ViewValue,
 )
 from arignote.ir.errors import UnsupportedSyntaxError
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from arignote.frontend.journal import Journal
 from arignote.frontend.promotion import as_dtype, elementwise, kind_of
 from arignote.frontend.scope import EVALUATORS, EXECUTORS, HOOKS, Scope
 from arignote.frontend.show import show_value
@@ -26,7 +27,6 @@ from arignote.frontend.values import (
     DictValue,
     Elements,
     Frame,
-    Journal,
     Link,
     ListValue,
     Memory,

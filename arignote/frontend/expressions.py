@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from arignote.frontend import numbers
 from arignote.frontend.branches import choose
 from arignote.frontend.cases import is_union, split
+from arignote.frontend.iterators import LazyValue
 from arignote.frontend.names import read_name
 from arignote.frontend.operators import binary_values, compare_values, find_method, negate, short_circuit, static_call
 from arignote.frontend.scope import EVALUATORS, HOOKS
@@ -18,7 +19,6 @@ from arignote.frontend.values import (
     ArrayValue,
     DictValue,
     FunctionValue,
-    LazyValue,
     ListValue,
     ScalarValue,
     SliceValue,

@@ -9,24 +9,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from arignote.frontend import numbers
-from arignote.frontend.scope import HOOKS
-from arignote.frontend.values import (
+from arignote.frontend.iterators import (
     ITERATORS,
-    ArrayValue,
-    DictValue,
     EnumerateValue,
     LazyValue,
-    ListValue,
     MapValue,
+    ReversedValue,
+    ViewValue,
+    ZipValue,
+)
+from arignote.frontend.scope import HOOKS
+from arignote.frontend.values import (
+    ArrayValue,
+    DictValue,
+    ListValue,
     RangeValue,
     RecordValue,
-    ReversedValue,
     ScalarValue,
     Static,
     TupleValue,
     Value,
-    ViewValue,
-    ZipValue,
 )
 
 if TYPE_CHECKING:

@@ -25,20 +25,12 @@ from arignote.frontend.iterate import (
     items_now,
     length,
 )
+from arignote.frontend.iterators import ViewValue
 from arignote.frontend.loops import LONGEST_STATIC_LIST, CannotCarry, conditional_loop, counted_loop
 from arignote.frontend.narrowing import Facts, both, told_by
 from arignote.frontend.scope import executes
 from arignote.frontend.statements import execute_block, is_normal, nothing, ways_out
-from arignote.frontend.values import (
-    DictValue,
-    PartialValue,
-    ScalarValue,
-    Static,
-    TupleValue,
-    Value,
-    Variable,
-    ViewValue,
-)
+from arignote.frontend.values import DictValue, PartialValue, ScalarValue, Static, TupleValue, Value, Variable
 from arignote.ir.errors import TypeInferenceError
 
 if TYPE_CHECKING:

@@ -28,22 +28,20 @@ from arignote.frontend.elements import (
     put,
 )
 from arignote.frontend.instances import inline
+from arignote.frontend.iterators import EnumerateValue, LazyValue, ZipValue
 from arignote.frontend.numpy_slice import slice_of
 from arignote.frontend.operators import negate
 from arignote.frontend.scope import HOOKS, Scope
 from arignote.frontend.spec import leaf_types, rebuild
 from arignote.frontend.values import (
     Elements,
-    EnumerateValue,
     FunctionValue,
-    LazyValue,
     ListValue,
     ScalarValue,
     SliceValue,
     Static,
     TupleValue,
     Value,
-    ZipValue,
     is_python_number,
     number_dtype,
 )

@@ -23,6 +23,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from arignote.frontend.iterators import EnumerateValue, LazyValue, MapValue, ReversedValue, ViewValue, ZipValue
 from arignote.frontend.narrowing import is_nothing, possible
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.values import (
@@ -33,11 +34,8 @@ from arignote.frontend.values import (
     ChoiceValue,
     DictValue,
     Elements,
-    EnumerateValue,
     FunctionValue,
-    LazyValue,
     ListValue,
-    MapValue,
     Memory,
     MethodValue,
     NodeValue,
@@ -45,7 +43,6 @@ from arignote.frontend.values import (
     RangeValue,
     RecordValue,
     RecursiveValue,
-    ReversedValue,
     ScalarValue,
     SliceValue,
     Static,
@@ -56,8 +53,6 @@ from arignote.frontend.values import (
     Unreadable,
     Value,
     Variable,
-    ViewValue,
-    ZipValue,
 )
 from arignote.ir.errors import UnsupportedSyntaxError
 from arignote.ir.graph import Node

@@ -9,6 +9,7 @@ import numpy as np
 from arignote.frontend import numbers
 from arignote.frontend.cases import agreed, ask_union, is_union
 from arignote.frontend.iterate import items_now, length
+from arignote.frontend.iterators import LazyValue
 from arignote.frontend.numpy_table import lookup, matmul_of
 from arignote.frontend.operators import (
     find_method,
@@ -21,7 +22,6 @@ from arignote.frontend.values import (
     ArrayValue,
     DictValue,
     FunctionValue,
-    LazyValue,
     ListValue,
     RangeValue,
     RecordValue,

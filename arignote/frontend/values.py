@@ -1,11 +1,11 @@
 """What a variable may hold while a function is being specialised.
 
     Static(object)               known now: a number written in the source, None, a string, a module, a class, a dtype
-    ... ScalarValue(node, python)    run-time bool, int or float; `python` tells a Python number (weak) from a NumPy
-    scalar ArrayValue                   run-time array, with identity: a cell that holds the current node
-    TupleValue ListValue DictValue RecordValue      containers of known structure (a record: named tuple or dataclass)
+    ScalarValue(node, python)            run-time bool, int or float; `python` tells a Python number (weak) from NumPy's
+    ArrayValue                           run-time array, with identity: a cell that holds the current node
+    TupleValue ListValue DictValue RecordValue      containers of known structure (a record: named tuple, dataclass)
     ListValue with `Elements`            a list of run-time length
-    RangeValue SliceValue ViewValue; ZipValue EnumerateValue ReversedValue MapValue LazyValue
+    RangeValue SliceValue; and what is gone through, see `iterators`
     FunctionValue BoundMethod MethodValue TransformValue ChoiceValue
     UnionValue                                      one of several values, by a run-time tag
     RecursiveValue                                  a tree, linked list ...: one of several, which may contain itself
@@ -13,7 +13,8 @@
 
 Values that Python can change in place are `Cell`s. They are compared by identity, hold what changes in `state`, and
 know the `Memory` that they may share with others: writing through one of them makes the others stale, and reading a
-stale cell is refused. All changes of `state` go through the `Journal`, so that branches can be undone and merged.
+stale cell is refused. All changes of `state` go through the `Journal` (`journal`), so that branches can be undone and
+merged.
 """
 
 from __future__ import annotations
@@ -168,8 +169,8 @@ class Cell(Mutable, Value):
 
 @dataclass(slots=True, eq=False)
 class Link:
-    """What a cell is a part of: a view of an array, an element of a list of run-time length, a field of such an element.
-    It shows what is written into the whole, and what is written into it is written into the whole.
+    """What a cell is a part of: a view of an array, an element of a list of run-time length, a field of such an
+    element. It shows what is written into the whole, and what is written into it is written into the whole.
 
     seen:    the state of the whole that the state of the cell is a part of
     version: of a list: which elements are where; once that has changed, the link is broken
@@ -319,69 +320,6 @@ class RangeValue(Value):
     step: Value
 
 
-@dataclass(slots=True, eq=False)
-class ZipValue(Value):
-    items: tuple[Value, ...]
-    strict: bool = False
-    used: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class EnumerateValue(Value):
-    iterable: Value
-    start: Value
-    used: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class ReversedValue(Value):
-    iterable: Value
-    used: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class MapValue(Value):
-    function: Value
-    items: tuple[Value, ...]
-    used: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class LazyValue(Value):
-    """A generator expression. Its items are computed when they are asked for, in the frame where it stands: one for
-    each of `iterable`, or, where it has conditions or several loops, all at once, which gives `items`.
-
-    seen: what the variables that it reads held when it was made, and the states of those
-    """
-
-    node: Any
-    frame: Any
-    iterable: Value
-    seen: dict[str, tuple[Value, Any]]
-    items: ListValue | None = None
-    used: bool = False
-
-    @property
-    def source(self) -> Value | None:
-        """What decides how many items there are; None where that is not known before they are computed."""
-        if self.items is not None:
-            return self.items
-        generators = self.node.generators
-        return self.iterable if len(generators) == 1 and not generators[0].ifs else None
-
-
-ITERATORS = (ZipValue, EnumerateValue, ReversedValue, MapValue, LazyValue)
-"""What can be gone through only once; `used` tells that it was."""
-
-
-@dataclass(slots=True, eq=False)
-class ViewValue(Value):
-    """d.keys(), d.values() or d.items(): shows the dict as it is when looked at."""
-
-    kind: str
-    base: DictValue
-
-
 class Variable(Mutable):
     """A name of a function being specialised. The state is its Value; `places` are the lines that assigned it, with
     what they assigned. An `internal` variable (where control goes, what is returned) is always live. A variable is
@@ -486,41 +424,6 @@ class PartialValue(Value):
 
     defined: Value
     value: Value
-
-
-class Journal:
-    """Old states of what has changed, one level for each branch that may have to be undone."""
-
-    __slots__ = ("levels",)
-
-    def __init__(self) -> None:
-        self.levels: list[dict[Mutable, Any]] = [{}]
-
-    def set(self, mutable: Mutable, state: Any) -> None:
-        """Change a state."""
-        level = self.levels[-1]
-        if mutable not in level:
-            level[mutable] = mutable.state
-        mutable.state = state
-
-    def open(self) -> int:
-        """Start a level. What is born later than the time returned belongs to it."""
-        self.levels.append({})
-        return now()
-
-    def keep(self) -> None:
-        """End the innermost level; its changes stay."""
-        changed = self.levels.pop()
-        for mutable, state in changed.items():
-            self.levels[-1].setdefault(mutable, state)
-
-    def close(self) -> dict[Mutable, Any]:
-        """Undo the innermost level; the new states of all that it changed, in the order of their first change."""
-        changed = self.levels.pop()
-        states = {mutable: mutable.state for mutable in changed}
-        for mutable, state in changed.items():
-            mutable.state = state
-        return states
 
 
 @dataclass(slots=True)
