@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -86,3 +88,18 @@ def test_rows_of_the_result_may_be_apart() -> None:
     call(module, program, [30, 20, 40, a, 40, 1, b, 20, 1, c, 25])
     assert np.allclose(c[:, :20], a @ b)
     assert not c[:, 20:].any()
+
+
+WITHOUT_THE_PACKAGE = """
+import sys
+from arignote.backends.llvm.libraries import address_of
+address = address_of("ag_blas_dgemm")
+assert address and "scipy.linalg" not in sys.modules
+import scipy.linalg.cython_blas
+assert scipy.linalg.cython_blas.__pyx_capi__["dgemm"]
+assert scipy.linalg.inv([[2.0]]) == 0.5
+"""
+
+
+def test_blas_is_found_without_its_package_and_leaves_that_intact() -> None:
+    subprocess.run([sys.executable, "-c", WITHOUT_THE_PACKAGE], check=True)

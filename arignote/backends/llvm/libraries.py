@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import importlib.util
+import sys
 from functools import cache
+from importlib.machinery import PathFinder
+from pathlib import Path
+from types import ModuleType
 
 EXPORTED = {
     "ag_digamma": ("scipy.special.cython_special", "__pyx_fuse_1psi"),
@@ -29,9 +34,26 @@ def process() -> ctypes.CDLL:
     return ctypes.CDLL(None)
 
 
+@cache
+def extension(name: str) -> ModuleType:
+    """A module of SciPy's. BLAS comes without its package, whose import takes 0.2 s, where that is not loaded."""
+    package, _, last = name.rpartition(".")
+    if last != "cython_blas" or package in sys.modules:
+        return importlib.import_module(name)
+    root = importlib.import_module(package.partition(".")[0])
+    folder = Path(root.__path__[0], *package.split(".")[1:])
+    spec = PathFinder.find_spec(name, [str(folder)])
+    if spec is None or spec.loader is None:
+        return importlib.import_module(name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sys.modules.pop(name, None)  # so that an import of the package finds and binds it in the ordinary way
+    return module
+
+
 def capsule_address(module: str, name: str) -> int:
     """The address of a C function that a Cython module exports."""
-    capsule = importlib.import_module(module).__pyx_capi__[name]
+    capsule = extension(module).__pyx_capi__[name]
     api = ctypes.pythonapi
     api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
     api.PyCapsule_GetPointer.restype = ctypes.c_void_p
