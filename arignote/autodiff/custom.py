@@ -83,8 +83,8 @@ def vjp_in_forward(push: Pushforward, node: Apply) -> tuple[Node, Tangent]:
     result, residual = emit.item(pair, 0), emit.item(pair, 1)
     backward = function_of(node.inputs[2])
     zero = zero_tangent(emit, result)
-    _, transpose = _transposable(emit, backward, (False, True, False), [residual, zero, site(emit)])
-    given = transpose(emit.tuple(map(push.whole, operands)))
+    called, transpose = _transposable(emit, backward, (False, True, False), [residual, zero, site(emit)])
+    given = transpose(emit.conform(emit.tuple(map(push.whole, operands)), called.type))
     return result, spread(emit, emit.item(given, 0))
 
 

@@ -234,3 +234,20 @@ def test_without_a_rule():
     f.defvjp(lambda x: (x, None), lambda r, g: (g,))
     with pytest.raises(ValueError, match="already"):
         f.defvjp(lambda x: (x, None), lambda r, g: (g,))
+
+
+def test_a_backward_rule_that_knows_more_of_sizes_in_forward_mode():
+    @ag.custom_vjp
+    def product(w, b):
+        return w @ b
+
+    product.defvjp(lambda w, b: (w @ b, (w, np.zeros(3) + b)), lambda kept, g: (np.outer(g, kept[1]), kept[0].T @ g))
+
+    def f(w, b):
+        return np.sum(product(w, b) ** 2)
+
+    generator = np.random.default_rng(0)
+    w, b, dw, db = (generator.normal(size=shape) for shape in ((3, 3), 3, (3, 3), 3))
+    value, tangent = ag.jvp(f, (w, b), (dw, db))
+    assert np.isclose(value, f(w, b))
+    assert np.isclose(tangent, 2 * (w @ b) @ (dw @ b + w @ db))

@@ -11,6 +11,7 @@ from .text import ModuleText, global_name, llvm_type, memory_type
 
 CONTEXT_STACK_LIMIT = 72  # bytes into the context: after the site and its eight arguments
 HUGE = 20_000  # lines: from here on LLVM spends more on registers than they are worth; kernels are functions apart
+HUGE_MARK = "arignote-huge"  # becomes `optnone` after the passes, each of which would write a line on stderr about it
 
 FunctionText.emitters = emit.EMITTERS | emit_boxes.EMITTERS | emit_loops.EMITTERS | emit_kernel.EMITTERS
 
@@ -90,7 +91,7 @@ def emit_procedure(module: ModuleText, procedure: Procedure, recursive: bool, is
     head = f"i32 {global_name(procedure.name)}({', '.join(heads)}) nounwind"
     text = function.function(f"define {'' if is_entry else 'internal '}{head}")
     if text.count("\n") > HUGE:
-        text = text.replace(" nounwind {", " nounwind noinline optnone {", 1)
+        text = text.replace(" nounwind {", f' nounwind noinline "{HUGE_MARK}" {{', 1)
     module.functions.append(text)
 
 

@@ -12,7 +12,7 @@ import llvmlite.binding as llvm
 
 from ...lower.loop_ir import Program, Type
 from .blas import product_module, product_symbols, product_type
-from .emit_program import emit_program
+from .emit_program import HUGE_MARK, emit_program
 from .libraries import address_of
 from .text import ModuleText
 
@@ -87,6 +87,10 @@ def optimised(text: str) -> llvm.ModuleRef:
     module.verify()  # takes a hundredth of the time, and LLVM aborts the process where it meets what is not well formed
     builder, manager = passes()
     manager.run(module, builder)
+    if HUGE_MARK in text:
+        for function in module.functions:
+            if HUGE_MARK.encode() in b"".join(function.attributes):
+                function.add_function_attribute("optnone")
     return module
 
 
