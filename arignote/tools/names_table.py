@@ -28,7 +28,8 @@ What compiled code can call, beside functions written in Python. This page is ge
 (`python -m arignote.tools.names_table docs/names.md`), and a test compares the two. A name counts under any alias
 (`import numpy as xp`, `from math import exp`), and so do other names of the same NumPy object (`np.abs` is
 `np.absolute`). Each NumPy function takes NumPy's parameters under NumPy's names; the few that make no sense here
-(`out`, `where`, `order`, `like` ...) only with their defaults.
+(`out`, `where`, `order`, `like` ...) only with their defaults. Arignote's own transforms (`ag.grad`,
+`ag.vmap` ...) and `ag.random` may be called too, and so may the methods of lists, dicts, strings and tuples.
 """
 
 REFUSING = "_refused"
@@ -50,7 +51,7 @@ def page() -> str:
     special = [_numpy_name(key, h) for key, h in found.items() if h.function.__module__ == numpy_scipy.__name__]
     parts.append(_entry("`scipy.special`", special))
     parts.append("\n## Python\n")
-    answered = [function for function, handler in BUILTINS.items() if _answers(handler)]
+    answered = [function for function, handler in BUILTINS.items() if _answers(handler) and not _is_ours(function)]
     modules = {"builtins": "", "_operator": "operator.", "_functools": "functools."}
     parts.append(_entry("builtins and the standard library", [_python_name(f, modules) for f in answered]))
     parts.append(_entry("`math`", [f"math.{function.__name__}" for function in MATH]))
@@ -67,6 +68,11 @@ def _is_known(function: Any) -> bool:
 
 def _answers(handler: Any) -> bool:
     return getattr(handler, "__name__", "") != REFUSING
+
+
+def _is_ours(function: Any) -> bool:
+    """Whether only the compiler's own programs mention the function."""
+    return (getattr(function, "__module__", None) or "").startswith("arignote.")
 
 
 def _title(family: Any) -> str:
