@@ -19,7 +19,7 @@ from arignote.frontend.branches import Pending, choose
 from arignote.frontend.coercion import coerce
 from arignote.frontend.context import Context, Raised, WritesIntoArgument
 from arignote.frontend.function_chains import CHAIN_HINT, LONGEST_CHAIN, chain_of, show_chain
-from arignote.frontend.join import is_unreadable, join, why_unreadable, widen
+from arignote.frontend.join import is_unreadable, join, why_unreadable, widen, widen_changed
 from arignote.frontend.names import Captured, captured, describe, readable
 from arignote.frontend.scope import HOOKS, Scope
 from arignote.frontend.spec import Flat, Rebuilder, Roots, Spec, cell_count, flatten, leaf_types, rebuild
@@ -58,6 +58,7 @@ class Instance:
 
     name: str
     spec: Spec
+    definition: Any = None
     function: Function | None = None
     result: Spec = None
     running: bool = False
@@ -134,8 +135,8 @@ def specialise_apply(
     whole = TupleValue((function, TupleValue(tuple(arguments)), DictValue(keywords.items())))
     flat = flatten(context, whole, across=True)
     definition = function.definition if isinstance(function, FunctionValue) else None
-    if definition is not None and program.is_deep(definition):
-        flat = coerce(context, flat, widen(flat.spec))
+    if definition is not None:
+        flat = coerce(context, flat, _widened(context, definition, flat.spec))
     instance = program.instances.get(flat.spec)
     if instance is not None and instance.running:
         if instance.result is None and not instance.dead:
@@ -147,7 +148,7 @@ def specialise_apply(
             return None, flat, whole
         if definition is not None and program.is_deep(definition):
             _refuse_growing_function(context, definition.name, flat.spec)
-        instance = Instance(program.unique(_name_of(function)), flat.spec)
+        instance = Instance(program.unique(_name_of(function)), flat.spec, definition)
         program.instances[flat.spec] = instance
         program.running.append(definition)
         program.undecided.append(definition if context.scope.parent is not None else None)
@@ -166,6 +167,18 @@ def specialise_apply(
             if instance.running:
                 del program.instances[flat.spec]
     return instance, flat, whole
+
+
+def _widened(context: Context, definition: Any, spec: Spec) -> Spec:
+    """What a call is specialised for. Where a function calls itself under a condition that only the run decides, the
+    numbers that change from call to call are run-time numbers: one form serves all depths."""
+    program = context.program
+    if program.is_deep(definition):
+        return widen(spec)
+    if context.scope.parent is not None:
+        caller = next((i for i in reversed(program.active) if i.definition is definition), None)
+        return spec if caller is None else widen_changed(spec, caller.spec)
+    return spec
 
 
 def _refuse_growing_function(context: Context, name: str, spec: Spec) -> None:

@@ -280,6 +280,18 @@ def widen(spec: Spec) -> Spec:
     return spec
 
 
+def widen_changed(spec: Spec, before: Spec) -> Spec:
+    """The spec with those static numbers made run-time ones that were something else before."""
+    if spec == before:
+        return spec
+    if isinstance(spec, StaticOf):
+        return widen(spec)
+    same = not isinstance(before, StaticOf) and spec[0] == before[0] in ("tuple", "list", "dict", "record")
+    if same and spec[1] == before[1] and len(spec[2]) == len(before[2]):
+        return spec[0], spec[1], tuple(map(widen_changed, spec[2], before[2]))
+    return spec
+
+
 def is_unreadable(spec: Spec) -> bool:
     """Whether any part cannot be read."""
     if isinstance(spec, StaticOf) or spec[0] in NOTHING_INSIDE:
