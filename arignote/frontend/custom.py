@@ -333,20 +333,6 @@ def _finish_vjp(context: Context, rules: Rules) -> dict[_Body, Callable[[], None
         if is_unreadable(residual.spec):
             context.error(f"the residual of {rules.name} differs in type from path to path", DifferentiationError)
         sizes = [size for leaf in forward.leaves[rules.given :] for size in context.scope.emit.sizes(leaf)]
-    spec = ("tuple", None, rules.spec[2][:-1])
-    backward = _Body(context, rules, "backward", spec)
-    kept_leaves = [Parameter(f"r{n}", type_) for n, type_ in enumerate(leaf_types(residual.spec))]
-    shapes = [Parameter("size", size.type) for size in sizes]
-    seed = Parameter("cotangent", tangent_type(rules.result_type))
-    with backward.interpreting() as whole:
-        parts = context.scope.emit.items(seed)[int(rules.effects) :]
-        cotangent = moving_values(context, [rules.target], parts)[0]
-        without, saved = whole.items[3], rebuild(residual.spec, kept_leaves, context.scope)
-        assert isinstance(without, TupleValue)
-        value = called(context, whole.items[2], [*without.items, saved, cotangent])
-        found = cotangents(context, rules, value, iter(shapes))
-    assert rules.second is not None
-    second = rules.second
 
     def define_forward() -> None:
         parameters = _parameters(forward)
@@ -355,7 +341,27 @@ def _finish_vjp(context: Context, rules: Rules) -> dict[_Body, Callable[[], None
         saved = [*outside, *residual.nodes, *forward.hidden_parameters(), *sizes]
         _define(rules.first, forward, parameters, emit.tuple([_result(forward, nodes), emit.tuple(saved)]))
 
-    def define_backward() -> None:
+    backward, define_backward = _backward_rule(context, rules, residual.spec, len(sizes))
+    return {forward: define_forward, backward: define_backward}
+
+
+def _backward_rule(context: Context, rules: Rules, kept: Spec, sizes: int) -> tuple[_Body, Callable[[], None]]:
+    """Interpret the backward rule. `sizes`: how many sizes of operands are saved beside what the rule keeps."""
+    backward = _Body(context, rules, "backward", ("tuple", None, rules.spec[2][:-1]))
+    kept_leaves = [Parameter(f"r{n}", type_) for n, type_ in enumerate(leaf_types(kept))]
+    shapes = [Parameter("size", INT64) for _ in range(sizes)]
+    seed = Parameter("cotangent", tangent_type(rules.result_type))
+    with backward.interpreting() as whole:
+        parts = context.scope.emit.items(seed)[int(rules.effects) :]
+        cotangent = moving_values(context, [rules.target], parts)[0]
+        without, saved = whole.items[3], rebuild(kept, kept_leaves, context.scope)
+        assert isinstance(without, TupleValue)
+        value = called(context, whole.items[2], [*without.items, saved, cotangent])
+        found = cotangents(context, rules, value, iter(shapes))
+    assert rules.second is not None
+    second = rules.second
+
+    def define() -> None:
         emit = backward.scope.emit
         parts = [*backward.leaves, *kept_leaves, *backward.hidden_parameters(), *shapes]
         site = Parameter("site", INT64)
@@ -376,7 +382,7 @@ def _finish_vjp(context: Context, rules: Rules) -> dict[_Body, Callable[[], None
         result = substitute([found_], mapping, note)[0]
         _define(second, backward, [saved, seed, site], result)
 
-    return {forward: define_forward, backward: define_backward}
+    return backward, define
 
 
 def _finish_jvp(context: Context, rules: Rules) -> dict[_Body, Callable[[], None]]:

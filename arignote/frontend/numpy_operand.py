@@ -264,10 +264,6 @@ def normal_axes(c: Context, axis: Any, rank: int) -> tuple[int, ...]:
     return tuple(sorted(axes))
 
 
-def is_int(node: Node) -> bool:
-    return dtype_of(node.type).startswith("int")
-
-
 def rank_of(node: Node) -> int:
     return len(dims_of(node.type))
 

@@ -16,7 +16,7 @@ procedure sum(%0: ptr[float64], %1: int64) {
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from .loop_ir import (
     BOOL,
@@ -52,11 +52,6 @@ from .loop_ir import (
 def show(program: Program) -> str:
     """The text of a program."""
     return "\n".join(line for procedure in program.procedures.values() for line in _procedure(procedure)) + "\n"
-
-
-def show_statements(body: Iterable[Statement]) -> str:
-    """The text of statements."""
-    return "\n".join(line for statement in body for line in _statement(statement))
 
 
 def _operand(operand: Operand) -> str:

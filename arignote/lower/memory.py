@@ -92,10 +92,6 @@ def insert_ownership(procedure: Procedure, new_variable: Callable[[str], Var]) -
     return ownership.copied
 
 
-def _is_buffer(operand: Operand) -> bool:
-    return isinstance(operand, Var) and operand.type == BUFFER
-
-
 class _Ownership:
     def __init__(self, procedure: Procedure, new_variable: Callable[[str], Var]) -> None:
         self.procedure, self.new_variable = procedure, new_variable

@@ -13,8 +13,6 @@ from arignote.ir.types import INT64, Array, Type, dims_of, dtype_of
 from arignote.ops.batching import Batch, Operand, Stacked, same_for_all
 from arignote.ops.derivative import Zero
 
-WORDS_PER_BLOCK = 4
-
 
 def _words_rule(inputs: tuple[Node, ...], stream: int, dim: int) -> Type:
     key, start, count = inputs

@@ -8,8 +8,6 @@ from .function_text import FunctionText
 from .text import element_bytes, llvm_type, memory_type, pointee, suffix
 from .vector_values import Progression, Value, Vector, value_of, vector_of
 
-MEMORY_SUFFIXES = {"bool": "i8"}
-
 
 def memory_suffix(type: Type, width: int) -> str:
     """The overload suffix of a vector in memory."""
