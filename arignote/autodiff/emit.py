@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from arignote.ir.graph import Apply, Function, Node, Parameter, substitute
 from arignote.ir.sizes import sizes
-from arignote.ir.types import Array, Closure, Tuple, Type, fits
+from arignote.ir.types import INT64, Array, Closure, List, Tuple, Type, fits
 from arignote.ops.emit import Emit
 
 
@@ -50,8 +50,21 @@ class AdjointEmit(Emit):
             return x
         if isinstance(type_, Tuple):
             return self.tuple(self.conform(part, t) for part, t in zip(self.items(x), type_.items, strict=True))
+        if isinstance(type_, List):
+            return self._conform_list(x, type_)
         assert isinstance(type_, Array), f"{x.type!r} is not {type_!r}"
         return self.op("broadcast_to", x, *self.sizes(x), dims=type_.dims)
+
+    def _conform_list(self, x: Node, type_: List) -> Node:
+        """A list of arrays that were put into one of which less is known."""
+        assert isinstance(x.type, List), f"{x.type!r} is not {type_!r}"
+        inner = AdjointEmit()
+        values, place, made = Parameter("values", x.type), Parameter("place", INT64), Parameter("made", type_)
+        element = inner.conform(inner.op("list_get", values, place), type_.element)
+        body = inner.function("conform", (values, place, made), inner.tuple([inner.op("list_push", made, element)]))
+        count = self.op("list_length", x)
+        start = self.op("list_new", count, element=type_.element)
+        return self.item(self.op("for_loop", count, self.closure(body, (x,)), start), 0)
 
 
 def widen(function: Function, extra: Iterable[Type]) -> Function:

@@ -1,7 +1,7 @@
 """Cases: what is done with a value that is one of several is done with each that it may be.
 
 A case in which Python would raise (`None.x`, `None + 1`) raises when the program runs. If every case fails, the program
-is refused.
+is refused, unless tests made at run time have excluded other cases: what they leave may never be reached.
 """
 
 from __future__ import annotations
@@ -109,11 +109,24 @@ def agreed(value: Value, known: Callable[[Value], bool | None]) -> bool | None:
 
 def split(context: Context, value: Several, action: Action) -> Value:
     """The result of an action on whichever value it is."""
+    outer, context.is_conditional = context.is_conditional, False  # errors of the cases are for this function to judge
+    try:
+        return _split(context, value, action)
+    except CompileError as error:
+        if not outer or error.raises is None or list(error.calls) != context.known_calls():
+            raise
+        context.raise_now(*error.raises)
+    finally:
+        context.is_conditional = outer
+
+
+def _split(context: Context, value: Several, action: Action) -> Value:
     places = list(possible(context, value))
+    tested = len(places) < len(value.options) and context.facts.get(key_of(value)) is not None  # type: ignore[arg-type]
     errors: list[CompileError] = []
     if len(places) > 1:
-        places = _without_failing(context, value, places, action, errors)
-    if len(places) == 1:
+        places = _without_failing(context, value, places, action, errors, tested)
+    if len(places) == 1 and not tested:
         return action(option(context, value, places[0]))
 
     def case(place: int) -> Value:
@@ -135,7 +148,7 @@ def split(context: Context, value: Several, action: Action) -> Value:
     try:
         return from_(0)
     except Raised:
-        if len(errors) == len(places):
+        if len(errors) == len(places) and not tested:
             raise errors[-1] from None
         raise
 
@@ -151,7 +164,7 @@ def for_each_case(context: Context, value: Several, action: Callable[[Value], No
 
 
 def _without_failing(
-    context: Context, value: Several, places: list[int], action: Action, errors: list[CompileError]
+    context: Context, value: Several, places: list[int], action: Action, errors: list[CompileError], tested: bool
 ) -> list[int]:
     """The cases that remain when those constants are sorted out at once for which Python would raise."""
     failing: list[tuple[int, Any]] = []
@@ -162,6 +175,8 @@ def _without_failing(
             if found is not None:
                 failing.append((place, found))
     if len(failing) == len(places):
+        if tested:
+            return places
         raise errors[-1]
     for place, (exception, *message) in failing:
         here = context.node(is_one_of(context, value, (place,)))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from arignote.ir.graph import Apply, Node, Operation, TypeRuleError
-from arignote.ir.types import INT64, List, Tuple, Type, fits
+from arignote.ir.types import INT64, List, Tuple, Type, fits, join
 from arignote.ops.derivative import Structural
 
 
@@ -25,9 +25,14 @@ def _item_rule(inputs: tuple[Node, ...], index: int) -> Type:
 
 
 def _holds(list_: Node, value: Node) -> Type:
-    if not fits(value.type, _element(list_)):
-        raise TypeRuleError(f"a list of {_element(list_)!r} cannot hold {value.type!r}")
-    return list_.type
+    """The type of the list with this value in it, of whose sizes less may be known than of the others'."""
+    element = _element(list_)
+    if fits(value.type, element):
+        return list_.type
+    both = join(element, value.type)
+    if both is None:
+        raise TypeRuleError(f"a list of {element!r} cannot hold {value.type!r}")
+    return List(both)
 
 
 def _at(values: list[Any], index: int) -> int:

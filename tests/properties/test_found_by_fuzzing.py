@@ -1,0 +1,86 @@
+"""What random programs found, each as the smallest program that showed it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import arignote as ag
+from tests.properties.comparison import assert_no_differences, differences
+from tests.properties.general_prelude import Leaf, Pair, Tree, Vector, Wrap
+
+Array = np.ndarray[Any, Any]
+
+
+def read(tree: Tree | None, weight: float) -> float:
+    """The last case is of a class whose structure is known only from an instance."""
+    if isinstance(tree, Leaf):
+        return np.tanh(tree.value * weight)
+    if isinstance(tree, Pair):
+        return read(tree.left, weight) * read(tree.right, weight)
+    if isinstance(tree, Wrap):
+        return np.tanh(weight) if tree.inner is None else read(tree.inner, weight)
+    return np.sum(tree.values) * weight
+
+
+def test_a_case_that_no_instance_has_is_not_refused() -> None:
+    """Trees without a Vector: what reads a Vector is never reached."""
+    leaf = Leaf(np.float64(0.5))
+    compiled = ag.jit(read)
+    for tree in (
+        Wrap(leaf, 1),
+        Pair(leaf, Wrap(None, 0), np.float64(1.0)),
+        Vector(np.ones(3)),
+        Wrap(Vector(np.ones(2)), 1),
+    ):
+        assert np.isclose(compiled(tree, 0.3), read(tree, 0.3))
+        assert np.isclose(ag.grad(read, argnums=1)(tree, 0.3), (read(tree, 0.3001) - read(tree, 0.2999)) / 2e-4)
+
+
+def test_what_tests_leave_raises_as_in_python() -> None:
+    """A use that fails for all that a test left raises where it is reached, and is refused only without a test."""
+
+    @ag.jit
+    def program(x: float, n: int) -> float:
+        best = None
+        for i in range(n):
+            best = x + i
+        if best is None and n < 0:
+            return best + 1.0
+        return x
+
+    assert program(1.0, 0) == 1.0
+    with pytest.raises(TypeError):
+        program(1.0, -1)
+    with pytest.raises(ag.CompileError):
+        ag.jit(lambda x: None + x)(1.0)
+
+
+def lists_of_arrays_of_other_sizes(u: Array, v: Array) -> float:
+    """The first are as long as v, the others of any length."""
+    rows = [v * 0.9 for _ in u] + [v[v > 0.0]]
+    rows.append(np.array([np.sin(x) for x in u]))
+    rows[0] = v[v > 0.5]
+    rows[1][0] = u[0]
+    total = np.sum(u) * 0.1
+    for row in rows:
+        total = total + np.sum(row * row * row)
+    return total
+
+
+def test_arrays_of_other_sizes_join_a_list() -> None:
+    """A list whose elements' sizes were known takes one whose size is not."""
+    u, v = np.array([0.3, -0.4, 0.7]), np.array([0.9, 0.2])
+    assert np.isclose(ag.jit(lists_of_arrays_of_other_sizes)(u, v), lists_of_arrays_of_other_sizes(u, v))
+    ag.check_grads(lists_of_arrays_of_other_sizes, (u, v), order=2)
+
+
+def appended(u: Array, v: Array) -> list[Array]:
+    rows = [v for _ in u]
+    rows.append(u[u > 0.0])
+    return rows
+
+
+def test_lists_of_arrays_of_other_sizes_are_results() -> None:
+    u, v = np.array([0.3, -0.4, 0.7]), np.array([0.9, 0.2])
+    assert_no_differences(differences(appended(u, v), ag.jit(appended)(u, v), 0))
