@@ -89,6 +89,7 @@ class Context:
         self.facts: Facts = {}
         self.conditions: dict[Node, tuple[Facts, Facts]] = {}
         self.is_first_guess = False
+        self.is_conditional = False
         self.failure: tuple[Exception, Span | None, list[tuple[Span, str]]] | None = None
 
     # Interpretation
@@ -100,6 +101,16 @@ class Context:
     def execute(self, block: Sequence[ast.stmt]) -> None:
         """Run statements; where they lead stands in `frame.flow`."""
         EXECUTORS[list](self, block)
+
+    def unless_skipped(self, action: Callable[[], Any]) -> Any:
+        """Do what may not be reached, if this is in a branch or in a loop of its function: where Python would raise, so
+        does the program, when it comes there."""
+        outer = self.is_conditional
+        self.is_conditional = outer or self.scope.parent is not None
+        try:
+            return action()
+        finally:
+            self.is_conditional = outer
 
     def call(self, function: Value, arguments: Sequence[Value], keywords: dict[str, Value] | None = None) -> Value:
         """Call a function value, a known function, a class, a method ..."""
@@ -128,8 +139,9 @@ class Context:
         self, message: str, kind: type[CompileError] = TypeInferenceError, hint: str = "", raises: Any = None
     ) -> NoReturn:
         """Refuse the program at the current place. `raises`: the exception, and its message, that Python would raise;
-        where the value is but one of several, or but a first guess, so does the program."""
-        if raises is not None and self.is_first_guess:
+        where the value is but one of several, or but a first guess, or this place may not be reached, so does the
+        program."""
+        if raises is not None and (self.is_first_guess or self.is_conditional):
             self.raise_now(*raises)
         error = kind(message, self.span, hint, self.known_calls())
         error.raises = raises
@@ -304,10 +316,21 @@ class Context:
 
     def stale_message(self, cell: Cell, write: Write) -> str:
         place = f" (line {write.span.line})" if write.span is not None else ""
+        name, other = self._name_of(cell), self._name_of(write.cell)
+        this = f"'{name}', {self.show(cell)}," if name else f"this {self.show(cell)}"
+        that = f"'{other}', which" if other and other != name else "one that"
         return (
-            f"this {self.show(cell)} may share memory with one that was written since{place}; "
-            "in Python the write would be visible here"
+            f"{this} may share memory with {that} was written since{place}; in Python the write would be visible here"
         )
+
+    def _name_of(self, cell: Cell) -> str | None:
+        """A variable that holds the cell."""
+        frame = self.frame
+        for variables in (frame.variables, frame.env) if frame is not None else ():
+            for name, variable in variables.items():
+                if variable.state is cell and not variable.internal and name.isidentifier():
+                    return name
+        return None
 
     def check_writable(self, cell: Cell) -> None:
         """Refuse to write into memory that the caller sees, or that was written through another reference."""
@@ -340,7 +363,8 @@ class Context:
         """Give a cell that may be written its new state."""
         base = cell.base
         for memory in cell.touched:
-            self.set(memory, Write(base, now(), self.span))
+            before = memory.state.certain if memory.state is not None else None
+            self.set(memory, Write(base, now(), self.span, memory in cell.roots, before))
         if base is cell:
             self.set(cell, state)
         else:

@@ -123,7 +123,7 @@ class Loop:
         # Who else holds the cell must not look again if what is written are the cells that the variable holds in turn.
         writer = Cell(None) if rebound else base
         for memory in cell.touched:
-            self.writes.setdefault(memory, Write(writer, now(), self.context.span))
+            self.writes.setdefault(memory, Write(writer, now(), self.context.span, memory in cell.roots))
 
     def add(self, mutable: Mutable, remembered: Spec | None) -> Slot:
         """Carry one more."""

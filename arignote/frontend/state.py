@@ -125,8 +125,13 @@ def _message(mutable: Mutable, what: str) -> str:
 
 def later_write(states: Sequence[Write | None]) -> Write | None:
     """The last of several writes."""
-    writes = [write for write in states if write is not None]
-    return max(writes, key=lambda write: write.time, default=None)
+    last = _latest(states)
+    certain = _latest([write.certain for write in states if write is not None])
+    return last if last is None or last.certain is certain else replace(last, before=certain)
+
+
+def _latest(writes: Sequence[Write | None]) -> Write | None:
+    return max((write for write in writes if write is not None), key=lambda write: write.time, default=None)
 
 
 def is_memory(mutable: Mutable) -> bool:

@@ -107,11 +107,21 @@ class Mutable:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """The last write to a memory: through which cell, when, and where in the source."""
+    """The last write to a memory: through which cell, when, and where in the source.
+
+    `is_certain` is False where the cell only may have the memory: it is what a variable holds at the head of a loop,
+    and what else variables hold there is known to be apart from it. `before` then is the last certain write."""
 
     cell: Cell
     time: int
     span: Span | None
+    is_certain: bool = True
+    before: Write | None = None
+
+    @property
+    def certain(self) -> Write | None:
+        """The last write through a cell that has the memory for certain."""
+        return self if self.is_certain else self.before
 
 
 class Memory(Mutable):
@@ -154,17 +164,27 @@ class Cell(Mutable, Value):
     def overwritten(self) -> Write | None:
         """A write through another cell since this one was made; in Python it would be visible here."""
         base = self.base
-        for memory in self.roots:
-            write = memory.state
-            if write is not None and write.cell is not base and write.time > self.birth:
-                return write
-        if isinstance(self.state, Elements):
-            for read, _ in self.state.roots:
-                for memory in read:
-                    write = memory.state
-                    if write is not None and write.cell is not base and write.time > self.state.time:
-                        return write
-        return None
+        write = _written_since((self.roots, self.touched), self.birth, base)
+        if write is None and isinstance(self.state, Elements):
+            for pair in self.state.roots:
+                write = write or _written_since(pair, self.state.time, base)
+        return write
+
+
+def _written_since(memory: tuple[frozenset[Memory], frozenset[Memory]], time: int, base: Cell) -> Write | None:
+    """A write that what has this memory, which was read at this time, should show; what is written through `base` is
+    shown."""
+    read, touched = memory
+    for part in read:
+        write = part.state
+        if write is not None and write.cell is not base and write.time > time:
+            return write  # type: ignore[no-any-return]
+    if touched is not read:
+        for part in touched - read:
+            write = part.state.certain if part.state is not None else None
+            if write is not None and write.cell is not base and write.time > time:
+                return write  # type: ignore[no-any-return]
+    return None
 
 
 @dataclass(slots=True, eq=False)

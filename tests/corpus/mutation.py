@@ -181,3 +181,25 @@ def fill(y, value):
 @program(lambda: call(3, 2.0))
 def filled_by_a_function(n, value):
     return fill(np.zeros(n), value)
+
+
+@program(lambda: call(numbers(4), 3), lambda: call(numbers(4), 0), differentiable=(0,))
+def swaps_and_writes_in_an_inner_loop(x, n):
+    a, b = x * 1.0, x * 2.0
+    for _ in range(n):
+        a[0] += b[0]
+        b[1] += a[1]
+        a, b = b, a
+        for j in range(2):
+            a[j] += b[j]
+    return a, b
+
+
+@program(lambda: call(numbers(4), 3), differentiable=(0,))
+def keeps_the_best_by_copying(x, n):
+    best, now = x * 1.0, x * 1.0
+    for i in range(n):
+        now[i] += 1.0
+        if now.sum() > best.sum():
+            best = now.copy()
+    return best, now

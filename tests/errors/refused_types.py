@@ -258,3 +258,63 @@ def square_of_truth_values(x):
 @expect(lambda: call(np.array([True, False]), 3), "TypeInferenceError", "int8")
 def power_of_truth_values(x, n):
     return x**n  # here
+
+
+@expect(lambda: call(3), "AliasingError", "'rows', list[f64[3]], may share memory with 'row'")
+def one_array_appended_again_and_again(n):
+    rows, row = [], np.zeros(3)
+    for i in range(n):
+        row[0] = i * 1.0
+        rows.append(row)  # here
+    return rows
+
+
+@expect(lambda: call(3), "AliasingError", "'rows', list[f64[3]], may share memory with 'row'")
+def one_array_filled_by_an_inner_loop(n):
+    rows, row = [], np.zeros(3)
+    for i in range(n):
+        for j in range(3):
+            row[j] = i * 1.0
+        rows.append(row)  # here
+    return rows
+
+
+@expect(lambda: call(np.ones(3), 3), "AliasingError", "'last', f64[n], may share memory with 'now'")
+def last_iteration_without_a_copy(x, n):
+    now, last, total = x.copy(), x.copy(), 0.0
+    for _ in range(n):
+        now[0] += 1.0
+        total = total + last[0]  # here
+        last = now
+    return total
+
+
+@expect(lambda: call(np.ones(3), 3), "AliasingError", "may share memory with 'y'")
+def other_name_in_the_first_iteration(x, n):
+    y = x.copy()
+    z = y
+    for _ in range(n):
+        y[0] += 1.0
+        z = z + 1.0  # here
+    return y, z
+
+
+@expect(lambda: call(np.ones(3), 3), "AliasingError", "may share memory with 'y'")
+def array_written_in_a_comprehension(x, n):
+    y = x.copy()
+
+    def filled(i):
+        y[0] = i
+        return y
+
+    return [filled(i) for i in range(n)]  # here
+
+
+@expect(lambda: call(np.ones(3), 3), "AliasingError", "may share memory with 'first'")
+def tuple_of_arrays_one_of_which_is_written(x, n):
+    pair = (x * 1.0, x * 2.0)
+    first = pair[0]
+    for _ in range(n):
+        first[0] += 1.0
+        pair = (pair[1], pair[0])
+    return pair[0], first  # here
