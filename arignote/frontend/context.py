@@ -7,7 +7,7 @@ Handlers of known functions are called `(context, arguments, keywords) -> Value`
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np

@@ -151,7 +151,13 @@ def _conditional(context: Context, node: ast.IfExp) -> Value:
         return context.evaluate(node.body if condition.object else node.orelse)
     test = context.node(condition)
     context.at(node)
-    return choose(context, test, lambda: context.evaluate(node.body), lambda: context.evaluate(node.orelse))
+    then, otherwise = (_unless_skipped(context, side) for side in (node.body, node.orelse))
+    return choose(context, test, then, otherwise)
+
+
+def _unless_skipped(context: Context, node: ast.expr) -> Callable[[], Value]:
+    """To evaluate an expression that may not be reached."""
+    return lambda: context.unless_skipped(lambda: context.evaluate(node))
 
 
 @evaluates(ast.BoolOp)

@@ -29,7 +29,7 @@ from arignote.frontend.iterators import ViewValue
 from arignote.frontend.loops import LONGEST_STATIC_LIST, CannotCarry, conditional_loop, counted_loop
 from arignote.frontend.narrowing import Facts, both, told_by
 from arignote.frontend.scope import executes
-from arignote.frontend.statements import execute_block, is_normal, nothing, ways_out
+from arignote.frontend.statements import execute_block, execute_conditional, is_normal, nothing, ways_out
 from arignote.frontend.values import DictValue, PartialValue, ScalarValue, Static, TupleValue, Value, Variable
 from arignote.ir.errors import TypeInferenceError
 
@@ -50,7 +50,7 @@ def _inside(context: Context, loop: ast.For | ast.While) -> Iterator[None]:
 
 def _execute_body(context: Context, loop: ast.For | ast.While) -> None:
     with _inside(context, loop):
-        execute_block(context, loop.body)
+        execute_conditional(context, loop.body)
 
 
 # Loops

@@ -15,7 +15,7 @@ from arignote.frontend.iterate import items_now
 from arignote.frontend.narrowing import both, possible
 from arignote.frontend.operators import compare_named, identical, short_circuit
 from arignote.frontend.scope import HOOKS, executes
-from arignote.frontend.statements import execute_block, left_block, nothing
+from arignote.frontend.statements import execute_conditional, left_block, nothing
 from arignote.frontend.values import (
     DictValue,
     ListValue,
@@ -87,7 +87,7 @@ def _guarded(
     def body() -> None:
         if matched is not None:
             context.set(matched, Static(True))
-        execute_block(context, case.body)
+        execute_conditional(context, case.body)
 
     if isinstance(holds, Static):
         (body if holds.object else rest)()
@@ -115,7 +115,7 @@ def _names_after(node: ast.Match, index: int) -> Iterator[str]:
 
 def _run_body(context: Context, case: ast.match_case, subject: Value) -> None:
     bind(context, case.pattern, subject)
-    execute_block(context, case.body)
+    execute_conditional(context, case.body)
 
 
 # Tests

@@ -103,8 +103,8 @@ def _decided(
             if python or not (is_python_number(left) or is_python_number(found)):
                 return context.scalar(context.emit(name, test, context.node(found)), python)
     if is_and:
-        return choose(context, test, right, lambda: left)
-    return choose(context, test, lambda: left, right)
+        return choose(context, test, lambda: context.unless_skipped(right), lambda: left)
+    return choose(context, test, lambda: left, lambda: context.unless_skipped(right))
 
 
 def _is_bool(value: Value) -> bool:

@@ -96,6 +96,11 @@ def is_normal(context: Context) -> Node:
     return context.emit("equal", context.node(context.frame.flow.state), context.constant(NORMAL))
 
 
+def execute_conditional(context: Context, block: Sequence[ast.stmt]) -> None:
+    """Run a block that may not be reached."""
+    context.unless_skipped(lambda: execute_block(context, block))
+
+
 def _execute_if(context: Context, node: ast.If, rest: Sequence[ast.stmt]) -> bool:
     """Run an `if`; True if the rest of the block was run with it."""
     test = context.evaluate(node.test)
@@ -111,8 +116,8 @@ def _execute_if(context: Context, node: ast.If, rest: Sequence[ast.stmt]) -> boo
     branch(
         context,
         context.node(condition),
-        lambda: execute_block(context, then),
-        lambda: execute_block(context, otherwise),
+        lambda: execute_conditional(context, then),
+        lambda: execute_conditional(context, otherwise),
         live,
     )
     return takes_rest

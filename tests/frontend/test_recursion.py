@@ -1,6 +1,7 @@
 """Recursion whose arguments are known numbers at first: one form of the function serves all depths."""
 
 import numpy as np
+import pytest
 
 import arignote as ag
 from arignote import pipeline
@@ -37,3 +38,30 @@ def test_numbers_that_stay_are_known_at_every_depth():
 
     x = np.arange(6.0).reshape(2, 3)
     assert np.array_equal(ag.jit(lambda x, n: along(x, 1, n))(x, 4), along(x, 1, 4))
+
+
+def test_what_is_not_reached_does_not_refuse_the_program():
+    """None has no attribute; a call that never comes there is a program all the same."""
+
+    def walk(link, n):
+        while n > 0:
+            link = link.rest
+            n -= 1
+        return link.value
+
+    def read(n, x):
+        return walk(None, n) if x > 0.0 else x
+
+    def prints_first(x):
+        if x > 0.0:
+            print("before")
+            return walk(None, 0)
+        return x
+
+    assert ag.jit(read)(3, -1.0) == -1.0
+    with pytest.raises(AttributeError, match="'NoneType' object has no attribute 'rest'"):
+        ag.jit(read)(3, 1.0)
+    with pytest.raises(AttributeError, match="'NoneType' object has no attribute 'value'"):
+        ag.jit(read)(0, 1.0)
+    with pytest.raises(AttributeError, match="value"):
+        ag.jit(prints_first)(1.0)
