@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 Thunk = Callable[[], object]
+Clock = Callable[[], float]
 
 
 @dataclass
@@ -19,7 +20,8 @@ class Row:
     seconds: float
     peers: dict[str, float] = field(default_factory=dict)
     target: str = ""
-    limit: float | None = None  # seconds; None where the peer to compare with is not installed
+    limit: float | None = None  # None where the peer to compare with is not installed
+    unit: str = "s"  # or "B", of memory
 
     @property
     def passed(self) -> bool | None:
@@ -27,18 +29,20 @@ class Row:
         return None if self.limit is None else self.seconds <= self.limit
 
 
-def calls_per_batch(function: Thunk, batch_seconds: float) -> int:
+def calls_per_batch(function: Thunk, batch_seconds: float, clock: Clock) -> int:
     """How many calls last long enough for the clock."""
     function()
-    start = time.perf_counter()
+    start = clock()
     function()
-    once = max(time.perf_counter() - start, 1e-8)
+    once = max(clock() - start, 1e-8)
     return max(1, min(100_000, int(batch_seconds / once)))
 
 
-def take_turns(functions: dict[str, Thunk], rounds: int = 41, batch_seconds: float = 2e-3) -> dict[str, float]:
+def take_turns(
+    functions: dict[str, Thunk], rounds: int = 41, batch_seconds: float = 2e-3, clock: Clock = time.perf_counter
+) -> dict[str, float]:
     """The median seconds of one call of each function."""
-    sizes = {name: calls_per_batch(function, batch_seconds) for name, function in functions.items()}
+    sizes = {name: calls_per_batch(function, batch_seconds, clock) for name, function in functions.items()}
     times: dict[str, list[float]] = {name: [] for name in functions}
     gc.collect()
     gc.disable()
@@ -46,17 +50,17 @@ def take_turns(functions: dict[str, Thunk], rounds: int = 41, batch_seconds: flo
         for _ in range(rounds):
             for name, function in functions.items():
                 repeat = range(sizes[name])
-                start = time.perf_counter()
+                start = clock()
                 for _ in repeat:
                     function()
-                times[name].append((time.perf_counter() - start) / sizes[name])
+                times[name].append((clock() - start) / sizes[name])
     finally:
         gc.enable()
     return {name: statistics.median(values) for name, values in times.items()}
 
 
 def in_fresh_processes(program: str, rounds: int = 5) -> float:
-    """The median of the seconds that a Python program prints, each time in a process of its own."""
+    """The median of the numbers that a Python program prints, each time in a process of its own."""
     values = []
     for _ in range(rounds):
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -64,9 +68,13 @@ def in_fresh_processes(program: str, rounds: int = 5) -> float:
     return statistics.median(values)
 
 
-def readable(seconds: float) -> str:
-    """Seconds in the unit that suits them."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds / 1e-9:.3g} ns"
+UNITS = {
+    "s": (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9)),
+    "B": (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0)),
+}
+
+
+def readable(value: float, unit: str = "s") -> str:
+    """Seconds or bytes, in the unit that suits them."""
+    name, size = next((each for each in UNITS[unit] if value >= each[1]), UNITS[unit][-1])
+    return f"{value / size:.3g} {name}"

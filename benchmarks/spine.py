@@ -7,10 +7,6 @@ installed are left out.
 """
 
 import argparse
-import importlib.metadata
-import json
-import os
-import platform
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent))
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
-import peers  # noqa: E402
-from measure import Row, in_fresh_processes, readable, take_turns  # noqa: E402
-
 import arignote as ag  # noqa: E402
+from benchmarks import peers  # noqa: E402
+from benchmarks.measure import Row, in_fresh_processes, take_turns  # noqa: E402
+from benchmarks.report import publish  # noqa: E402
 
 Array = np.ndarray[Any, Any]
 ITERATIONS = 10_000
@@ -186,50 +182,13 @@ GROUPS: tuple[Callable[[], Iterator[Row]], ...] = (
 )  # fmt: skip
 
 
-def processor() -> str:
-    """The processor's name, where Linux tells it."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text().splitlines() if path.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def versions() -> dict[str, str]:
-    """What was measured, and on what."""
-    found = {"python": platform.python_version(), "processor": processor(), "cores": str(os.cpu_count())}
-    for name in ("numpy", "scipy", "llvmlite", "jax", "numba", "torch", "pytensor"):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def table(rows: list[Row]) -> str:
-    """The rows as Markdown."""
-    verdicts = {True: "yes", False: "NO", None: "not known"}
-    lines = ["| | Arignote | others | target | reached |", "|---|---|---|---|---|"]
-    for row in rows:
-        others = ", ".join(f"{name} {readable(seconds)}" for name, seconds in row.peers.items())
-        verdict = verdicts[row.passed]
-        lines.append(f"| {row.name} | {readable(row.seconds)} | {others} | {row.target} | {verdict} |")
-    return "\n".join(lines)
-
-
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="measure only the groups whose name contains this word")
     parser.add_argument("--json", type=Path, default=Path("out/spine.json"), help="where to write the numbers")
     options = parser.parse_args()
-    rows = [row for group in GROUPS if options.only in group.__name__ for row in group()]
-    found = versions()
-    page = f"{table(rows)}\n\n{', '.join(f'{name} {version}' for name, version in found.items())}\n"
-    print(page)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    records = [{**vars(row), "passed": row.passed} for row in rows]
-    options.json.write_text(json.dumps({"versions": found, "rows": records}, indent=2) + "\n")
-    options.json.with_suffix(".md").write_text(page)
+    publish([row for group in GROUPS if options.only in group.__name__ for row in group()], options.json)
 
 
 if __name__ == "__main__":
