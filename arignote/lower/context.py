@@ -244,11 +244,12 @@ class Context:
             self._learn(self._real, self.shape_key(sizes[start:]), True)
             self._learn(self._real, self.shape_key(sizes[: start + 1]), True)
 
-    def own(self, array: Stored) -> Stored:
+    def own(self, array: Stored, is_result: bool = False) -> Stored:
         """The contents of a contiguous array in memory that nobody else sees: its own where that is the case, or a
         copy."""
         buffer, pointer = self.build.var("buffer"), self.build.var(array.pointer.type)
-        self.build.append(Own(buffer, pointer, array.buffer, array.pointer, self.product(array.sizes)))
+        count = self.product(array.sizes)
+        self.build.append(Own(buffer, pointer, array.buffer, array.pointer, count, is_result))
         return Stored(array.dtype, buffer, pointer, array.sizes, array.strides, contiguous=True)
 
     # Errors

@@ -28,7 +28,6 @@ from arignote.lower import (
 from arignote.lower.context import Context, Unit, symbol_name
 from arignote.lower.control import call, run_body
 from arignote.lower.flatten import flatten, rebuild, types_of
-from arignote.lower.index_rules import writable
 from arignote.lower.loop_ir import BUFFER, INT64, Operand, Program, pointer_to
 from arignote.lower.memory import copy_procedure, insert_ownership
 from arignote.lower.nests import GRAIN
@@ -132,5 +131,5 @@ def _own_array(context: Context, leaf: Array, operands: list[Operand]) -> list[O
     buffer, pointer, *sizes = operands
     shape = tuple(sizes)
     array = Stored(leaf.dtype, buffer, pointer, shape, context.strides(shape), contiguous=True)  # type: ignore[arg-type]
-    own = writable(context, array)
+    own = context.own(array, is_result=True)
     return [own.buffer, own.pointer, *sizes]

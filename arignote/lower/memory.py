@@ -69,13 +69,17 @@ class Take:
 
 @dataclass(slots=True, eq=False)
 class Own:
-    """Between the lowering and this pass: the `count` elements of `source` in memory that nobody else sees."""
+    """Between the lowering and this pass: the `count` elements of `source` in memory that nobody else sees.
+
+    is_result: whether only the procedure's results mention `buffer` and `pointer`
+    """
 
     buffer: Var
     pointer: Var
     source: Var
     source_pointer: Var
     count: Operand
+    is_result: bool = False
 
 
 def copy_procedure(dtype: str) -> str:
@@ -105,6 +109,8 @@ class _Ownership:
         """How often a buffer is given to something that may keep a reference to it."""
         self.only: set[int] = set()
         """Buffers that are the only reference when they are defined."""
+        self.own_already: dict[int, Var] = {}
+        """Results that turned out to be nobody else's: what they are under their first name."""
         self.with_kernels: list[BodyUse] = []
         self.captured: dict[int, dict[int, Var]] = {}
         self._pair(procedure.parameters)
@@ -116,7 +122,8 @@ class _Ownership:
         self._reuse()
         body, _ = self._rewrite(self.procedure.body, {}, {}, results)
         self.procedure.body[:] = body
-        self.procedure.results = self._named(results)
+        own = tuple([self.own_already.get(x.id, x) if isinstance(x, Var) else x for x in results])
+        self.procedure.results = self._named(own)
 
     # First walk: which buffer a pointer belongs to, and which buffers from outside a loop uses.
 
@@ -392,8 +399,12 @@ class _Ownership:
         number = source.id
         if number in self.only and self.handed_on[number] == 1 and number not in live and number not in outside:
             self._drop_unused((buffer,), live, out)
-            out.append(Let(pointer, "reinterpret", (statement.source_pointer,)))
-            out.append(Let(buffer, "reinterpret", (self._alias(source),)))
+            if statement.is_result and not any(isinstance(later, If) for later in out):
+                # The copy of another result would have named it among what is alive.
+                self.own_already.update({buffer.id: source, pointer.id: statement.source_pointer})
+            else:
+                out.append(Let(pointer, "reinterpret", (statement.source_pointer,)))
+                out.append(Let(buffer, "reinterpret", (self._alias(source),)))
             live[number] = source
             return
         taken, taken_pointer = self.new_variable(BUFFER), self.new_variable(pointer.type)
