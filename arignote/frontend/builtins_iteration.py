@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import collections
 import functools
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from arignote.frontend import numbers, numpy_lists, prelude, prelude_lists, sequences  # noqa: F401
+from arignote.frontend import numbers, numpy_lists, prelude, prelude_lists, sequences, sorting  # noqa: F401
 from arignote.frontend.branches import choose
 from arignote.frontend.builtins_table import BUILTINS, Handler, builtin, only_keywords
 from arignote.frontend.comprehensions import has_known_items, quantified
@@ -238,29 +237,10 @@ def _reversed(context: Context, arguments: list[Value], keywords: dict[str, Valu
     return ReversedValue(arguments[0])
 
 
-def _ranks(context: Context, values: Sequence[Value]) -> list[Any]:
-    """What orders the values: of tuples, the first items will do where they are known and all differ."""
-    first = [value.items[0] for value in values if isinstance(value, TupleValue) and value.items]
-    if len(first) == len(values) and all(map(context.is_static, first)):
-        ranks = [context.static(item) for item in first]
-        if all(ranks.count(rank) == 1 for rank in ranks):
-            return ranks
-    return [context.static(value, "what sorted() compares") for value in values]
-
-
 @builtin(sorted, least=1, most=1)
 def _sorted(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
     only_keywords(context, keywords, "key", "reverse")
-    if not is_structural(arguments[0]) and not isinstance(length(context, arguments[0]), Static):
-        items = context.call(Static(list), arguments)
-        assert isinstance(items, ListValue)
-        return sequences.sorted_list(context, items, keywords)
-    items = elements(context, arguments[0])
-    key = keywords.get("key")
-    ranks = _ranks(context, [item if key is None else context.call(key, [item]) for item in items])
-    backwards = bool(context.static(keywords.get("reverse", Static(False))))
-    order = sorted(range(len(items)), key=ranks.__getitem__, reverse=backwards)
-    return ListValue(tuple([items[place] for place in order]))
+    return sorting.sorted_values(context, arguments[0], keywords)
 
 
 @builtin(tuple, least=0, most=1)

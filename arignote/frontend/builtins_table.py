@@ -184,10 +184,16 @@ def _divmod(context: Context, arguments: list[Value], keywords: dict[str, Value]
     return TupleValue(tuple([binary_values(context, op, *arguments) for op in (ast.FloorDiv, ast.Mod)]))
 
 
-@builtin(pow, least=2, most=3)
+@builtin(pow, most=3)
 def _pow(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
     import ast
 
+    given = dict(zip(("base", "exp", "mod"), arguments))
+    if not {"base", "exp"} <= {*given, *keywords} or {*given} & {*keywords}:
+        context.error("pow() takes a base, an exponent and perhaps a modulus, each of them once")
+    only_keywords(context, keywords, "base", "exp", "mod")
+    given |= keywords
+    arguments = [given[name] for name in ("base", "exp", "mod") if name in given]
     if len(arguments) == 3:
         if all(isinstance(a, Static) for a in arguments):
             return static_call(context, pow, *[a.object for a in arguments])  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from arignote.frontend import sequences
+from arignote.frontend import prelude_lists, sequences, sorting
 from arignote.frontend.cases import for_each_case, is_union, split
 from arignote.frontend.context import StaticRequired
 from arignote.frontend.elements import forget_length, has_parts, item_of_known
@@ -262,8 +262,31 @@ def list_extend(context: Context, base: ListValue, arguments: list[Value]) -> Va
     return Static(None)
 
 
+def _by_loops(context: Context, name: str, base: ListValue, arguments: list[Value]) -> Value:
+    """A method whose effect depends on what is known at run time only: the list's length is so from now on."""
+    if not forget_length(context, base):
+        context.error(f"the arguments of .{name} of a list whose items are of several types must be known at compile "
+                      "time", hint="let all items be of one type")  # fmt: skip
+    return sequences.SEQUENCE_METHODS[name](context, base, arguments)
+
+
+@_methods(LIST_METHODS, "remove")
+def list_remove(context: Context, base: ListValue, arguments: list[Value]) -> Value:
+    items = context.read(base)
+    for place, item in enumerate(items):
+        same = context.truth(compare_named(context, "equal", "eq", item, arguments[0]))
+        if not context.is_static(same):
+            return _by_loops(context, "remove", base, arguments)
+        if context.static(same):
+            context.write(base, items[:place] + items[place + 1 :])
+            return Static(None)
+    context.raise_now(ValueError, "list.remove(x): x not in list")
+
+
 @_methods(LIST_METHODS, "insert")
 def list_insert(context: Context, base: ListValue, arguments: list[Value]) -> Value:
+    if context.read(base) and not context.is_static(arguments[0]):
+        return _by_loops(context, "insert", base, arguments)
     items = list(context.read(base))
     items.insert(context.static(arguments[0], "the place of insertion"), arguments[1])
     context.write(base, tuple(items))
@@ -273,6 +296,8 @@ def list_insert(context: Context, base: ListValue, arguments: list[Value]) -> Va
 @_methods(LIST_METHODS, "pop")
 def list_pop(context: Context, base: ListValue, arguments: list[Value]) -> Value:
     items = list(context.read(base))
+    if items and arguments and not context.is_static(arguments[0]):
+        return _by_loops(context, "pop", base, arguments)
     place = context.static(arguments[0], "the index of a list") if arguments else -1
     if not items:
         context.raise_now(IndexError, "pop from empty list")
@@ -303,9 +328,13 @@ def list_copy(context: Context, base: ListValue, arguments: list[Value]) -> Valu
 @_methods(LIST_METHODS, "index")
 @_methods(TUPLE_METHODS, "index")
 def sequence_index(context: Context, base: Sequence, arguments: list[Value]) -> Value:
+    if len(arguments) > 1:
+        return sequences.run(context, prelude_lists.index_of, base, *arguments)
     for place, item in enumerate(_items(context, base)):
         same = context.truth(compare_named(context, "equal", "eq", item, arguments[0]))
-        if context.static(same, "whether two items are equal"):
+        if not context.is_static(same):
+            return sequences.run(context, prelude_lists.index_of, base, *arguments)
+        if context.static(same):
             return Static(place)
     context.raise_now(ValueError, "the value is not in the sequence")
 
@@ -397,7 +426,7 @@ def call_method(context: Context, method: MethodValue, arguments: list[Value], k
     if isinstance(base, DictValue) and name == "update":
         return dict_update(context, base, arguments, keywords)
     if isinstance(base, ListValue) and name == "sort":
-        return sequences.sort(context, base, keywords)
+        return sorting.sort(context, base, keywords)
     of_lists = sequences.SEQUENCE_METHODS if isinstance(base, ListValue) and base.is_sequence else LIST_METHODS
     tables = {ListValue: of_lists, TupleValue: TUPLE_METHODS, DictValue: DICT_METHODS}
     found = tables[type(base)].get(name)  # type: ignore[index]

@@ -51,7 +51,8 @@ def evaluates(*kinds: type[ast.expr]) -> Callable[[Callable[..., Value]], Callab
 def _constant(context: Context, node: ast.Constant) -> Value:
     if type(node.value) is complex:
         context.at(node)
-        context.error("complex numbers are not supported in compiled code", UnsupportedSyntaxError)
+        context.error("complex numbers are not supported in compiled code", UnsupportedSyntaxError,
+                      "keep the real and the imaginary part as two numbers")  # fmt: skip
     return Static(node.value)
 
 

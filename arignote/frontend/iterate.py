@@ -118,7 +118,8 @@ def items_now(context: Context, value: Value) -> list[Value]:
             if count > LONGEST_UNROLLED:
                 context.error(f"{count} items are too many to be gone through one by one at compile time")
             return [item_at(context, value, Static(n)) for n in range(count)]
-    context.error(f"cannot iterate over {context.show(value)}")
+    hint = "name what it holds: x.items, (x.a, x.b)" if isinstance(value, RecordValue) else None
+    context.error(f"cannot iterate over {context.show(value)}", hint=hint)
 
 
 def _view_items(context: Context, view: ViewValue) -> list[Value]:

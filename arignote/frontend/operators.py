@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from arignote.frontend import numbers
 from arignote.frontend.branches import choose, run_branch
-from arignote.frontend.cases import agreed, ask_union, is_one_of, is_union, narrowed, split
+from arignote.frontend.cases import is_one_of, is_union, narrowed, split
+from arignote.frontend.identity import identical
 from arignote.frontend.narrowing import Facts, Several, both, either, learn, possible, told_by
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.trees import call_made, tree_node
@@ -21,6 +22,7 @@ from arignote.frontend.values import (
     DictValue,
     FunctionValue,
     ListValue,
+    RangeValue,
     RecordValue,
     RecursiveValue,
     ScalarValue,
@@ -302,29 +304,6 @@ def negate(context: Context, value: Value) -> Value:
     return context.scalar(opposite, True)
 
 
-def identical(context: Context, left: Value, right: Value) -> Value:
-    """`left is right`."""
-    for one, other in ((left, right), (right, left)):
-        if isinstance(one, Several):
-            places = possible(context, one)
-            if not isinstance(other, Static | FunctionValue) and len(places) > 1:
-                context.error("`is` of data that is known at run time only is not kept", hint="compare with ==")
-            known = lambda part, other=other: agreed(part, lambda thing: _is(context, thing, other))  # noqa: E731
-            return ask_union(context, one, known, lambda part, other=other: identical(context, part, other))
-    return Static(_is(context, left, right))
-
-
-def _is(context: Context, left: Value, right: Value) -> bool:
-    """Identity; of numbers it has no meaning that compiled code could keep."""
-    if isinstance(left, Static) and isinstance(right, Static):
-        return left.object is right.object
-    if is_number(left) and is_number(right):
-        context.error("`is` between numbers has no defined meaning", hint="compare with ==")
-    if isinstance(left, FunctionValue) and isinstance(right, FunctionValue):
-        return left is right or (left.python is not None and left.python is right.python)
-    return left is right
-
-
 def contains(context: Context, container: Value, item: Value) -> Value:
     """`item in container`."""
     if is_union(container):
@@ -341,11 +320,20 @@ def contains(context: Context, container: Value, item: Value) -> Value:
         return context.call(context.lift(_array_contains), [container, item])
     if isinstance(container, ListValue) and container.is_sequence:
         return HOOKS["sequence_contains"](context, container, item)
+    if isinstance(container, RangeValue) and is_number(item):
+        bounds = [container.start, container.stop, container.step]
+        return context.truth(context.call(context.lift(_range_contains), [*bounds, item]))
     result: Value = Static(False)
     for element in context.elements(container):
         step = lambda element=element: context.truth(compare_named(context, "equal", "eq", element, item))  # noqa: E731
         result = short_circuit(context, False, result, step)
     return result
+
+
+def _range_contains(start: Any, stop: Any, step: Any, item: Any) -> Any:
+    """`item in range(start, stop, step)`"""
+    inside = start <= item < stop if step > 0 else stop < item <= start
+    return inside and (item - start) % step == 0
 
 
 def _array_contains(array: Any, item: Any) -> Any:

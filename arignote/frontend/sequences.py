@@ -269,12 +269,6 @@ def sorted_list(context: Context, cell: ListValue, keywords: dict[str, Value]) -
     return result
 
 
-def sort(context: Context, cell: ListValue, keywords: dict[str, Value]) -> Value:
-    """cell.sort(key=..., reverse=...)"""
-    context.write(cell, sorted_list(context, cell, keywords).state)
-    return NONE
-
-
 # Operators
 
 
@@ -323,11 +317,20 @@ def operator(context: Context, name: str, left: Value, right: Value) -> Value | 
 def compare(context: Context, name: str, left: Value, right: Value) -> Value:
     """A comparison of lists, one of which is of run-time length."""
     if name in ("equal", "not_equal"):
-        same = run(context, prelude_lists.equal, left, right)
+        same = _is_empty(context, left, right) or run(context, prelude_lists.equal, left, right)
         return same if name == "equal" else negate(context, same)
     if name in ("greater", "greater_equal"):
         left, right = right, left
     return run(context, prelude_lists.less, left, right, Static(name.endswith("equal")))
+
+
+def _is_empty(context: Context, left: Value, right: Value) -> Value | None:
+    """left == right, where one of them is known to be empty; None where none is."""
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one, ListValue) and not one.is_sequence and not context.read(one):
+            assert isinstance(other, ListValue)
+            return negate(context, truth_of(context, other))
+    return None
 
 
 def contains(context: Context, cell: ListValue, item: Value) -> Value:
