@@ -19,6 +19,7 @@ from arignote.ir.structure import (
     SequenceOf,
     StaticOf,
     Structure,
+    UnionOf,
 )
 from arignote.runtime import guard_codes, node_boxing
 from arignote.runtime.operands import box_layout, operands
@@ -101,7 +102,23 @@ class NodeTables:
                 return _LISTS[dtype], places[0], places[2], int(part.kind is tuple), 0
             case SequenceOf(element=SelfOf()):
                 return node_boxing.NODES, places[0], places[2], int(part.kind is tuple), self._table(around)
+            case UnionOf():
+                return node_boxing.UNION, places[0], 0, 0, self._alternatives(part, places[1:], around)
         raise _Unknown
+
+    def _alternatives(self, union: UnionOf, places: tuple[int, ...], around: RecursiveOf) -> int:
+        """The address of an operation for each alternative."""
+        from arignote.runtime.encode import pack_operations
+
+        operations, first = [], 0
+        for part in union.alternatives:
+            here = places[first : first + len(operands(part))]
+            first += len(here)
+            code, word, reference, count, second = self._field(part, here, around)
+            operations.append((code, word, reference, count, 0, second))
+        packed = pack_operations(operations)
+        self.alive.append(packed)
+        return ctypes.addressof(packed)
 
     def _object(self, value: Any) -> int:
         self.alive.append(value)

@@ -14,8 +14,8 @@ from arignote.runtime.buffers import HEADER_BYTES, REFERENCES, TAG
 from arignote.runtime.guard_codes import COUNT, ITEM_WORDS, MAP_COUNT, STACK
 from arignote.runtime.imports import imported
 
-FLOAT, INTEGER, BOOLEAN, SCALAR, ARRAY, STATIC, NODE, FLOATS, INTEGERS, BOOLEANS, NODES = range(11)
-"""The codes: what a field is. The last four are lists; `count` is 1 for a tuple."""
+FLOAT, INTEGER, BOOLEAN, SCALAR, ARRAY, STATIC, NODE, FLOATS, INTEGERS, BOOLEANS, NODES, UNION = range(12)
+"""The codes: what a field is. FLOATS to NODES are lists; `count` is 1 for a tuple."""
 
 DEFINITIONS = ""
 
@@ -152,6 +152,12 @@ class _Field:
         """The object `second`."""
         self.made.set(_retained(self.f, self.second()))
 
+    def union(self) -> None:
+        """One of several: `second` has an operation for each, and the first word says which holds."""
+        f = self.f
+        chosen = f.address(self.second(), f.load("i64", self.word()) << 5)
+        self.made.set(f.call("ptr", "box_field", f["frame"], chosen, f["data"]))
+
     def items(self, code: int) -> None:
         """A list, or a tuple, of items of one kind."""
         f, length = self.f, self.f.load("i64", self.word())
@@ -186,7 +192,7 @@ class _Field:
             SCALAR: self.scalar, ARRAY: self.array, STATIC: self.static,
             NODE: lambda: self.made.set(self.node_at(f.address(f["data"], self.number(8) << 3))),
             FLOATS: lambda: self.items(FLOATS), INTEGERS: lambda: self.items(INTEGERS),
-            BOOLEANS: lambda: self.items(BOOLEANS), NODES: lambda: self.items(NODES),
+            BOOLEANS: lambda: self.items(BOOLEANS), NODES: lambda: self.items(NODES), UNION: self.union,
         }  # fmt: skip
         f.switch(f.load("i32", f["operation"]), cases, "done")
         f.jump("done")

@@ -16,6 +16,7 @@ import pytest
 from arignote.ir.describe import structure_of
 from arignote.ir.structure import RecursiveOf
 from arignote.runtime import native
+from arignote.runtime.encode_nodes import NodeTables
 from tests.runtime.programs import Echo, echo, same
 
 
@@ -109,6 +110,7 @@ TREES = [
     Rose("a", [1.0, 2.0], [Rose("b", []), Rose("a", [3.0], [Rose("b", [])])]),
     Rose("a", []),
     Add(Num(1.0), Neg(Add(Num(2.0), Num(3.0)))),
+    Tree(None, Tree(np.arange(3.0), Tree(2.5), Tree("text")), Tree(np.ones((2, 2)))),
     Chain(1, Chain(2, None)),
     Odd(1.0, Odd(2.0, Odd("x", Tree(1.0)))),
     Odd(Tree(1.0, Tree(2.0)), Odd(Chain(1, None))),
@@ -347,6 +349,19 @@ def test_references_are_given_back():
         compiled(tree)
     after = [sys.getrefcount(thing) for thing in (array, tree, tree.left, tree.right, None)]
     assert after[:4] == counts[:4] and abs(after[4] - counts[4]) < 20
+
+
+def test_a_field_of_several_kinds_is_made_by_native_code():
+    tree = Tree(None, Tree(np.ones(3), Tree(2.5), Tree("text")))
+    structure = structure_of(tree)
+    assert isinstance(structure, RecursiveOf) and NodeTables([]).table(structure) is not None
+    compiled = echo(lambda t: None)
+    compiled(tree)
+    counts = [sys.getrefcount(thing) for thing in (tree.left.value, "text", None)]
+    for _ in range(200):
+        assert same(compiled(tree)[0], tree)
+    after = [sys.getrefcount(thing) for thing in (tree.left.value, "text", None)]
+    assert all(abs(b - a) < 20 for a, b in zip(counts, after, strict=True))
 
 
 def test_arrays_that_must_be_copied():
