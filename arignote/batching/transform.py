@@ -76,6 +76,7 @@ class Batcher:
         full = uniform(function.result_type, True)
         made = Batched(Function(f"{function.name}_batch", ()), masks, full, False)
         made.function.declare(batched_type(function.result_type, full, dim))
+        made.function.is_opaque = function.is_opaque
         self.made[key] = made
         walk = Batching(self, function, made, dim, in_loop)
         walk.run()

@@ -65,3 +65,20 @@ def test_prints_of_loops_and_recursion_happen_once(capfd):
     assert capfd.readouterr().out.splitlines() == wanted
     ag.grad(ag.grad(noisy))(0.7)
     assert capfd.readouterr().out.splitlines() == wanted
+
+
+def test_under_vmap():
+    """What runs it again stays a function of its own, with effects of its own: a loop over a batch may fail in it."""
+
+    def path(x, steps):
+        for n in range(3):
+            assert steps[n] > 0
+            x = np.sin(x) * steps[n]
+        return x
+
+    xs, steps = np.array([0.3, 0.4]), np.array([[1, 2, 3], [2, 1, 2]])
+    mapped = ag.vmap(ag.value_and_grad(ag.checkpoint(path)))
+    for mine, wanted in zip(mapped(xs, steps), ag.vmap(ag.value_and_grad(path))(xs, steps), strict=True):
+        np.testing.assert_allclose(mine, wanted, rtol=1e-13)
+    text = ag.inspect(mapped)(xs, steps).ir["prune again"]
+    assert "_again_batch(" in text or "_again_each(" in text
