@@ -168,8 +168,12 @@ def _one_gamma(a: float, key: Any) -> float:
         made = random_words(key, attempt, 4, _DRAW)
         attempt += 1
         x = math.sqrt(-2.0 * math.log(float(_positive(made[0])))) * math.cos(2.0 * math.pi * float(_unit(made[1])))
-        v = (1.0 + c * x) ** 3
-        if v > 0.0 and math.log(float(_positive(made[2]))) < 0.5 * x * x + d - d * v + d * math.log(v):
+        root = 1.0 + c * x
+        v = root * root * root
+        u = float(_positive(made[2]))
+        # The first test is the paper's squeeze: where it holds so does the second, which is exact and takes logarithms.
+        inside = u < 1.0 - 0.0331 * (x * x) * (x * x)
+        if v > 0.0 and (inside or math.log(u) < 0.5 * x * x + d - d * v + d * math.log(v)):
             result = d * v
             if a < 1.0:
                 result = result * float(_positive(made[3])) ** (1.0 / a)
