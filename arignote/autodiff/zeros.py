@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from weakref import WeakSet
+
 from arignote.autodiff.activity import differentiable
-from arignote.autodiff.emit import AdjointEmit
-from arignote.ir.graph import Apply, Constant, Node, Parameter
+from arignote.autodiff.emit import AdjointEmit, function_of
+from arignote.ir.graph import Apply, Constant, Function, Node, Parameter
 from arignote.ir.types import INT64, Array, Closure, List, Scalar, Tuple, Type, Union, tangent_type
 
 
@@ -76,6 +78,7 @@ def _zero_list(emit: AdjointEmit, value: Node) -> Node:
         zero = zero_tangent(inner, inner.op("list_get", values, index))
     result = inner.tuple([inner.op("list_push", zeros, inner.conform(zero, element))])
     body = inner.function("zero_list", parameters, result)
+    _zero_lists.add(body)
     start = emit.op("list_new", length, element=element)
     return emit.item(emit.op("for_loop", length, emit.closure(body, captured), start), 0)
 
@@ -108,6 +111,10 @@ def leaves_of(zero: Node) -> list[Node]:
     return list(found)
 
 
+_zero_lists: WeakSet[Function] = WeakSet()
+"""The bodies of loops that build lists of zeros: a list of zeros is told by it from a list that the program makes."""
+
+
 def _is_zero_list(node: Apply) -> bool:
     below = node.inputs[0] if node.op.name == "item" else None
-    return isinstance(below, Apply) and below.op.name == "for_loop"
+    return isinstance(below, Apply) and below.op.name == "for_loop" and function_of(below.inputs[1]) in _zero_lists
