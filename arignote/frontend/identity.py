@@ -23,6 +23,8 @@ def identical(context: Context, left: Value, right: Value) -> Value:
     if left is right and not is_number(left):
         return Static(True)
     for one, other in ((left, right), (right, left)):
+        if isinstance(one, RecursiveValue) and isinstance(other, Cell):
+            return Static(_is(context, one, other))
         if isinstance(one, Several):
             places = possible(context, one)
             if not isinstance(other, Static | FunctionValue) and len(places) > 1:

@@ -11,9 +11,10 @@ from arignote.frontend.assignment import assign_name
 from arignote.frontend.attributes import get_attribute
 from arignote.frontend.branches import branch
 from arignote.frontend.cases import agreed, is_one_of, is_union, known_to_be, narrowed, option
+from arignote.frontend.identity import identical
 from arignote.frontend.iterate import items_now
 from arignote.frontend.narrowing import both, possible
-from arignote.frontend.operators import compare_named, identical, short_circuit
+from arignote.frontend.operators import compare_named, short_circuit
 from arignote.frontend.scope import HOOKS, executes
 from arignote.frontend.statements import execute_conditional, left_block, nothing
 from arignote.frontend.values import (

@@ -692,3 +692,10 @@ def nodes_in_tuples_dicts_and_records(tree):
 @program(lambda: call(small_tree()), lambda: call(small_tree().right), edges=[lambda: call(Tree(1.0))])
 def one_child_or_the_other(tree):
     return (tree.left or tree.right).value
+
+
+@program(lambda: call(Tree(1.0, Tree(2.0), Tree(3.0))), lambda: call(Tree(1.0)))
+def identity_of_nodes(tree):
+    same = tree
+    local = Tree(2.0)
+    return same is tree, local is same, local is not Tree(2.0), (tree.value > 1.5) is False

@@ -318,3 +318,23 @@ def tuple_of_arrays_one_of_which_is_written(x, n):
         first[0] += 1.0
         pair = (pair[1], pair[0])
     return pair[0], first  # here
+
+
+@expect(lambda: call(np.ones(3), np.ones(3)), "TypeInferenceError", "`is`")
+def identity_of_two_arguments(x, y):
+    return x is y  # here
+
+
+@expect(lambda: call(np.ones(3), 3), "TypeInferenceError", "`is`")
+def identity_of_an_element_of_a_list(x, n):
+    arrays = [x * 1.0 for _ in range(n)]
+    first = arrays[0]
+    arrays.append(first)
+    return arrays[n] is first  # here
+
+
+@expect(lambda: call(np.ones(3), True), "TypeInferenceError", "`is`")
+def identity_of_one_of_two_arrays(x, flag):
+    y = x * 2.0
+    z = y if flag else x * 3.0
+    return z is y  # here
