@@ -34,6 +34,7 @@ from arignote.frontend.spec import flatten
 from arignote.frontend.trees import as_node
 from arignote.frontend.values import (
     ArrayValue,
+    Cell,
     DictValue,
     ListValue,
     RecordValue,
@@ -88,7 +89,8 @@ def assign_name(context: Context, name: str, value: Value, line: int) -> None:
     """name = value, on this line."""
     variable = context.frame.variables[name]
     variable.places.append((value, line))
-    context.set(variable, value)
+    if variable.state is not value or not isinstance(value, Cell):  # `x += y` has changed what x holds already
+        context.set(variable, value)
 
 
 def _unpack(context: Context, target: ast.Tuple | ast.List, value: Value) -> None:

@@ -300,7 +300,11 @@ class Loop:
             self.writes[memory] = write
             return write is not None
         before = self.writes[memory]
-        same = before is not None and write is not None and (before.cell is write.cell or write.cell.birth >= start)
+        same = (
+            before is not None
+            and write is not None
+            and (before.cell is write.cell or write.cell.birth >= start and before.cell.birth >= self.start)
+        )
         if not same and before is not write:
             self.writes[memory] = write
             return True

@@ -84,3 +84,63 @@ def appended(u: Array, v: Array) -> list[Array]:
 def test_lists_of_arrays_of_other_sizes_are_results() -> None:
     u, v = np.array([0.3, -0.4, 0.7]), np.array([0.9, 0.2])
     assert_no_differences(differences(appended(u, v), ag.jit(appended)(u, v), 0))
+
+
+def goes_through_what_grows(u: Array, v: Array) -> float:
+    """The loop reads what its body has increased."""
+    u, total = u.copy(), np.sum(v) * 0.0
+    for x in u:
+        u += v
+        total = total + x * x
+    return total
+
+
+def increased_in_a_case(u: Array, v: Array, tree: Tree) -> float:
+    u, total = u.copy(), np.sum(v) * 0.0
+    for x, _ in zip(u, u):
+        match tree:
+            case Leaf(value):
+                u += v * value
+            case _:
+                pass
+        u[-1] *= 2.0
+        total = total + x * x
+    return total
+
+
+def two_names(u: Array, v: Array) -> float:
+    u, total = u.copy(), np.sum(v) * 0.0
+    w = u
+    for i in range(3):
+        u += v
+        total = total + w[i] * w[i]
+    return total
+
+
+def test_increased_arrays_are_the_same_arrays() -> None:
+    """`u += v` binds no new array to the name: whoever holds the old one sees it."""
+    u, v = np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.6, 0.8])
+    for program in (goes_through_what_grows, two_names):
+        assert np.isclose(ag.jit(program)(u, v), program(u, v))
+        ag.check_grads(program, (u, v), order=1)
+    for tree in (Leaf(np.float64(0.7)), Wrap(None, 1)):
+        assert np.isclose(ag.jit(increased_in_a_case)(u, v, tree), increased_in_a_case(u, v, tree))
+
+
+def test_another_name_of_what_a_loop_writes() -> None:
+    """A loop that gives a name another array, and writes into it: the array that is gone through may be that one."""
+
+    def program(u: Array, v: Array) -> float:
+        u, total = u.copy(), np.sum(v) * 0.0
+        for x in u:
+            u = (u, v)[0]
+            u += v
+            total = total + x
+        return total
+
+    u, v = np.array([1.0, 2.0, 3.0]), np.array([0.5, 0.6, 0.8])
+    try:
+        found = ag.jit(program)(u, v)
+    except ag.AliasingError:
+        return
+    assert np.isclose(found, program(u, v))
