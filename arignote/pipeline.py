@@ -19,6 +19,7 @@ from arignote.ir.check import check
 from arignote.ir.graph import Function
 from arignote.ir.structure import Structure
 from arignote.ir.text import show
+from arignote.ir.types import Type
 from arignote.lower.lower import Lowered, lower
 from arignote.opt import PASSES as OPTIMISER_PASSES
 
@@ -78,10 +79,22 @@ class Transforms:
 
         return Batcher()
 
-    def batch(self, function: Function, mapped: tuple[bool, ...], dim: int) -> Any:
+    def batch(self, function: Function, masks: tuple[Any, ...], dim: int, whole: tuple[bool, ...]) -> Any:
         from arignote.batching.batch import batch
 
-        return batch(self._batcher, function, mapped, dim)
+        return batch(self._batcher, function, masks, dim, whole)
+
+    @staticmethod
+    def batched_type(type_: Type, mask: Any, dim: int) -> Type:
+        from arignote.batching.masks import batched_type
+
+        return batched_type(type_, mask, dim)
+
+    @staticmethod
+    def silenced(function: Function) -> Function:
+        from arignote.opt.settle import silenced
+
+        return silenced(function)
 
     @staticmethod
     def tail_calls(function: Function) -> None:

@@ -104,9 +104,22 @@ def _named(kind: str, path: str, name: Any) -> str:
     return f"{path}.{name}" if kind == "record" else f"{path}[{name!r}]"
 
 
+def _is_fixed(value: Any) -> bool:
+    """Whether there is nothing to map over in a value, which is the same for all elements."""
+    return value is None or isinstance(value, str)
+
+
+def _shape(value: Any) -> Any:
+    """What must be the same for all elements before parts are stacked."""
+    if _is_fixed(value):
+        return "fixed", value
+    inside = _parts(value)
+    return ("array",) if inside is None else (type(value), inside[1])
+
+
 def _sizes(value: Any, axes: Axes, path: str, found: list[tuple[str, int]]) -> None:
     """The number of elements that each mapped leaf has."""
-    if axes is None or value is None:
+    if axes is None or _is_fixed(value):
         return
     inside = _parts(value)
     if inside is None:
@@ -122,7 +135,7 @@ def _sizes(value: Any, axes: Axes, path: str, found: list[tuple[str, int]]) -> N
 
 def _element(value: Any, axes: Axes, index: int | None) -> Any:
     """One element; without an index, one of zeros."""
-    if axes is None or value is None:
+    if axes is None or _is_fixed(value):
         return value
     inside = _parts(value)
     if inside is not None:
@@ -135,11 +148,15 @@ def _element(value: Any, axes: Axes, index: int | None) -> Any:
 
 
 def _stack(results: list[Any], axes: Axes, count: int, path: str) -> Any:
-    """Results put together, leaf by leaf."""
+    """Results put together, leaf by leaf. Trees must have one shape, lists one length, for all elements."""
     first = results[0]
-    if axes is None or first is None:
+    if axes is None:
         return first
     inside = _parts(first)
+    if any(_shape(result) != _shape(first) for result in results):
+        raise ValueError(f"vmap cannot stack {path}, which has another shape for other elements")
+    if _is_fixed(first):
+        return first
     if inside is None:
         if not isinstance(axes, int):
             raise ValueError(f"{path} is no container, but out_axes has a tree of axes for it")

@@ -43,9 +43,12 @@ def _cond(walk: Batching, node: Apply) -> Stepped:
     if walk.masks[condition]:
         return select_branches(walk, node, given)
     functions, dim, batch = list(map(function_of, branches)), walk.batch.dim, walk.batcher.batch
-    made = [batch(f, masks, dim, None, walk.in_loop) for f, (_, masks) in zip(functions, given, strict=True)]
-    mask = union(made[0].mask, made[1].mask)
-    made = [batch(f, masks, dim, mask, walk.in_loop) for f, (_, masks) in zip(functions, given, strict=True)]
+    mask: Mask = None
+    while True:
+        made = [batch(f, masks, dim, mask, walk.in_loop) for f, (_, masks) in zip(functions, given, strict=True)]
+        mask = union(made[0].mask, made[1].mask)
+        if made[0].mask == mask == made[1].mask:
+            break
     sides = [_closure(walk, m, values) for m, (values, _) in zip(made, given, strict=True)]
     return walk.emit.op("cond", walk.values[condition], *sides), mask
 
@@ -58,8 +61,10 @@ def _custom_vjp(walk: Batching, node: Apply) -> Stepped:
     full = uniform(node.type, True)
     made, values = _batched_closure(walk, primal, masks, full)
     kept, kept_values = _batched_closure(walk, forward, masks, None)
-    residual = kept.mask[1]
-    kept, kept_values = _batched_closure(walk, forward, masks, (full, residual))
+    residual = None
+    while residual != kept.mask[1]:
+        residual = kept.mask[1]
+        kept, kept_values = _batched_closure(walk, forward, masks, (full, residual))
     function = function_of(backward)
     _, cotangent, *rest = function.parameters[len(walk.masks[backward]) :]
     given = (residual, uniform(cotangent.type, True), *(uniform(p.type, False) for p in rest))
@@ -129,12 +134,10 @@ def _loop(walk: Batching, node: Apply, count: Node | None, skip: int) -> Stepped
     carried: tuple[Mask, ...] = tuple([walk.masks[x] for x in init])
     while True:
         flags = masks + (False,) * skip + carried
-        made = batch(body, flags, dim, None, True)
-        grown = union(carried, made.mask)
-        if grown == carried:
+        made = batch(body, flags, dim, carried, True)
+        if made.mask == carried:
             break
-        carried = grown
-    made = batch(body, flags, dim, carried, True)
+        carried = made.mask
     head = count if count is not None else _condition(walk, node.inputs[0], carried)
     start = [widen(walk.batch, walk.values[x], t, walk.masks[x], m)
              for x, t, m in zip(init, types, carried, strict=True)]  # fmt: skip

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 
-from arignote.batching.masks import Mask, batched_type, parts, some
-from arignote.ir.graph import Apply, Node, Parameter
-from arignote.ir.types import INT64, Array, Closure, List, Scalar, Tuple, Type, fits
+from arignote.batching.masks import Mask, batched_type, parts, payload_mask, some
+from arignote.ir.graph import Apply, Function, Node, Parameter
+from arignote.ir.types import INT64, Array, Closure, List, Scalar, Tuple, Type, Union, fits
 from arignote.ops.batching import Batch, CannotBatch, Operand
 from arignote.ops.emit import Emit
 
@@ -42,7 +42,9 @@ def widen(batch: Batch, value: Node, type_: Type, mask: Mask, wanted: Mask) -> N
             return emit.tuple([widen(batch, *x) for x in each])
         case List():
             return _widened_list(batch, value, type_, mask, wanted)
-    raise CannotBatch("trees that differ from element to element")
+        case Union():
+            return _widened_union(batch, value, type_, mask, wanted)
+    raise AssertionError(type_)
 
 
 def _widened_list(batch: Batch, value: Node, type_: List, mask: Mask, wanted: Mask) -> Node:
@@ -87,7 +89,9 @@ def element(emit: Emit, value: Node, type_: Type, mask: Mask, index: Node) -> No
             return emit.tuple(inner) if isinstance(type_, Tuple) else emit.closure(type_.function, inner)
         case List():
             return _list_of_element(emit, value, type_, mask, index)
-    raise CannotBatch("trees that differ from element to element")
+        case Union():
+            return _union_of_element(emit, value, type_, mask, index)
+    raise AssertionError(type_)
 
 
 def _list_of_element(emit: Emit, value: Node, type_: List, mask: Mask, index: Node) -> Node:
@@ -100,6 +104,72 @@ def _list_of_element(emit: Emit, value: Node, type_: List, mask: Mask, index: No
     length = emit.op("list_length", value)
     start = emit.op("list_new", length, element=type_.element)
     return emit.item(emit.op("for_loop", length, emit.closure(body, (value, index)), start), 0)
+
+
+# unions ------------------------------------------------------------------------------------------------------------
+
+
+def _widened_union(batch: Batch, value: Node, type_: Union, mask: Mask, wanted: Mask) -> Node:
+    """The whole union with more of its places mapped."""
+    wide = batched_type(type_, wanted, batch.dim)
+    if isinstance(value, Apply) and value.op.name == "undefined":
+        return batch.emit.op("undefined", type=wide)
+
+    def change(emit: Emit, payload: Node, alternative: int, count: Node) -> Node:
+        given, more = payload_mask(type_, alternative, mask or frozenset()), payload_mask(type_, alternative, wanted)
+        return widen(Batch(emit, count, batch.dim), payload, type_.alternatives[alternative], given, more)
+
+    return _changed(batch.emit, value, batch.count, type_, wide, ("widen", mask, wanted, batch.dim), change)
+
+
+def _union_of_element(emit: Emit, value: Node, type_: Union, mask: Mask, index: Node) -> Node:
+    def change(inner: Emit, payload: Node, alternative: int, place: Node) -> Node:
+        given = payload_mask(type_, alternative, mask)
+        return element(inner, payload, type_.alternatives[alternative], given, place)
+
+    return _changed(emit, value, index, type_, type_, ("element", mask, value.type), change)
+
+
+Change = Callable[[Emit, Node, int, Node], Node]
+"""(emit, payload, its alternative, a number that all have) -> the payload of that alternative in the result."""
+
+
+def _changed(emit: Emit, value: Node, number: Node, type_: Union, wanted: Type, key: Hashable, change: Change) -> Node:
+    """A union with all payloads changed, by a function that calls itself where the union contains itself. It is made
+    once for each key, for the definition of one element."""
+    made = type_.definition.derived
+    function = made.get(key)
+    if function is None:
+        assert isinstance(wanted, Union)
+        parameters = Parameter("u", value.type), Parameter("number", INT64)
+        function = made[key] = Function(f"change_{type_.definition.name}", parameters)
+        function.declare(wanted)
+        try:
+            function.define(_by_alternative(value.type, wanted, parameters, change))
+        except CannotBatch:
+            del made[key]
+            raise
+    return emit.call(function, value, number)
+
+
+def _by_alternative(given: Type, wanted: Union, parameters: Sequence[Node], change: Change) -> Node:
+    """The alternatives tried one after the other."""
+    chosen: Function | None = None
+    for alternative, payload in reversed(list(enumerate(wanted.alternatives))):
+        inner = Emit()
+        value, number = Parameter("u", given), Parameter("number", INT64)
+        changed = change(inner, inner.op("project", value, alternative=alternative), alternative, number)
+        result = inner.op("inject", conform(inner, changed, payload), type=wanted, alternative=alternative)
+        this = inner.function(f"alternative_{alternative}", (value, number), result)
+        if chosen is not None:
+            inner = Emit()
+            value, number = Parameter("u", given), Parameter("number", INT64)
+            here = inner.op("equal", inner.op("tag", value), inner.integer(alternative))
+            sides = [inner.closure(side, (value, number)) for side in (this, chosen)]
+            this = inner.function("alternatives", (value, number), inner.op("cond", here, *sides))
+        chosen = this
+    assert chosen is not None
+    return Emit().call(chosen, *parameters)
 
 
 def leading(emit: Emit, values: Sequence[Node], types: Sequence[Type], masks: Sequence[Mask]) -> Node | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from arignote.batching.convert import components, conform, widen
-from arignote.batching.masks import Mask, batched_type, uniform, union
+from arignote.batching.masks import Mask, batched_type, payload_mask, places_of, uniform, union
 from arignote.batching.transform import Batching
 from arignote.ir.graph import TRUE, Apply, Node, Parameter
-from arignote.ir.types import List
+from arignote.ir.types import List, Union
 from arignote.ops.batching import CannotBatch
 from arignote.ops.emit import Emit
 
@@ -85,8 +85,26 @@ def _list_length(walk: Batching, node: Apply) -> Stepped:
 # unions ------------------------------------------------------------------------------------------------------------
 
 
-def _union(walk: Batching, node: Apply) -> Stepped:
-    raise CannotBatch("trees that differ from element to element")
+def _inject(walk: Batching, node: Apply) -> Stepped:
+    """All unions in a payload get the places that are mapped in any of them."""
+    payload, type_, alternative = node.inputs[0], node["type"], node["alternative"]
+    places = places_of(type_, alternative, walk.masks[payload])
+    wide = batched_type(type_, places, walk.batch.dim)
+    assert isinstance(wide, Union)
+    held = _widened(walk, payload, payload_mask(type_, alternative, places))
+    held = conform(walk.emit, held, wide.alternatives[alternative])
+    return walk.emit.op("inject", held, type=wide, alternative=alternative), places
+
+
+def _tag(walk: Batching, node: Apply) -> Stepped:
+    return walk.emit.op("tag", walk.values[node.inputs[0]]), False
+
+
+def _project(walk: Batching, node: Apply) -> Stepped:
+    value, alternative = node.inputs[0], node["alternative"]
+    assert isinstance(value.type, Union)
+    held = walk.emit.op("project", walk.values[value], alternative=alternative)
+    return held, payload_mask(value.type, alternative, walk.masks[value])
 
 
 # effects -----------------------------------------------------------------------------------------------------------
@@ -141,6 +159,6 @@ def _raise_first(walk: Batching, node: Apply, failing: Node) -> Node:
 STEPS = {
     "tuple": _tuple, "closure": _tuple, "item": _part, "captured": _part, "list_new": _list_new,
     "list_push": _list_push, "list_set": _list_set, "list_get": _list_get, "list_pop": _list_pop,
-    "list_take": _list_take, "list_length": _list_length, "inject": _union, "tag": _union, "project": _union,
+    "list_take": _list_take, "list_length": _list_length, "inject": _inject, "tag": _tag, "project": _project,
     "after": _after, "fork": _fork, "ordered": _ordered, "raise_if": _raise_if,
 }  # fmt: skip

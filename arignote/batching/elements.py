@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from arignote.batching.convert import components, conform, element
 from arignote.batching.masks import Mask, batched_type, parts, some, uniform
@@ -28,6 +29,9 @@ DIFFERENT_SHAPES = "all input arrays must have the same shape"
 
 Make = Callable[[Emit, list[Node]], Node]
 """(emit, operands for one element) -> the result for it"""
+
+STACKERS: dict[type[Type], Callable[[Batch, Node, Node, Any], tuple[Node, Node]]] = {}
+"""(batch, token, list of what all elements gave, type of one) -> (token, all together). Filled by `stack`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,8 @@ def each(batch: Batch, name: str, given: Sequence[Given], type_: Type, make: Mak
     which a token must be among the operands."""
     emit, inner = batch.emit, Emit()
     leaves = list(_leaves(type_))
+    if not compare:
+        _require_arrays(leaves)
     pieces: dict[Node, Parameter] = {}
     tokens: dict[Node, None] = {}
     for operand in given:
@@ -83,11 +89,18 @@ def each(batch: Batch, name: str, given: Sequence[Given], type_: Type, make: Mak
     carried = [*([token] if isinstance(token, Parameter) else []), *collect.outs]
     body = inner.function(name, [*pieces.values(), collect.count, index, *carried],
                           inner.tuple([*([collect.token] if tokens else []), *results]))  # fmt: skip
-    starts = [*tokens, *(_start(batch, leaf) for leaf in leaves if leaf is not TOKEN)]
+    wanted = [leaf for leaf in leaves if leaf is not TOKEN]
+    starts = [*tokens, *(_start(batch, leaf) for leaf in wanted)]
     loop = emit.op("for_loop", batch.count, emit.closure(body, [*pieces, batch.count]), *starts)
     outs = emit.items(loop)
     last = outs[0] if tokens else None
-    return _assembled(emit, type_, iter(outs[len(tokens) :]), last)
+    found = []
+    for out, leaf in zip(outs[len(tokens) :], wanted, strict=True):
+        if isinstance(leaf, List | Union):
+            assert last is not None
+            last, out = STACKERS[type(leaf)](batch, last, out, leaf)
+        found.append(out)
+    return _assembled(emit, type_, iter(found), last)
 
 
 # operands ----------------------------------------------------------------------------------------------------------
@@ -140,17 +153,21 @@ def _rebuilt(emit: Emit, inner: Emit, operand: Given, pieces: dict[Node, Paramet
 
 
 def _leaves(type_: Type) -> Iterator[Type]:
-    """The scalars, arrays and tokens of a result, in order."""
-    match type_:
-        case Tuple() | Closure():
-            for part in parts(type_) or ():
-                yield from _leaves(part)
-        case List():
+    """The parts of a result that are collected one by one, in order: scalars, arrays, tokens, lists, unions."""
+    if isinstance(type_, Tuple | Closure):
+        for part in parts(type_) or ():
+            yield from _leaves(part)
+    else:
+        yield type_
+
+
+def _require_arrays(leaves: Sequence[Type]) -> None:
+    """What has no shape, or a length that may differ, is put together at the end of the whole function only."""
+    for leaf in leaves:
+        if isinstance(leaf, List):
             raise CannotBatch("lists that differ in length from element to element")
-        case Union():
+        if isinstance(leaf, Union):
             raise CannotBatch("trees that differ from element to element")
-        case _:
-            yield type_
 
 
 def _leaf_values(emit: Emit, value: Node, type_: Type) -> Iterator[Node]:
@@ -163,8 +180,15 @@ def _leaf_values(emit: Emit, value: Node, type_: Type) -> Iterator[Node]:
             yield value
 
 
+def _collected_type(leaf: Type, dim: int) -> Type:
+    """What the results are collected in: lists and trees in a list, to be put together when all are known."""
+    return List(leaf) if isinstance(leaf, List | Union) else batched_type(leaf, True, dim)
+
+
 def _start(batch: Batch, leaf: Type) -> Node:
     """Where results are collected, before there is any: as large as is known."""
+    if isinstance(leaf, List | Union):
+        return batch.emit.op("list_new", batch.count, element=leaf)
     zero = batch.emit.constant(0, dtype_of(leaf))
     shape = [batch.emit.integer(max(dim, 0)) for dim in dims_of(leaf)]
     return batch.emit.op("broadcast_to", zero, batch.count, *shape, dims=(batch.dim, *dims_of(leaf)))
@@ -191,7 +215,7 @@ class _Collect:
         self.dim = batch.dim
         self.count = Parameter("count", INT64)
         self.leaves = leaves
-        self.outs = [Parameter("out", batched_type(leaf, True, batch.dim)) for leaf in leaves if leaf is not TOKEN]
+        self.outs = [Parameter("out", _collected_type(leaf, batch.dim)) for leaf in leaves if leaf is not TOKEN]
 
     def run(self, values: list[Node]) -> list[Node]:
         """The new states of what is carried."""
@@ -206,6 +230,8 @@ class _Collect:
     def _put(self, out: Node, value: Node, leaf: Type) -> Node:
         emit = self.emit
         value = conform(emit, value, leaf)
+        if isinstance(leaf, List | Union):
+            return emit.op("list_push", out, value)
         if min(dims_of(leaf), default=0) < 0:
             out = self._made(out, value)
             if self.compare:

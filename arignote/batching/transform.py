@@ -67,21 +67,30 @@ class Batcher:
         return found
 
     def _make(self, key: Key) -> Batched:
+        """A function that calls itself is made again until its calls of itself are known to give what it gives: at
+        first nothing of that is taken to be mapped."""
         function, masks, dim, wanted, in_loop = key
         if not function.is_defined:
             raise CannotBatch(f"{function.name}, which is still being made")
         for parameter in function.parameters:
             check_finite(parameter.type)
         check_finite(function.result_type)
-        full = uniform(function.result_type, True)
-        made = Batched(Function(f"{function.name}_batch", ()), masks, full, False)
-        made.function.declare(batched_type(function.result_type, full, dim))
-        made.function.is_opaque = function.is_opaque
-        self.made[key] = made
-        walk = Batching(self, function, made, dim, in_loop)
-        walk.run()
-        walk.finish(wanted)
-        return made
+        result = uniform(function.result_type, False) if wanted is None else wanted
+        while True:
+            known = len(self.made), len(self.refused)
+            made = Batched(Function(f"{function.name}_batch", ()), masks, result, False)
+            made.function.declare(batched_type(function.result_type, result, dim))
+            made.function.is_opaque = function.is_opaque
+            self.made[key] = made
+            walk = Batching(self, function, made, dim, in_loop)
+            walk.run()
+            walk.finish(wanted)
+            if not made.recursive or made.mask == result:
+                return made
+            result = made.mask
+            for cache, count in ((self.made, known[0]), (self.refused, known[1])):
+                for later in list(cache)[count:]:
+                    del cache[later]
 
 
 class Batching:
@@ -117,7 +126,7 @@ class Batching:
         result, made = self.function.result, self.made
         mask = self.masks[result] if wanted is None else union(self.masks[result], wanted)
         if made.recursive:
-            mask = made.mask
+            mask = union(mask, made.mask)
         value = widen(self.batch, self.values[result], result.type, self.masks[result], mask)
         type_ = batched_type(self.function.result_type, mask, self.batch.dim)
         value = conform(self.emit, value, type_)

@@ -16,6 +16,7 @@ from arignote.frontend import (  # noqa: F401  they register themselves
     mapping,
     match_statement,
     pullbacks,
+    silence,
     statements,
     tangents,
 )
@@ -37,6 +38,7 @@ from arignote.ir.structure import (
     StaticOf,
     Structure,
 )
+from arignote.ir.types import Type
 
 RECURSION_LIMIT = 20_000
 """Frames of Python that the interpreter may use on a deeply nested program."""
@@ -64,6 +66,10 @@ class Transforms(Protocol):
 
     def batched_type(self, type_: Type, mask: Any, dim: int) -> Type:
         """The type of many elements, of which what is mapped differs."""
+        ...
+
+    def silenced(self, function: Function) -> Function:
+        """The function without what it prints."""
         ...
 
     def tail_calls(self, function: Function) -> None:
@@ -122,8 +128,10 @@ def _explained(error: Exception, context: Context | None) -> Exception:
     """What users are told of an exception that nobody expected: a bug, or a program too deep for this interpreter; at
     the line where it was met."""
     failure = context.failure if context is not None else None
-    _, span, path = failure if failure is not None and failure[0] is error else (error, None, [])
-    if not isinstance(error, RecursionError):
+    is_deep = isinstance(error, RecursionError)  # it may be raised again on the way out
+    known = failure is not None and (is_deep or failure[0] is error)
+    span, path = failure[1:] if failure is not None and known else (None, [])
+    if not is_deep:
         return InternalError(error, span, path)
     return UnsupportedSyntaxError("what stands here is nested too deeply to be compiled", span,
                                   "move inner blocks into functions of their own", path)  # fmt: skip

@@ -14,7 +14,7 @@ Types are interned and compared by identity. The dimensions of an array type are
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakValueDictionary
 
@@ -110,7 +110,7 @@ class UnionDefinition:
 
     alternatives: the types of the payloads, by tag. An alternative 0 of the unit type costs no memory (a null pointer).
     primal:       of a tangent, the definition that it is the tangent of
-    derived:      what passes have made for it and want to find again, by name
+    derived:      what passes have made for it and want to find again
     """
 
     __slots__ = ("name", "alternatives", "primal", "derived", "_tangent", "__weakref__")
@@ -118,7 +118,7 @@ class UnionDefinition:
 
     def __init__(self, name: str, primal: UnionDefinition | None = None) -> None:
         self.name, self.primal = name, primal
-        self.derived: dict[str, Any] = {}
+        self.derived: dict[Hashable, Any] = {}
         self._tangent: UnionDefinition | None = None
         if primal is not None:
             self._tangent = primal._tangent = self

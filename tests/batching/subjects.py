@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import arignote as ag
+from arignote.frontend.families import family_of
 from tests.corpus.program import Call
 from tests.properties.comparison import Outcome, outcome
 
@@ -28,6 +29,8 @@ def stacked(value: Any, count: int = COUNT) -> tuple[Any, Any]:
         return _all(value, value.values(), count, lambda items: type(value)(zip(value, items)))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         names = [field.name for field in dataclasses.fields(value)]
+        if family_of(type(value)) is not None:
+            return _tree(value, names, count)
         return _all(names, [getattr(value, n) for n in names], count,
                     lambda items: dataclasses.replace(value, **dict(zip(names, items))))  # fmt: skip
     return value, None
@@ -39,6 +42,24 @@ def _all(names: Any, items: Any, count: int, make: Callable[..., Any]) -> tuple[
     if all(axis is None for axis in axes):
         return make([item for item, _ in pairs]), None
     return make([item for item, _ in pairs]), make(axes)
+
+
+def _tree(value: Any, names: list[str], count: int) -> tuple[Any, Any]:
+    """A tree of stacks, which has one axis for all; itself where a part cannot be stacked, or there is none."""
+    found, axis = {}, None
+    for name in names:
+        item = getattr(value, name)
+        found[name], axes = stacked(item, count)
+        if axes is None and not _has_no_axis(item):
+            return value, None
+        axis = axis if axes is None else 0
+    return dataclasses.replace(value, **found), axis
+
+
+def _has_no_axis(item: Any) -> bool:
+    if isinstance(item, tuple | list):
+        return all(map(_has_no_axis, item))
+    return item is None or isinstance(item, str)
 
 
 def _near(value: np.ndarray, count: int) -> np.ndarray | None:
