@@ -13,7 +13,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from arignote.frontend.branches import Pending, choose
 from arignote.frontend.coercion import coerce
@@ -34,12 +34,10 @@ from arignote.frontend.values import (
     Value,
     Variable,
 )
-from arignote.ir.graph import Function, Node, Parameter
+from arignote.ir.errors import AliasingError
+from arignote.ir.graph import Function, Node, Parameter, Span
 from arignote.ir.structure import StaticOf
 from arignote.ir.types import TOKEN, Tuple
-
-if TYPE_CHECKING:
-    pass
 
 NORMAL, RETURN, BREAK, CONTINUE = 0, 1, 2, 3
 """Where control goes: the states of `frame.flow`."""
@@ -80,7 +78,8 @@ class Program:
     running: list[Any] = field(default_factory=list)
     undecided: list[Any] = field(default_factory=list)
     active: list[Instance] = field(default_factory=list)
-    inlined: set[Any] = field(default_factory=set)
+    inlined: dict[Any, Span | None] = field(default_factory=dict)
+    inlining: list[tuple[Any, Scope]] = field(default_factory=list)
     forced: set[Any] = field(default_factory=set)
     functions: dict[Any, FunctionValue] = field(default_factory=dict)
     derivatives: dict[Any, Function] = field(default_factory=dict)
@@ -120,8 +119,30 @@ def call_user(
     """Call a user's function."""
     instance, flat, whole = specialise_apply(context, function, arguments, keywords)
     if instance is None:
-        return inline(context, function, arguments, keywords)
+        return _inline_here(context, function, arguments, keywords, flat.spec)
     return emit_call(context, instance, flat, whole)
+
+
+def _inline_here(
+    context: Context, function: FunctionValue, arguments: Sequence[Value], keywords: dict[str, Value], spec: Spec
+) -> Value:
+    """Interpret a function that writes into what its caller sees in the caller's place. One that calls itself so under
+    conditions that only the run decides would never end."""
+    inlining, definition = context.program.inlining, function.definition
+    inlining.append((definition, context.scope))
+    try:
+        if len({scope for known, scope in inlining if known is definition}) > DEEPEST_STATIC_RECURSION:
+            write = context.program.inlined[spec]
+            place = f" (line {write.line})" if write is not None else ""
+            context.error(
+                f"{function.name} calls itself as often as only the run decides, and writes into what its caller "
+                f"sees{place}",
+                AliasingError,
+                "let it return what it makes, or write a loop",
+            )
+        return inline(context, function, arguments, keywords)
+    finally:
+        inlining.pop()
 
 
 def specialise_apply(
@@ -155,10 +176,10 @@ def specialise_apply(
         program.active.append(instance)
         try:
             _run(context, instance, flat)
-        except WritesIntoArgument:
+        except WritesIntoArgument as write:
             if definition is None or program.running.count(definition) > 1:
                 raise
-            program.inlined.add(flat.spec)
+            program.inlined[flat.spec] = write.span
             return None, flat, whole
         finally:
             program.running.pop()

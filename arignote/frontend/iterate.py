@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 LONGEST_UNROLLED = 10_000
 
+UNEQUAL = "zip() arguments have different lengths"
+
 
 def is_structural(value: Value) -> bool:
     """Whether it has elements known one by one."""
@@ -65,6 +67,28 @@ def consume(context: Context, value: Value) -> None:
         HOOKS["collected"](context, value)
     for part in parts_of(value):
         consume(context, part)
+    if isinstance(value, ZipValue | MapValue):
+        _check_lengths(context, value)
+
+
+def _check_lengths(context: Context, value: ZipValue | MapValue) -> None:
+    """What is gone through together has one length, if it must; beside items known one by one there are enough of what
+    only the run knows the number of."""
+    is_strict = isinstance(value, ZipValue) and value.strict
+    iterable = [item for item in value.items if _iterable(item)]
+    lengths = [Static(count_now(context, item)) if is_structural(item) else length(context, item) for item in iterable]
+    known = [size.object for size in lengths if isinstance(size, Static)]
+    if is_strict and len(set(known)) > 1:
+        context.raise_now(ValueError, UNEQUAL)
+    if not known and not is_strict or not is_strict and not is_structural(value):
+        return
+    wanted = context.constant(min(known)) if known else context.node(lengths[0])
+    for size in lengths:
+        if not isinstance(size, Static) and is_strict:
+            context.raise_if(context.emit("not_equal", context.node(size), wanted), ValueError, UNEQUAL)
+        elif not isinstance(size, Static):
+            short = context.emit("less", context.node(size), wanted)
+            context.raise_if(short, ValueError, f"compiled code cannot zip {min(known)} items with fewer of an array")
 
 
 def parts_of(value: Value) -> tuple[Value, ...]:
@@ -100,9 +124,9 @@ def items_now(context: Context, value: Value) -> list[Value]:
         case Static():
             return _static_elements(context, value)
         case ZipValue():
-            return [TupleValue(items) for items in zip(*_together(context, value.items, value.strict))]
+            return [TupleValue(items) for items in zip(*_together(context, value.items))]
         case MapValue():
-            return [context.call(value.function, items) for items in zip(*_together(context, value.items, False))]
+            return [context.call(value.function, items) for items in zip(*_together(context, value.items))]
         case EnumerateValue():
             pairs = enumerate(items_now(context, value.iterable))
             return [TupleValue((_plus(context, value.start, Static(n)), item)) for n, item in pairs]
@@ -140,6 +164,8 @@ def is_live(value: Value) -> bool:
 def count_now(context: Context, value: Value) -> int:
     """How many items there are now, of something whose items are looked at one after the other."""
     match value:
+        case ListValue() if value.is_sequence:
+            return 2**62
         case ListValue() | DictValue():
             return len(context.read(value))
         case ViewValue():
@@ -159,7 +185,7 @@ def count_now(context: Context, value: Value) -> int:
 def item_now(context: Context, value: Value, place: int) -> Value:
     """One item as it is now."""
     match value:
-        case ListValue():
+        case ListValue() if not value.is_sequence:
             return context.read(value)[place]
         case ZipValue():
             return TupleValue(tuple([item_now(context, item, place) for item in value.items]))
@@ -192,27 +218,20 @@ def _static_elements(context: Context, value: Static) -> list[Value]:
     context.error(f"cannot iterate over {context.show(value)}")
 
 
-def _together(context: Context, items: tuple[Value, ...], strict: bool) -> list[list[Value]]:
+def _together(context: Context, items: tuple[Value, ...]) -> list[list[Value]]:
     """The elements of several, as many as the shortest has."""
     known = {n: items_now(context, item) for n, item in enumerate(items) if is_structural(item)}
     shortest = min(map(len, known.values()), default=None)
     for n, item in enumerate(items):
         if n not in known:
             known[n] = _first(context, item, shortest)
-    lists = [known[n] for n in range(len(items))]
-    lengths = {len(found) for found in lists}
-    if strict and len(lengths) > 1:
-        context.raise_now(ValueError, "zip() arguments have different lengths")
-    return lists
+    return [known[n] for n in range(len(items))]
 
 
 def _first(context: Context, value: Value, count: int | None) -> list[Value]:
-    """The first items of an array or a range beside something of known length."""
-    size = length(context, value)
-    if isinstance(size, Static) or count is None:
+    """The first items of an array or a range beside something of known length; `consume` saw that there are enough."""
+    if count is None or isinstance(length(context, value), Static):
         return items_now(context, value)
-    short = context.emit("less", context.node(size), context.constant(count))
-    context.raise_if(short, ValueError, f"compiled code cannot zip {count} items with an array that has fewer")
     return [item_at(context, value, Static(n)) for n in range(count)]
 
 
@@ -227,10 +246,6 @@ def length(context: Context, value: Value) -> Value:
             return HOOKS["sequence_length"](context, value)
         case ZipValue() | MapValue():
             sizes = [length(context, item) for item in value.items]
-            if isinstance(value, ZipValue) and value.strict:
-                for size in sizes[1:]:
-                    differs = context.emit("not_equal", context.node(size), context.node(sizes[0]))
-                    context.raise_if(differs, ValueError, "zip() arguments have different lengths")
             result = sizes[0] if sizes else Static(0)
             for size in sizes[1:]:
                 result = _smaller(context, result, size)

@@ -240,6 +240,19 @@ def tuple_of_a_list_that_grows(x):
     return tuple(found)  # here
 
 
+@expect(lambda: call(3), "AliasingError", "let it return what it makes")
+def recursion_that_writes_outside(n):
+    found = []
+
+    def visit(k):
+        if k > 0:
+            found.append(k)
+            visit(k - 1)  # here
+
+    visit(n)
+    return found
+
+
 @expect(lambda: call(np.ones(3)), "UnsupportedSyntaxError", "nested too deeply")
 def list_that_holds_itself(x):
     found = [x]

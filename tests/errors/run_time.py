@@ -199,6 +199,19 @@ def integer_of_nan(x):
     return int(x)  # here
 
 
+@expect(lambda: call(np.ones(4)), "ValueError", "zip() argument")
+def zip_of_a_list_and_a_longer_array(x):
+    return [a * b for a, b in zip(x, [1.0, 2.0, 3.0], strict=True)]  # here
+
+
+@expect(lambda: call(np.ones(2)), "ValueError", "zip() argument")
+def loop_over_a_list_and_a_shorter_array(x):
+    total = 0.0
+    for a, b in zip(x, [1.0, 2.0, 3.0], strict=True):  # here
+        total += a * b
+    return total
+
+
 @expect(lambda: call(3, 0), "ValueError", "range() arg 3 must not be zero")
 def range_of_step_zero(n, step):
     total = 0
