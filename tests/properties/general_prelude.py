@@ -87,6 +87,10 @@ def applied(f, g, c, x):
     return h(x, 0.2) + h(0.1, x)
 
 
+def bump(array, amount):
+    array[0] = array[-1] * 0.5 + amount
+
+
 def measure_scalar(x):
     return np.tanh(x)
 

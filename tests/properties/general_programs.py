@@ -24,9 +24,9 @@ RESULTS = ("scalar", "array", "scalars", "arrays", "state", "optional", "tree")
 class Writer(Expressions):
     """Writes one program."""
 
-    def __init__(self, random: Random, size: int = 6) -> None:
+    def __init__(self, random: Random, size: int = 6, aliases: bool = False) -> None:
         super().__init__(random)
-        self.size = size
+        self.size, self.aliases = size, aliases
         self.result_kinds = ("scalar", *random.sample(RESULTS, random.randrange(3)))
 
     def text(self) -> str:
@@ -80,6 +80,8 @@ class Writer(Expressions):
 
     def statement(self, scope: Scope) -> list[str]:
         """One statement, which may add to the scope."""
+        if self.aliases and self.chance(4):
+            return self.alias(scope)
         writers = [self.assign, self.assign, self.write, self.write, self.data, self.data, self.change, self.change]
         if scope.depth < 3:
             writers += [self.branch, self.for_loop, self.for_loop, self.while_loop, self.match, self.change]
@@ -208,6 +210,33 @@ class Writer(Expressions):
                 [f"{o} = {self.of_kind('optional', scope)}"],
             ]
         return self.random.choice(options) if options else self.assign(scope)
+
+    def alias(self, scope: Scope) -> list[str]:
+        """Another name of something that is written, or a function that writes into what it captures or is given."""
+        kind = self.pick(
+            "array", "array", "state", "scalars", "arrays", "row", "element", "field", "function", "helper"
+        )
+        name, w, i = self.name("z"), self.pick(*scope.names["array"]), self.int(scope)
+        value = f"np.tanh({self.scalar(scope, 1)})"
+        if kind in ("function", "helper") and w in scope.fixed:
+            return self.write(scope)
+        if kind == "function":
+            scope.add("function", name)
+            x, y = self.name("x"), self.name("y")
+            inside = [f"{w}[{i} % len({w})] = {x}", f"return np.tanh({x} * {w}[-1] + {y})"]
+            return [f"def {name}({x}, {y}):", *indented(inside)]
+        if kind == "helper":
+            return [f"bump({w}, {value})"]
+        sources = {"row": "matrix", "element": "arrays", "field": "state"}
+        names = scope.writable(sources.get(kind, kind))
+        if not names:
+            return self.data(scope)
+        whole = self.pick(*names)
+        text = {"row": f"{whole}[{i} % 3]", "element": f"{whole}[{i} % len({whole})]", "field": f"{whole}.place"}
+        if kind == "row":
+            return [f"{name} = {text[kind]}", f"{name}[{i} % 3] = {value}", f"{whole}[0, 0] = {name}[0] * 0.5"]
+        scope.add("array" if kind in text else kind, name)
+        return [f"{name} = {text.get(kind, whole)}"]
 
     def branch(self, scope: Scope) -> list[str]:
         lines = [f"if {self.condition(scope, 1)}:", *self.block(scope.inner())]
