@@ -9,7 +9,18 @@ from typing import Any
 import numpy as np
 
 from arignote.api.compiled import make_compiled
-from arignote.api.transforms import Argnums, Target, argnums_of, as_written, grad, jit, jvp, require_callable, vjp
+from arignote.api.transforms import (
+    Argnums,
+    Target,
+    argnums_of,
+    as_written,
+    grad,
+    jit,
+    jvp,
+    require_callable,
+    silent,
+    vjp,
+)
 from arignote.api.vmap import vmap
 from arignote.frontend.jacobian import PROGRAMS
 from arignote.frontend.values import MAKER_ATTRIBUTE
@@ -86,14 +97,14 @@ def _columns(function: Any, chosen: Any, single: str | None, aux: str | None) ->
     """The Jacobian by forward mode, a leaf of the arguments at a time."""
     value, *beside = function(*chosen) if aux is not None else (function(*chosen),)
     outputs, inputs = float_leaves(value), float_leaves(chosen)
-    by = chosen[0] if single is not None else chosen
+    by, again = chosen[0] if single is not None else chosen, silent(function)
     found = []
     for place, given in enumerate(inputs):
         before, after = [np.zeros_like(x) for x in inputs[:place]], [np.zeros_like(x) for x in inputs[place + 1 :]]
         shape = np.shape(given)
         basis = np.eye(np.size(given), dtype=np.asarray(given).dtype).reshape((np.size(given), *shape))
         columns = vmap(lambda column: float_leaves(
-            jvp(function, chosen, with_float_leaves(chosen, (*before, column, *after)), has_aux=aux is not None)[1]  # noqa: B023
+            jvp(again, chosen, with_float_leaves(chosen, (*before, column, *after)), has_aux=aux is not None)[1]  # noqa: B023
         ), out_axes=-1)(basis)  # fmt: skip
         found.append([_shaped(x, np.shape(y) + shape) for x, y in zip(columns, outputs)])
     blocks = [with_float_leaves(by, [column[place] for column in found]) for place in range(len(outputs))]

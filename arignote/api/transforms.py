@@ -112,7 +112,7 @@ def vjp(fun: Callable[..., Any], *primals: Any, has_aux: bool = False) -> tuple[
     has_aux: `fun` returns (value, anything); the result is (value, pullback, anything)
 
     The pullback keeps what it needs. Where that is a list of run-time length (the values of a loop's iterations) or a
-    tree, which do not leave compiled code, it runs the function again, with what that prints.
+    tree, which do not leave compiled code, it runs the function again; what that prints is printed once.
     """
     require_callable(fun, "vjp")
     value, plan, kept, aux = _kept_of(fun, bool(has_aux))(*primals)
@@ -148,7 +148,7 @@ def _kept_of(fun: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:
 @functools.lru_cache(maxsize=4096)
 def _again(fun: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:
     def pull(cotangent: Any, *primals: Any) -> Any:
-        return vjp(fun, *primals, has_aux=has_aux)[1](cotangent)
+        return vjp(silent(fun), *primals, has_aux=has_aux)[1](cotangent)
 
     return make_compiled(pull, pull, ("jit", pull), plain=False)
 
@@ -170,6 +170,11 @@ def _jvp_of(fun: Callable[..., Any], has_aux: bool) -> Callable[..., Any]:
         return jvp(fun, primals, tangents, has_aux=has_aux)
 
     return make_compiled(push, push, ("jit", push), plain=False)
+
+
+def silent(fun: Callable[..., Any]) -> Callable[..., Any]:
+    """The function without what it prints, in compiled code. Known to the compiler."""
+    return fun
 
 
 def stop_gradient(x: Any) -> Any:
@@ -217,5 +222,5 @@ def _raising_on_nan(compiled: Callable[..., Any], fun: Callable[..., Any]) -> Ca
     return checked
 
 
-for _maker in (jit, grad, value_and_grad, jvp, vjp, stop_gradient):
+for _maker in (jit, grad, value_and_grad, jvp, vjp, silent, stop_gradient):
     setattr(_maker, MAKER_ATTRIBUTE, _maker.__name__)

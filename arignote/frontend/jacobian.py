@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from arignote.frontend.argnums import choose
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.spec import assemble, parts
-from arignote.frontend.transforms import at_run_time
+from arignote.frontend.transforms import NO_FLOAT, at_run_time
 from arignote.frontend.values import (
     ArrayValue,
     DictValue,
@@ -76,6 +76,10 @@ def jacobian(context: Context, kind: str, function: Value, options: tuple[Any, .
     chosen = choose(context, function, argnums, arguments, keywords)
     values = [*chosen.arguments, *chosen.keywords.values()]
     by = [at_run_time(context, values[place]) for place in chosen.places]
+    for place, value in zip(chosen.places, by):
+        if not _leaves(context, value):
+            context.error(f"{NO_FLOAT}{chosen.shown(place)}, {context.show(value)}: it holds no float",
+                          DifferentiationError, "pass a float, or an array of floats")  # fmt: skip
     settings = (tuple(chosen.places), tuple(chosen.keywords))
     restricted = TransformValue("restricted", function, settings, tuple(values))
     given = [restricted, TupleValue(tuple(by)), Static(None if isinstance(argnums, tuple) else "single")]

@@ -4,6 +4,7 @@ structures."""
 from __future__ import annotations
 
 import ast
+import math
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.scope import HOOKS
@@ -18,6 +19,7 @@ from arignote.frontend.values import (
     Value,
 )
 from arignote.ir.errors import UnsupportedSyntaxError
+from arignote.ir.exceptions import CLOSE, CONSTANT, OPEN_LIST, OPEN_TUPLE, TEXT, VALUE
 from arignote.ir.graph import Node
 from arignote.ir.structure import ArrayOf, FormattedOf, NumpyScalarOf, PythonScalarOf
 from arignote.ir.types import is_float
@@ -39,6 +41,9 @@ def pieces(context: Context, value: Value, found: list[Any], nodes: list[Node], 
     """Append the pieces of str(value), or repr(value)."""
     match value:
         case TextValue():
+            if as_repr:
+                context.error("text made at run time inside a container, or its repr, cannot be shown by compiled code",
+                              UnsupportedSyntaxError, "show the text itself, or make one text of it all")  # fmt: skip
             for part in value.parts:
                 if isinstance(part, str):
                     found.append(part)
@@ -110,6 +115,31 @@ def _record(context: Context, value: RecordValue, found: list[Any], nodes: list[
     found.append(")")
 
 
+def arguments(context: Context, values: TupleValue, found: list[Any], nodes: list[Node]) -> None:
+    """Append the pieces of the arguments that an exception is made with."""
+    for value in values.items:
+        if isinstance(value, Static) and _is_plain(value.object):
+            found.append(f"{CONSTANT}{value.object!r}")
+        elif isinstance(value, ScalarValue):
+            found.append(VALUE)
+            pieces(context, value, found, nodes)
+        elif isinstance(value, TupleValue | ListValue):
+            items = value.items if isinstance(value, TupleValue) else context.read(value)
+            found.append(OPEN_TUPLE if isinstance(value, TupleValue) else OPEN_LIST)
+            arguments(context, TupleValue(items), found, nodes)
+            found.append(CLOSE)
+        else:
+            found.append(TEXT)
+            pieces(context, value, found, nodes)
+
+
+def _is_plain(thing: Any) -> bool:
+    """Whether a static object can be read back from its text."""
+    if type(thing) in (tuple, list):
+        return all(map(_is_plain, thing))
+    return thing is None or type(thing) in (str, bool, int) or type(thing) is float and math.isfinite(thing)
+
+
 def joined(context: Context, node: ast.JoinedStr) -> Value:
     """An f-string: static if all its parts are."""
     parts: list[Any] = []
@@ -136,6 +166,8 @@ def _formatted(context: Context, part: ast.FormattedValue) -> Any:
         if part.conversion != -1:
             thing = {"r": repr, "s": str, "a": ascii}[chr(part.conversion)](thing)
         return format(thing, spec)
+    if part.conversion == -1 and isinstance(value, ScalarValue) and not value.python and is_float(value.dtype):
+        value = context.scalar(context.cast(context.node(value), "float64"), True)  # their __format__ does the same
     if spec:
         return _by_specification(context, value, spec, part.conversion)
     return value, part.conversion == ord("r")
@@ -178,5 +210,6 @@ def text_of(context: Context, value: Value) -> Value:
 
 
 HOOKS["pieces"] = pieces
+HOOKS["arguments"] = arguments
 HOOKS["joined"] = joined
 HOOKS["joined_texts"] = joined_texts

@@ -83,6 +83,8 @@ def call_maker(context: Context, kind: str, arguments: list[Value], keywords: di
         return HOOKS["vjp"](context, arguments[0], arguments[1:], keywords)
     if kind == "jit":
         return arguments[0]
+    if kind == "silent":
+        return TransformValue(kind, arguments[0], ())
     if kind in ("float_leaves", "with_float_leaves"):
         return HOOKS[kind](context, *arguments)
     if kind == "checkpoint":
@@ -150,6 +152,8 @@ def call_transform(
         return HOOKS["custom"](context, value, arguments, keywords)
     if value.kind in JACOBIANS:
         return HOOKS["jacobian"](context, value.kind, value.function, value.options, arguments, keywords)
+    if value.kind == "silent":
+        return HOOKS["silent"](context, value, arguments, keywords)
     if value.kind == "restricted":
         return HOOKS["restricted"](context, value, arguments)
     if value.kind == "checkpoint":

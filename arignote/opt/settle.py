@@ -26,15 +26,21 @@ def settle(root: Function) -> Function:
     return rebuild(root, _Body({function: rebuild(function, _Body({}, True)) for function in again}, False))
 
 
+def silenced(root: Function) -> Function:
+    """The function without what it prints; rules and checkpoints stay."""
+    return rebuild(root, _Body({}, True, keeps_rules=True)) if _prints(root) else root
+
+
 def _prints(root: Function) -> bool:
     return any(isinstance(x, Apply) and x.op.name == "print" for f in functions_below(root) for x in nodes_of(f))
 
 
 class _Body:
-    """Copies functions. silent: what stands for functions that run again; drops: whether prints are left out."""
+    """Copies functions. silent: what stands for functions that run again; drops: whether prints are left out;
+    keeps_rules: whether custom rules and checkpoints stay."""
 
-    def __init__(self, silent: dict[Function, Function], drops: bool) -> None:
-        self.silent, self.drops = silent, drops
+    def __init__(self, silent: dict[Function, Function], drops: bool, keeps_rules: bool = False) -> None:
+        self.silent, self.drops, self.keeps_rules = silent, drops, keeps_rules
 
     def __call__(self, translation: Translation, old: Function,
                  new: Function) -> tuple[Node, dict[Node, frozenset[Span]]]:  # fmt: skip
@@ -51,7 +57,7 @@ class _Body:
 
     def _node(self, builder: Rewriter, translation: Translation, node: Apply, inputs: tuple[Node, ...]) -> Node:
         skip = CLOSURES.get(node.op.name)
-        if skip is not None:
+        if skip is not None and not self.keeps_rules:
             return builder.op("call", inputs[0], *inputs[skip:])
         if self.drops and node.op.name == "print":
             return inputs[0]
