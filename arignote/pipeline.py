@@ -97,12 +97,6 @@ class Transforms:
         return silenced(function)
 
     @staticmethod
-    def silenced(function: Function) -> Function:
-        from arignote.opt.settle import silenced
-
-        return silenced(function)
-
-    @staticmethod
     def tail_calls(function: Function) -> None:
         from arignote.opt.tail_calls import make_loops
 
