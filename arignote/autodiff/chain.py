@@ -38,9 +38,8 @@ def _product(emit: AdjointEmit, cotangent: Node, partial: Node, singular: bool) 
     if not singular:
         return product
     zero = emit.constant(0, dtype_of(cotangent.type))
-    vain = emit.op(
-        "logical_and", emit.op("equal", cotangent, zero), emit.op("logical_not", emit.op("isfinite", partial))
-    )
+    # The product of zero is NaN just where the partial is not finite.
+    vain = emit.op("logical_and", emit.op("equal", cotangent, zero), emit.op("isnan", product))
     return emit.op("select", vain, zero, product)
 
 
