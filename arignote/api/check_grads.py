@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from arignote.api.derivatives import hvp
-from arignote.api.transforms import grad, jvp
+from arignote.api.transforms import grad, jit, jvp
 from arignote.ir.structure_values import map_leaves
 
 
@@ -51,10 +51,18 @@ def check_grads(fun: Callable[..., Any], args: Sequence[Any], order: int = 2, mo
     """Check the derivatives of a scalar-valued function at `args`, with respect to all of them, up to `order`.
 
     fun:   takes float64 arrays, scalars and trees of them; returns one float scalar
+    args:  its arguments, in a tuple or list
+    order: 1 or higher. Second order is forward over reverse mode, or reverse over reverse where "fwd" is not asked for;
+           third order is the second of a derivative along a random direction, and so on
+    modes: "fwd", "rev" or both
+    step:  of the central differences; tolerance: how far apart the two may be, absolutely and relatively, and ten times
+           as far for the second order; seed: of the random directions
+
     Raises AssertionError, with both values, where a compiled derivative and central differences disagree, and
-    ValueError for a mode other than "fwd" and "rev". Second order is forward over reverse mode, or reverse over reverse
-    where "fwd" is not asked for.
+    ValueError for another order or mode.
     """
+    if order < 1:
+        raise ValueError(f"order must be 1 or higher, not {order!r}")
     unknown = set(modes) - {"fwd", "rev"}
     if unknown:
         raise ValueError(f"unknown modes {sorted(unknown)}: there are 'fwd' and 'rev'")
@@ -84,6 +92,10 @@ def _check(fun: Callable[..., Any], args: tuple[Any, ...], argnums: tuple[int, .
 
         product = (lambda *v: jvp(gradient, args, v)[1]) if "fwd" in modes else (lambda *v: hvp(fun, args, v))
         _check_projection(product, projected, args, weights, step, tolerance, generator)
+    if order > 2:
+        towards = _along(args, generator.standard_normal(direction.size))
+        slope = jit(lambda *values: jvp(fun, values, towards)[1])
+        _check(slope, args, argnums, order - 1, modes, step, tolerance, generator)
 
 
 def _check_projection(product: Callable[..., Any], projected: Callable[..., float], args: tuple[Any, ...],

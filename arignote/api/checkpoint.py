@@ -17,7 +17,10 @@ def checkpoint(fun: Callable[P, R], loops: bool = True) -> Callable[P, R]:
 
     loops: a loop in `fun` of n iterations keeps the state of some sqrt(n) of them, and runs the stretches between again
 
-    What `fun` prints, it prints once. Outside of derivatives, and in plain Python, it is `fun`.
+    What `fun` prints, it prints once. Outside of reverse mode, and in plain Python, it is `fun`. Derivatives of higher
+    order save as little; by `ag.jvp` nothing is saved anyway. Raises TypeError for what is no function.
+
+    Source: Chen et al., "Training deep nets with sublinear memory cost" (2016).
     """
     if not callable(fun):
         raise TypeError(f"checkpoint expects a function, got {type(fun).__name__}")

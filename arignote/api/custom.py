@@ -55,7 +55,9 @@ class custom_vjp(_Custom):
     nondiff_argnums: positions of arguments without derivative; `bwd` gets them first
 
     fwd(*args) -> (value, residual);  bwd(residual, cotangent) -> one cotangent for each argument, None for zero.
-    Forward mode transposes `bwd`, which must be linear in the cotangent for that.
+    Forward mode transposes `bwd`, which must be linear in the cotangent for that. The rules are differentiated for
+    higher orders. Cotangents have the structure, shapes and dtypes of the arguments; `ag.DifferentiationError` says
+    where one has not, or where a rule is missing.
     """
 
     kind = "custom_vjp"
@@ -72,7 +74,8 @@ class custom_jvp(_Custom):
     nondiff_argnums: positions of arguments without derivative; the rule gets them first
 
     jvp(primals, tangents) -> (value, tangent), linear in the tangents; None as the tangent is zero. Reverse mode
-    transposes it.
+    transposes it, and higher orders differentiate it. The tangent has the structure, shapes and dtypes of the value;
+    `ag.DifferentiationError` says where it has not, or where the rule is missing.
     """
 
     kind = "custom_jvp"

@@ -13,12 +13,12 @@ from arignote.frontend.given_tangents import cotangent_leaves, fitted
 from arignote.frontend.gradients import gradients_of
 from arignote.frontend.instances import operands, result_roots, specialise_apply, take_result
 from arignote.frontend.scope import HOOKS
-from arignote.frontend.spec import leaf_types, rebuild
+from arignote.frontend.spec import Spec, leaf_types, rebuild, show_spec
 from arignote.frontend.transforms import at_run_time, split_aux
-from arignote.frontend.values import ListValue, TupleValue, Value
+from arignote.frontend.values import ArrayValue, ListValue, ScalarValue, Static, TupleValue, Value
 from arignote.ir.errors import DifferentiationError
 from arignote.ir.graph import Node
-from arignote.ir.types import is_differentiable
+from arignote.ir.types import is_differentiable, is_float
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -30,18 +30,14 @@ def jvp(context: Context, function: Value, primals: Value, tangents: Value, has_
     if len(points) != len(directions):
         context.error(f"jvp got {len(points)} primals and {len(directions)} tangents", DifferentiationError)
     points = [at_run_time(context, point) for point in points]
-    instance, flat, _ = specialise_apply(context, function, points, {})
-    if instance is None or instance.function is None or instance.running:
-        context.error(
-            "the derivative of a function that writes into its argument, or of one inside itself, is not supported",
-            DifferentiationError,
-            "work on a copy: x = x.copy()",
-        )
+    instance, flat = transformable(context, function, points, {}, "the derivative", DifferentiationError)
     emit = context.scope.emit
     position = len(leaf_types(flat.spec[2][0]))
     active: set[int] = set()
     seeds: list[Node] = []
     for spec, direction in zip(flat.spec[2][1][2], directions, strict=True):
+        if not any(map(is_differentiable, leaf_types(spec))):
+            _refuse_direction(context, spec, direction)
         own = flat.nodes[position : position + len(leaf_types(spec))]
         given = cotangent_leaves(context, spec, direction, "a tangent", own)
         for leaf, seed in zip(leaf_types(spec), given, strict=True):
@@ -61,6 +57,17 @@ def jvp(context: Context, function: Value, primals: Value, tangents: Value, has_
         return TupleValue((value, tangent))
     value, aux = split_aux(context, value, True)
     return TupleValue((value, split_aux(context, tangent, True)[0], aux))
+
+
+def _refuse_direction(context: Context, spec: Spec, direction: Value) -> None:
+    """What holds no float does not move; a float as its tangent would be passed over in silence."""
+    if isinstance(direction, Static):
+        is_refused = isinstance(direction.object, float) and direction.object != 0.0
+    else:
+        is_refused = isinstance(direction, ScalarValue | ArrayValue) and is_float(context.dtype(direction))
+    if is_refused:
+        problem = f"there is no derivative with respect to {show_spec(spec)}, which holds no float, but its tangent is "
+        context.error(problem + context.show(direction), DifferentiationError, "give it the tangent None")
 
 
 def _sequence(context: Context, value: Value, what: str) -> Sequence[Value]:

@@ -70,3 +70,40 @@ def test_tangents_must_fit():
         ag.jvp(vector, (POINT,), (POINT, POINT))
     with pytest.raises(ValueError, match="shape of its primal"):
         ag.jvp(vector, (POINT,), (np.ones(2),))
+
+
+def test_a_tangent_of_what_does_not_move_is_refused():
+    def scaled(x, n):
+        return x * n
+
+    assert ag.jvp(scaled, (2.0, 3), (1.0, None)) == (6.0, 3.0)
+    assert ag.jvp(scaled, (2.0, 3), (1.0, 0)) == (6.0, 3.0)
+    for n, direction in ((3, 1.0), (np.arange(2), np.ones(2))):
+        with pytest.raises(ag.DifferentiationError, match="holds no float, but its tangent is"):
+            ag.jvp(scaled, (2.0, n), (1.0, direction))
+
+
+def test_check_grads_of_higher_order():
+    """A rule that is right at first and at second order, and wrong at third."""
+
+    @ag.custom_jvp
+    def cube(x):
+        return x**3
+
+    @ag.custom_jvp
+    def square(x):
+        return x**2
+
+    @ag.custom_jvp
+    def twice(x):
+        return 2.0 * x
+
+    cube.defjvp(lambda primals, tangents: (cube(primals[0]), 3.0 * square(primals[0]) * tangents[0]))
+    square.defjvp(lambda primals, tangents: (square(primals[0]), twice(primals[0]) * tangents[0]))
+    twice.defjvp(lambda primals, tangents: (twice(primals[0]), 2.5 * tangents[0]))
+    ag.check_grads(cube, (2.0,), order=2)
+    with pytest.raises(AssertionError):
+        ag.check_grads(cube, (2.0,), order=3)
+    ag.check_grads(lambda x: np.sum(np.sin(x) * x), (np.array([0.3, 0.4]),), order=4)
+    with pytest.raises(ValueError, match="order must be 1 or higher"):
+        ag.check_grads(cube, (2.0,), order=0)
