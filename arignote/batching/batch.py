@@ -37,10 +37,12 @@ def batch(batcher: Batcher, function: Function, masks: tuple[Mask, ...], dim: in
           whole: tuple[bool, ...] | None = None) -> Mapped:  # fmt: skip
     """The function of many elements.
 
-    masks: of the parameters; something is mapped
+    masks: of the parameters, False where nothing of one is mapped; something is mapped
     dim:   what is known of the number of elements
     whole: the items of the result, a tuple, all of whose parts are to be mapped even if they are the same
     """
+    masks = tuple([uniform(p.type, False) if mask is False else mask
+                   for p, mask in zip(function.parameters, masks, strict=True)])  # fmt: skip
     wanted = None
     if whole is not None and any(whole):
         items = parts(function.result_type) or ()
