@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.axes import DIFFERENT_SIZES, NOTHING_MAPPED, Axes, Tree, argument_axes, below, freeze, placed
 from arignote.frontend.context import Raised
-from arignote.frontend.instances import Instance, operands, specialise_apply
+from arignote.frontend.instances import Instance, operands
 from arignote.frontend.mapped_trees import (
     UNKNOWN,
     CannotMap,
@@ -31,6 +31,7 @@ from arignote.frontend.mapped_trees import (
 from arignote.frontend.recursive import TreeDefinition
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.spec import Flat, Spec, assemble, flatten, leaf_types, rebuild, show_spec
+from arignote.frontend.transforms import transformable
 from arignote.frontend.values import (
     ArrayValue,
     DictValue,
@@ -83,13 +84,7 @@ def call_vmap(context: Context, function: Value, options: Sequence[Axes], argume
     ones = [elements.of(x, axes, f"argument {n}") for n, (x, axes) in enumerate(zip(arguments, each, strict=True))]
     named = {key: elements.of(value, 0, f"argument '{key}'") for key, value in keywords.items()}
     elements.finish()
-    instance, flat, _ = specialise_apply(context, function, ones, named)
-    if instance is None or instance.function is None or instance.running:
-        context.error(
-            "vmap of a function that writes into its argument, or of one inside itself, is not supported",
-            UnsupportedSyntaxError,
-            "work on a copy: x = x.copy()",
-        )
+    instance, flat = transformable(context, function, ones, named, "vmap", UnsupportedSyntaxError)
     _check_result(context, instance.result)
     results = _call(context, instance, flat, elements, out_axes)
     return _Results(context, elements, results).take(instance.result, out_axes)
@@ -295,7 +290,7 @@ def _call(
     given = operands(context, instance, flat)
     masks = tuple([elements.masks.get(node, False) for node in given])
     first = 1 if instance.effects else 0
-    leaves = leaf_types(instance.result)
+    leaves = [] if instance.dead else leaf_types(instance.result)
     whole = tuple([False] * first + [out_axes is not None and isinstance(leaf, Union | List) for leaf in leaves])
     made = context.program.transforms.batch(instance.function, masks, elements.dim, whole)
     nodes = [elements.stacks.get(node, node) for node in given]

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from arignote.frontend.given_tangents import cotangent_leaves, fitted
 from arignote.frontend.gradients import gradients_of
-from arignote.frontend.instances import operands, result_roots, specialise_apply, take_result
+from arignote.frontend.instances import operands, result_roots, take_result
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.spec import Spec, leaf_types, rebuild, show_spec
-from arignote.frontend.transforms import at_run_time, split_aux
+from arignote.frontend.transforms import at_run_time, split_aux, transformable
 from arignote.frontend.values import ArrayValue, ListValue, ScalarValue, Static, TupleValue, Value
 from arignote.ir.errors import DifferentiationError
 from arignote.ir.graph import Node

@@ -31,7 +31,7 @@ from arignote.frontend.values import (
     TupleValue,
     Value,
 )
-from arignote.ir.errors import DifferentiationError, UnsupportedSyntaxError
+from arignote.ir.errors import CompileError, DifferentiationError, UnsupportedSyntaxError
 from arignote.ir.graph import Node
 from arignote.ir.types import is_differentiable, is_float
 
@@ -226,6 +226,23 @@ def _seeds(context: Context, forward: Forward, value: Value, has_aux: bool) -> l
     return [one, *[None] * (len(forward.result_types) - 1)]
 
 
+def transformable(
+    context: Context,
+    function: Value,
+    arguments: Sequence[Value],
+    keywords: dict[str, Value],
+    what: str,
+    kind: type[CompileError],
+) -> tuple[Instance, Flat]:
+    """The instance for a call that is transformed, as only what is a function of the graph can be."""
+    instance, flat, _ = specialise_apply(context, function, arguments, keywords)
+    if instance is None or instance.function is None or instance.running:
+        context.span = context.program.inlined.get(flat.spec) or context.span
+        message = f"{what} of a function that writes into its argument, or of one inside itself, is not supported"
+        context.error(message, kind, "work on a copy: x = x.copy()")
+    return instance, flat
+
+
 class Forward:
     """A call of the forward function: its value, and what is needed to pull cotangents back."""
 
@@ -235,13 +252,7 @@ class Forward:
         arguments = [at_run_time(context, x) if n in places else x for n, x in enumerate(chosen.arguments)]
         keywords = {name: at_run_time(context, x) if count + n in places else x
                     for n, (name, x) in enumerate(chosen.keywords.items())}  # fmt: skip
-        instance, flat, _ = specialise_apply(context, function, arguments, keywords)
-        if instance is None or instance.function is None or instance.running:
-            context.error(
-                "the derivative of a function that writes into its argument, or of one inside itself, is not supported",
-                DifferentiationError,
-                "work on a copy: x = x.copy()",
-            )
+        instance, flat = transformable(context, function, arguments, keywords, "the derivative", DifferentiationError)
         self.instance: Instance = instance
         self.primals: list[Node] = []
         self.wrt = self._leaves(flat, places)

@@ -138,3 +138,24 @@ def test_no_memory_is_lost(name):
     for _ in range(3):
         mapped(*arguments)
     assert native.live_buffers() == before
+
+
+def test_a_function_that_certainly_raises():
+    """It has no result whose batched form could be asked for."""
+
+    def fails(x):
+        raise ValueError(f"no value for {x}")
+
+    with pytest.raises(ValueError, match="no value for 1"):
+        ag.vmap(fails)(np.ones(3))
+
+
+def test_what_writes_into_its_argument_is_refused_where_it_writes():
+    def writes(x):
+        x[0] = 0.0
+        return x
+
+    for mapped in (ag.vmap(writes), lambda x: ag.jvp(writes, (x,), (x,))):
+        with pytest.raises(ag.CompileError, match="writes into its argument") as caught:
+            mapped(np.ones((2, 3)))
+        assert caught.value.span is not None and caught.value.span.function.endswith("writes")

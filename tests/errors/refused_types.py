@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+import arignote as ag
 from tests.corpus.program import call
 from tests.errors.expectation import Failure, collector
 
@@ -251,6 +252,15 @@ def recursion_that_writes_outside(n):
 
     visit(n)
     return found
+
+
+@expect(lambda: call(np.ones(3)), "DifferentiationError", "work on a copy")
+def derivative_of_a_function_that_writes(x):
+    def writes(v):
+        v[0] = 0.0  # here
+        return np.sum(v)
+
+    return ag.grad(writes)(x)
 
 
 @expect(lambda: call(np.ones(3)), "UnsupportedSyntaxError", "nested too deeply")
