@@ -50,6 +50,10 @@ if TYPE_CHECKING:
     from arignote.frontend.narrowing import Facts
 
 
+MADE_WITH = "\0made with"
+"""First in a message: what follows is a tuple of the arguments of the exception, not pieces of its text."""
+
+
 class Raised(Exception):
     """The program certainly raises here; what follows is never reached."""
 
@@ -180,6 +184,10 @@ class Context:
         """Pieces of a template, and the nodes of its run-time parts."""
         pieces: list[Any] = []
         nodes: list[Node] = []
+        parts = tuple(parts)
+        if parts and parts[0] is MADE_WITH:
+            HOOKS["arguments"](self, parts[1], pieces, nodes)
+            return tuple(pieces), nodes
         for part in parts:
             if isinstance(part, tuple):
                 pieces.append(PythonScalarOf(part[0]) if part[1] else NumpyScalarOf(part[0]))

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 from arignote.frontend.cases import agreed, ask_union
 from arignote.frontend.narrowing import Several, possible
-from arignote.frontend.values import Cell, FunctionValue, RecursiveValue, ScalarValue, Static, TupleValue, Value, is_number
+from arignote.frontend.values import (
+    Cell,
+    FunctionValue,
+    RecursiveValue,
+    ScalarValue,
+    Static,
+    TupleValue,
+    Value,
+    is_number,
+)
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context

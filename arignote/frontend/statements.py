@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from arignote.frontend import analysis
 from arignote.frontend.branches import branch
+from arignote.frontend.context import MADE_WITH
 from arignote.frontend.instances import BREAK, CONTINUE, NORMAL, RETURN
 from arignote.frontend.narrowing import assume
 from arignote.frontend.scope import EXECUTORS, executes
@@ -208,19 +209,20 @@ def _check(context: Context, node: ast.Assert, condition: Value) -> None:
         )
         return
     if isinstance(condition, Static):
-        context.raise_now(AssertionError, context.evaluate(node.msg))
+        context.raise_now(AssertionError, MADE_WITH, TupleValue((context.evaluate(node.msg),)))
     mark = context.scope.mark()
     message = context.evaluate(node.msg)
     context.at(node)
     if not context.scope.reset(mark):
-        context.raise_if(context.emit("logical_not", context.node(condition)), AssertionError, message)
+        failed = context.emit("logical_not", context.node(condition))
+        context.raise_if(failed, AssertionError, MADE_WITH, TupleValue((message,)))
         return
     branch(
         context,
         context.node(condition),
         nothing,
-        lambda: context.raise_now(AssertionError, context.evaluate(node.msg)),
-    )  # type: ignore[arg-type]
+        lambda: context.raise_now(AssertionError, MADE_WITH, TupleValue((context.evaluate(node.msg),))),  # type: ignore[arg-type]
+    )
 
 
 @executes(ast.Raise)
@@ -247,6 +249,4 @@ def _exception(context: Context, node: ast.Raise) -> tuple[type[BaseException], 
     kind = found.object if isinstance(found, Static) else None
     if not (isinstance(kind, type) and issubclass(kind, BaseException)):
         context.error(f"exceptions must derive from BaseException, got {context.show(found)}")
-    if len(message) > 1:
-        message = [TupleValue(tuple(message))]
-    return kind, message
+    return kind, [MADE_WITH, TupleValue(tuple(message))] if message else []

@@ -120,9 +120,9 @@ def arguments(context: Context, values: TupleValue, found: list[Any], nodes: lis
     for value in values.items:
         if isinstance(value, Static) and _is_plain(value.object):
             found.append(f"{CONSTANT}{value.object!r}")
-        elif isinstance(value, ScalarValue):
-            found.append(VALUE)
-            pieces(context, value, found, nodes)
+        elif isinstance(value, ScalarValue) or isinstance(value, Static) and type(value.object) is float:
+            found.extend((VALUE, PythonScalarOf("float64") if isinstance(value, Static) else _leaf(value)))
+            nodes.append(context.node(value))
         elif isinstance(value, TupleValue | ListValue):
             items = value.items if isinstance(value, TupleValue) else context.read(value)
             found.append(OPEN_TUPLE if isinstance(value, TupleValue) else OPEN_LIST)
@@ -131,6 +131,10 @@ def arguments(context: Context, values: TupleValue, found: list[Any], nodes: lis
         else:
             found.append(TEXT)
             pieces(context, value, found, nodes)
+
+
+def _leaf(value: ScalarValue) -> PythonScalarOf | NumpyScalarOf:
+    return PythonScalarOf(value.dtype) if value.python else NumpyScalarOf(value.dtype)
 
 
 def _is_plain(thing: Any) -> bool:

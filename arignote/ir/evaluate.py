@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from arignote.ir.exceptions import arguments_of
 from arignote.ir.graph import Apply, Constant, Function, Node, nodes_of
 from arignote.ir.structure import MANY, ArrayOf, FormattedOf, NumpyScalarOf, PythonScalarOf, Structure
 from arignote.ir.types import Array, List, Scalar, Tuple, Type, Union
@@ -215,13 +216,22 @@ def _print(machine: _Machine, node: Apply, token: None, *values: Any, template: 
 def _raise_if(machine: _Machine, node: Apply, token: None, condition: Any, *values: Any,
               exception: type[BaseException], message: tuple[Any, ...]) -> None:  # fmt: skip
     if condition:
-        raise exception(*([fill(message, values)] if message else []))
+        kinds = [piece for piece in message if isinstance(piece, Structure)]
+        shown = [_as_python(kind, value) for kind, value in zip(kinds, values, strict=True)]
+        raise exception(*arguments_of(message, shown, _written))
 
 
 def fill(template: Sequence[str | Structure], values: Sequence[Any]) -> str:
     """The text of a template: each structure in it stands for the next value, written as Python writes it."""
     rest = iter(values)
     return "".join([piece if isinstance(piece, str) else _written(piece, next(rest)) for piece in template])
+
+
+def _as_python(structure: Structure, value: Any) -> Any:
+    """A value of the machine as programs see it."""
+    if isinstance(structure, FormattedOf | PythonScalarOf):
+        return _PYTHON[structure.dtype](value)
+    return np.dtype(structure.dtype).type(value) if isinstance(structure, NumpyScalarOf) else np.asarray(value)
 
 
 def _written(structure: Structure, value: Any) -> str:

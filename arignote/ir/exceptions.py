@@ -1,7 +1,7 @@
 """What an exception is made with: the pieces of a message as the arguments of its class.
 
-A message is the text of one argument, unless it begins with a mark: then marks say where arguments begin and of what kind
-they are, so that the exception holds numbers and tuples where the program gave it such.
+A message is the text of one argument, unless it begins with a mark: then marks say where arguments begin and of what
+kind they are, so that the exception holds numbers and tuples where the program gave it such.
 """
 
 from __future__ import annotations

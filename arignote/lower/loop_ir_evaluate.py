@@ -356,6 +356,8 @@ RUNNERS: dict[type, Callable[[Frame, Any], None]] = {
 
 def argument_bits(value: Any) -> int:
     """An error's argument as the 64 bits in which native code stores it."""
+    if isinstance(value, np.float32):
+        return int(value.view(np.uint32))
     if isinstance(value, (np.floating, float)):
         return int(np.float64(value).view(np.int64))
     return math.trunc(value)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from arignote.ir.graph import Apply, Constant, Function, Node, Parameter
-from arignote.ir.types import Closure, Tuple
+from arignote.ir.types import TOKEN, Closure, Tuple, Type
 
 Part = int | None
 """A component of a tuple, or all of a value."""
@@ -132,7 +132,16 @@ class Demand:
         if self._is_first(function, node):
             self.need(function, node.inputs[0], None)
             self._bind(function, callee, node.inputs[1:], _captured_by(node.inputs[0]))
+        if TOKEN in _types_of(node, part):
+            self._need_effects(callee, node)
         self.need_result(callee, part)
+
+    def _need_effects(self, callee: Function, node: Apply) -> None:
+        """What happens before a call is needed, also where the call never comes back: its result tells nothing then."""
+        first = _captured_by(node.inputs[0])
+        for index, operand in enumerate(node.inputs[1:], first):
+            if operand.type is TOKEN:
+                self.need_parameter(callee, index)
 
     def _cond(self, function: Function, node: Apply, part: Part) -> None:
         branches = [_function(x) for x in node.inputs[1:]]
@@ -192,6 +201,13 @@ class Demand:
             return None
         first = found[0]
         return first if isinstance(first, Constant) and all(x is first for x in found) else None
+
+
+def _types_of(node: Node, part: Part) -> tuple[Type, ...]:
+    """The types of what is needed of a value."""
+    if not isinstance(node.type, Tuple):
+        return (node.type,)
+    return node.type.items if part is None else (node.type.items[part],)
 
 
 def _function(closure: Node) -> Function:

@@ -10,10 +10,11 @@ from types import CodeType
 from typing import Any
 
 from arignote.ir.errors import ErrorSite
+from arignote.ir.exceptions import arguments_of
 from arignote.ir.graph import Span
 from arignote.ir.structure import Structure
 from arignote.runtime.call import SITE, SITE_ARGUMENTS
-from arignote.runtime.leaves import fill_template
+from arignote.runtime.leaves import read_leaves, written
 
 PYTHON_EXCEPTION_SITE = -1
 """The site of a failure whose exception a Python callback has left with `keep_exception`."""
@@ -44,18 +45,22 @@ class ErrorTable:
         if not 0 <= number < len(self.sites):
             return SystemError(f"compiled code failed at the unknown error site {number}")
         site = self.sites[number]
-        error = make_exception(site.exception, message_text(site.message, context + SITE_ARGUMENTS))
+        error = make_exception(site.exception, arguments_at(site.message, context + SITE_ARGUMENTS))
         return error if site.span is None else with_user_frame(error, site.span)
 
 
-def message_text(pieces: Sequence[str | Structure], address: int) -> str | None:
-    """The message: strings as they are, run-time values as Python shows them. None when there is no piece at all."""
-    return fill_template(pieces, address) if pieces else None
+def arguments_at(pieces: Sequence[str | Structure], address: int) -> tuple[Any, ...]:
+    """What the exception's class is called with; the run-time values of the message lie at the address."""
+    values = read_leaves([piece for piece in pieces if isinstance(piece, Structure)], address)
+    return arguments_of(pieces, values, written)
 
 
-def make_exception(kind: type[BaseException], message: str | None) -> BaseException:
-    """An instance of the class, which may be the user's."""
-    return kind() if message is None else kind(message)
+def make_exception(kind: type[BaseException], arguments: Sequence[Any]) -> BaseException:
+    """An instance of the class, which may be the user's; what making it raises, where it cannot be made."""
+    try:
+        return kind(*arguments)
+    except Exception as error:
+        return error
 
 
 def with_user_frame(error: BaseException, span: Span) -> BaseException:

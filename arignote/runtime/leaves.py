@@ -24,10 +24,11 @@ def read_leaves(structures: Sequence[Structure], address: int) -> list[Any]:
 def fill_template(pieces: Sequence[str | Structure], address: int) -> str:
     """The text of a template: strings as they are, the values at `address` as Python shows them."""
     leaves = iter(read_leaves([piece for piece in pieces if isinstance(piece, Structure)], address))
-    return "".join(piece if isinstance(piece, str) else _written(piece, next(leaves)) for piece in pieces)
+    return "".join(piece if isinstance(piece, str) else written(piece, next(leaves)) for piece in pieces)
 
 
-def _written(piece: Structure, value: Any) -> str:
+def written(piece: Structure, value: Any) -> str:
+    """The value of a leaf as text."""
     return piece.write(value) if isinstance(piece, FormattedOf) else str(value)
 
 

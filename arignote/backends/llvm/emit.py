@@ -172,7 +172,7 @@ def leave(function: FunctionText, live: Iterable[Var]) -> None:
 
 
 def argument_bits(function: FunctionText, operand: Operand) -> str:
-    """An error's argument as 64 bits: integers by value, floats as the bits of a double."""
+    """An error's argument as 64 bits, whose first bytes are read as a value of its type."""
     text, llvm = function.text(operand), llvm_type(operand.type)
     if operand.type == "int64":
         return text
@@ -181,7 +181,7 @@ def argument_bits(function: FunctionText, operand: Operand) -> str:
     if operand.type == "int32":
         return function.let(f"sext i32 {text} to i64")
     if operand.type == "float32":
-        text, llvm = function.let(f"fpext float {text} to double"), "double"
+        return function.let(f"zext i32 {function.let(f'bitcast float {text} to i32')} to i64")
     if llvm == "double":
         return function.let(f"bitcast double {text} to i64")
     return function.let(f"ptrtoint ptr {text} to i64")
