@@ -18,7 +18,7 @@ from arignote.batching.masks import Mask, uniform
 from arignote.batching.selection import is_formula
 from arignote.batching.transform import Batching, function_of
 from arignote.ir.graph import Apply, Function, Node, Parameter, functions_below, nodes_of, substitute
-from arignote.ir.structure import ANY
+from arignote.ir.structure import ANY, MANY
 from arignote.ir.types import BOOL, INT64, TOKEN, Array, Scalar, Tuple, Type, dtype_of, is_float
 from arignote.ops.batching import Batch
 from arignote.ops.emit import Emit
@@ -117,7 +117,7 @@ def run_together(walk: Batching, node: Apply) -> tuple[Node, Mask]:
     body = block.function(states)
     size = emit.integer(BLOCK)
     blocks = emit.op("floor_divide", emit.op("add", batch.count, emit.integer(BLOCK - 1)), size)
-    closure = emit.closure(body, [*(c.value for c in captures), batch.count])
+    closure = emit.closure(body, [*(c.value for c in captures), batch.count, blocks])
     return emit.op("for_loop", blocks, closure, *states), wanted
 
 
@@ -196,28 +196,37 @@ class _Block:
         self.emit = Emit().at(walk.emit.span)
         self.captures = captures
         self.parameters = [Parameter(f"c{n}", c.value.type) for n, c in enumerate(captures)]
-        self.count, self.index = Parameter("count", INT64), Parameter("block", INT64)
+        self.count, self.blocks, self.index = (Parameter(name, INT64) for name in ("count", "blocks", "block"))
+        self.dim = ANY if walk.batch.dim in (ANY, 1) else MANY
 
     def function(self, states: Sequence[Node]) -> Function:
-        """(captures, count, number of the block, states of all elements) -> states"""
+        """(captures, count, how many blocks, number of the block, states of all elements) -> states
+
+        The blocks are about as large as one another, so that none has a single element, unless that is all there is:
+        then nothing in them needs to ask whether it must be broadcast.
+        """
         emit = self.emit
         carried = [Parameter(f"s{n}", x.type) for n, x in enumerate(states)]
-        start = emit.op("multiply", self.index, emit.integer(BLOCK))
-        size = emit.op("minimum", emit.integer(BLOCK), emit.op("subtract", self.count, start))
+        start = self._start(self.index)
+        size = emit.op("subtract", self._start(emit.op("add", self.index, emit.integer(1))), start)
         bounds = (start, size, emit.integer(1))
         own = [Given(self._part(p, c.mask, bounds), c.type, c.mask)
                for p, c in zip(self.parameters, self.captures, strict=True)]  # fmt: skip
         parts = [self._part(x, x.type is not TOKEN, bounds) for x in carried]
-        batch = Batch(emit, size, ANY)
+        batch = Batch(emit, size, self.dim)
         *iterated, running = self._together(batch, own, parts)
         finished = self._rest(own, size, iterated, running)
         result = [new if x.type is TOKEN else emit.op("update_slice", x, new, *bounds, axes=(0,), accumulate=False)
                   for x, new in zip(carried, finished, strict=True)]  # fmt: skip
-        parameters = [*self.parameters, self.count, self.index, *carried]
+        parameters = [*self.parameters, self.count, self.blocks, self.index, *carried]
         return emit.function("block", parameters, emit.tuple(result))
 
+    def _start(self, block: Node) -> Node:
+        """Where a block begins."""
+        return self.emit.op("floor_divide", self.emit.op("multiply", block, self.count), self.blocks)
+
     def _part(self, x: Node, mapped: Mask, bounds: tuple[Node, Node, Node]) -> Node:
-        return self.emit.op("slice", x, *bounds, axes=(0,), dims=(ANY,)) if mapped else x
+        return self.emit.op("slice", x, *bounds, axes=(0,), dims=(self.dim,)) if mapped else x
 
     def _together(self, batch: Batch, own: Sequence[Given], states: Sequence[Node]) -> list[Node]:
         """As long as many elements are running, all iterate. The states, and which are running still."""
@@ -226,9 +235,9 @@ class _Block:
         flags = tuple([x.type is not TOKEN for x in states])
         visible = [x for x, flag in zip(states, flags, strict=True) if flag]
         first = loop.condition_captures
-        before = batcher.batch(loop.before, masks[:first] + (True,) * len(visible), ANY, True)
+        before = batcher.batch(loop.before, masks[:first] + (True,) * len(visible), self.dim, True)
         running = emit.call(before.function, *before.operands(batch, [*captures[:first], *visible]))
-        step = batcher.batch(loop.step, (*masks, *flags, True), ANY, (*flags, True))
+        step = batcher.batch(loop.step, (*masks, *flags, True), self.dim, (*flags, True))
         closure = emit.closure(step.function, step.operands(batch, captures))
         few = emit.op("maximum", emit.op("floor_divide", batch.count, emit.integer(SHARE)), emit.integer(FEWEST))
         test = emit.closure(_many_are_running([*(x.type for x in states), running.type]), [few])
@@ -243,7 +252,7 @@ class _Block:
         types = [*(c.type for c in own), *self.types]
         masks = [*(c.mask for c in own), *(x.type is not TOKEN for x in states)]
         given = [Given(*x) for x in zip(values, types, masks, strict=True)]
-        result = each(Batch(inner, count, ANY), "each_that_runs", given, Tuple(self.types), self._iterate)
+        result = each(Batch(inner, count, self.dim), "each_that_runs", given, Tuple(self.types), self._iterate)
         rest = emit.closure(inner.function("rest", inside, result), outside)
         same = [Parameter(x.name, x.type) for x in inside[-len(states) :]]
         done = emit.closure(Emit().function("done", same, Emit().tuple(same)), states)
