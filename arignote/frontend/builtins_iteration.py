@@ -11,6 +11,7 @@ from arignote.frontend.branches import choose
 from arignote.frontend.builtins_table import BUILTINS, Handler, builtin, only_keywords
 from arignote.frontend.comprehensions import has_known_items, quantified
 from arignote.frontend.containers import to_pairs
+from arignote.frontend.instances import inline
 from arignote.frontend.iterate import consume, count_now, elements, is_structural, item_now, length
 from arignote.frontend.iterators import EnumerateValue, LazyValue, MapValue, ReversedValue, ZipValue
 from arignote.frontend.join import join
@@ -22,11 +23,13 @@ from arignote.frontend.operators import (
 from arignote.frontend.spec import flatten
 from arignote.frontend.values import (
     DictValue,
+    FunctionValue,
     ListValue,
     RangeValue,
     SliceValue,
     Static,
     TupleValue,
+    Unreadable,
     Value,
     is_number,
     is_python_number,
@@ -79,7 +82,15 @@ def _better(context: Context, sign: str, best: Value, rank: Value, item: Value, 
     node = context.node(wins)
     both = choose(context, node, lambda: TupleValue((item, own)), lambda: TupleValue((best, rank)))
     assert isinstance(both, TupleValue)
-    return both.items[0], both.items[1]
+    return _of_one_type(context, sign, both.items[0]), _of_one_type(context, sign, both.items[1])
+
+
+def _of_one_type(context: Context, sign: str, best: Value) -> Value:
+    """The value, or why there is none: it would be of one type or of another."""
+    if isinstance(best, Unreadable):
+        name, elementwise = ("max", "maximum") if sign == "greater" else ("min", "minimum")
+        context.unreadable(f"the result of {name} {best.message}", f"np.{elementwise} gives both the same type")
+    return best
 
 
 def _select(context: Context, wins: Value, item: Value, best: Value) -> Value | None:
@@ -221,15 +232,11 @@ def _map(context: Context, arguments: list[Value], keywords: dict[str, Value]) -
 
 @builtin(filter, least=2, most=2)
 def _filter(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
-    function, kept = arguments[0], []
-    if not is_structural(arguments[1]) and not isinstance(length(context, arguments[1]), Static):
-        return sequences.run(context, prelude_lists.filtered, *arguments)
-    for item in elements(context, arguments[1]):
-        none = isinstance(function, Static) and function.object is None
-        keep = context.truth(item if none else context.call(function, [item]))
-        if context.static(keep, "whether filter() keeps an item"):
-            kept.append(item)
-    return ListValue(tuple(kept))
+    function = arguments[0]
+    is_none = isinstance(function, Static) and function.object is None
+    written = context.lift(prelude_lists.filtered_by_truth if is_none else prelude_lists.filtered)
+    assert isinstance(written, FunctionValue)
+    return inline(context, written, arguments, {})
 
 
 @builtin(reversed, least=1, most=1)
@@ -257,7 +264,8 @@ def _list(context: Context, arguments: list[Value], keywords: dict[str, Value]) 
     if not is_structural(arguments[0]):
         size = length(context, arguments[0])
         if not isinstance(size, Static) and getattr(size, "origin", None) is None:
-            consume(context, arguments[0])
+            if not isinstance(arguments[0], LazyValue):  # that one is gone through where it is
+                consume(context, arguments[0])
             return sequences.run(context, prelude_lists.list_of, arguments[0])
     return ListValue(tuple(elements(context, arguments[0])))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from arignote.frontend.coercion import coerce, packed, unpacked
 from arignote.frontend.gradients import null_tangent
-from arignote.frontend.join import join, widen
+from arignote.frontend.join import alternatives, join, kind_of, tag_of, widen
 from arignote.frontend.recursive import NONE, TreeDefinition, fold
 from arignote.frontend.spec import Flat, Spec, cell_count, flatten, leaf_types, show_spec
 from arignote.frontend.trees import call_made, mapped_list, payload, switch
@@ -30,7 +30,7 @@ from arignote.ir.errors import DifferentiationError
 from arignote.ir.graph import TRUE, Node
 from arignote.ir.sizes import sizes
 from arignote.ir.structure import StaticOf
-from arignote.ir.types import Array, dims_of, dtype_of, fits, is_differentiable, is_float, tangent_type
+from arignote.ir.types import UNIT, Array, dims_of, dtype_of, fits, is_differentiable, is_float, tangent_type
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -140,6 +140,8 @@ class _Given:
                 return [self._list(spec, like[0], given)]
             case "tuple" | "list" | "dict" | "record":
                 return self._container(spec, like, given)
+            case "union":
+                return self._union(spec, like, given)
         self._refuse(spec, given.spec)
 
     def _refuse(self, spec: Spec, given: Spec) -> NoReturn:
@@ -165,6 +167,32 @@ class _Given:
             found += self.run(part, like[len(found) : len(found) + own], Flat(other, nodes[:count], []))
             nodes = nodes[count:]
         return found
+
+    def _union(self, spec: Spec, like: list[Node], given: Flat) -> list[Node | None]:
+        """The tangents of one of several values: a tag, which has none, then the leaves of all alternatives."""
+        context, outer = self.context, self.context.scope
+        types = [tangent_type(type_) for option in spec[2] for type_ in leaf_types(option)]
+        others = alternatives(given.spec)
+        nodes = given.nodes if tag_of(given.spec) == "union" else [outer.emit.integer(0), *given.nodes]
+        problem = f"{self.what} must have the structure of the value: expected {show_spec(spec)}"
+
+        def case(place: int) -> list[Node]:
+            emit, option = context.scope.emit, spec[2][place]
+            found = [emit.tuple(()) if type_ == UNIT else emit.op("undefined", type=type_) for type_ in types]
+            other = _alternative_like(others, option)
+            if other is None:
+                context.raise_if(TRUE, ValueError, problem)
+                return found
+            here = [context.scope.bring(node, outer) for node in nodes]
+            context.raise_if(emit.op("not_equal", here[0], emit.integer(other)), ValueError, problem)
+            own, first = _leaves_of_alternative(spec[2], like[1:], place)
+            brought = [context.scope.bring(node, outer) for node in own]
+            theirs, _ = _leaves_of_alternative(others, here[1:], other)
+            found[first : first + len(own)] = self._units(self.run(option, brought, Flat(others[other], theirs, [])))
+            return found
+
+        found = switch(context, like[0], range(len(spec[2])), case, types)
+        return [None, *[None if type_ == UNIT else node for node, type_ in zip(found, types, strict=True)]]
 
     def _units(self, nodes: Sequence[Node | None]) -> list[Node]:
         emit = self.context.scope.emit
@@ -230,3 +258,17 @@ class _Given:
         tangents = self._units(self.run(spec, leaves, Flat(other.unfolded[match_], nodes, [])))
         alternative = tree.node_type.definition.tangent_alternative(place)
         return emit.op("inject", emit.tuple(tangents), type=tangent_type(tree.node_type), alternative=alternative)
+
+
+def _alternative_like(others: Sequence[Spec], option: Spec) -> int | None:
+    """Which of the alternatives of a tangent may belong to this alternative of the value."""
+    kinds = list(map(kind_of, others))
+    if kind_of(option) in kinds:
+        return kinds.index(kind_of(option))
+    return next((i for i, other in enumerate(others) if tag_of(other) == tag_of(option) != "static"), None)
+
+
+def _leaves_of_alternative(options: Sequence[Spec], leaves: Sequence[Node], place: int) -> tuple[list[Node], int]:
+    """The leaves of one alternative among those of all, and where they begin."""
+    first = sum(len(leaf_types(option)) for option in options[:place])
+    return list(leaves[first : first + len(leaf_types(options[place]))]), first

@@ -10,15 +10,15 @@ for the next time that the same loop is met (the body of an outer loop is interp
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from arignote.frontend import analysis
-from arignote.frontend.coercion import coerce, coerced_roots
+from arignote.frontend.coercion import coerce, coerced_roots, memory_before
 from arignote.frontend.context import Raised
 from arignote.frontend.function_chains import CHAIN_HINT, chain_of, show_chain
-from arignote.frontend.join import join, widen
+from arignote.frontend.join import is_unreadable, join, widen
 from arignote.frontend.scope import Scope
 from arignote.frontend.spec import UNBOUND, Flat, Roots, Spec, cell_count, leaf_types, sequence_count
 from arignote.frontend.state import flatten_state, is_memory, join_states, rebuild_state, union, with_version
@@ -60,14 +60,29 @@ class CannotCarry(Exception):
 
 @dataclass(slots=True)
 class Slot:
-    """One thing that a loop carries. `outside`: memory from before the loop that it may share in a later iteration."""
+    """One thing that a loop carries.
+
+    outside:     for each of its cells the memory from before the loop that it may share in a later iteration
+    is_constant: an attempt was made with the constant that it starts with
+    """
 
     spec: Spec
     entry: Flat
-    outside: frozenset[Memory] = frozenset()
+    outside: tuple[frozenset[Memory], ...] = ()
     parameters: list[Parameter] = field(default_factory=list)
     final: Flat | None = None
     version: object = None
+    is_constant: bool = False
+
+    def learn(self, spec: Spec, entry: Sequence[frozenset[Memory]], final: Sequence[frozenset[Memory]]) -> bool:
+        """Note what an iteration leaves: its spec, and for each cell the memory from before the loop that it shares at
+        entry and at the end. Whether that is more than the head assumed, which shares that of the entry in any case."""
+        before = self.outside
+        if len(before) != len(final):
+            before = (frozenset().union(*before),) * len(final)
+        grown = spec != self.spec or not all(new <= first | old for new, first, old in zip(final, entry, before))
+        self.spec, self.outside = spec, tuple([new | old for new, old in zip(final, before)])
+        return grown
 
 
 class Loop:
@@ -222,7 +237,9 @@ class Loop:
                     own[j].add(shared)
         slots = list(self.slots.values())
         for (number, sets), mine in zip(cells, own):
-            before = frozenset(m for pair in sets for m in pair[1] if m.birth < self.start) | slots[number].outside
+            before = frozenset(m for pair in sets for m in pair[1] if m.birth < self.start)
+            if slots[number].outside:
+                before |= slots[number].outside[len(result[number])]
             read = frozenset(mine)
             result[number].append((read, read | before))
         return result
@@ -280,20 +297,23 @@ class Loop:
                 grown = True
             slot.final = final
             spec = join_states(self.context, mutable, slot.spec, final.spec)
+            if self._may_become_numpy(slot, spec):
+                slot.spec, slot.is_constant, grown = slot.entry.spec, True, True
+                continue
             if not isinstance(spec, StaticOf) and spec[0] == "unreadable" and spec != slot.spec and self.strict:
                 raise CannotCarry(spec[1], spec[2])
             if self.is_short and sequence_count(spec) > max(map(sequence_count, (slot.spec, final.spec))):
                 raise CannotCarry("lists change their lengths", "")
-            outside = frozenset(m for pair in final.roots if pair for m in pair[1] if m.birth < self.start)
-            if spec != slot.spec or not outside <= slot.outside:
-                grown = grown or spec != slot.spec or not self._known(outside, slot)
-                slot.spec, slot.outside = spec, slot.outside | outside
+            entry, outside = (memory_before(self.context, flat, spec, self.start) for flat in (slot.entry, final))
+            grown |= slot.learn(spec, entry, outside)
         return grown
 
-    def _known(self, outside: frozenset[Memory], slot: Slot) -> bool:
-        """Whether the memory is that of the entry, which the head shares in any case."""
-        entry = frozenset(m for pair in slot.entry.roots if pair for m in pair[1])
-        return outside <= entry | slot.outside
+    def _may_become_numpy(self, slot: Slot, joined: Spec) -> bool:
+        """Whether to attempt the body once with the number that a variable starts with: a Python number that meets
+        NumPy's float32 becomes one, where its value is known."""
+        start = slot.entry.spec
+        return (is_unreadable(joined) and isinstance(start, StaticOf) and type(start.value) in (int, float)
+                and slot.spec == widen(start) and not slot.is_constant)  # fmt: skip
 
     def _learn_write(self, memory: Memory, write: Write | None, start: int) -> bool:
         if memory not in self.writes:

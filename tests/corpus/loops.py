@@ -133,6 +133,17 @@ def nested_loops(n, m):
     return total
 
 
+@program(lambda: call(np.array([0.5, 1.5, -2.0], np.float32)), lambda: call(np.array([0.25, -1.0], np.float32)))
+def float32_added_to_a_python_zero(x):
+    total = 0.0
+    positive = 0
+    for value in x:
+        total += value * value
+        if value > 0:
+            positive += value
+    return total, positive
+
+
 @program(lambda: call(0.7, 4), lambda: call(-0.3, 3), differentiable=(0,))
 def nested_loops_of_floats(x, n):
     total = 0.0

@@ -42,6 +42,13 @@ def test_write_into_an_argument() -> None:
     check(f, (X,), AliasingError, "the argument 'x'", "x.copy()")
 
 
+def test_extreme_of_two_types() -> None:
+    def f(x):
+        return x / max(x[0], 1e-12)  # here
+
+    check(f, (X.astype(np.float32),), TypeInferenceError, "the result of max", "np.maximum")
+
+
 def test_write_into_a_view_of_an_argument() -> None:
     def f(x):
         y = x[1:]

@@ -92,6 +92,30 @@ def test_tangent_of_another_shape() -> None:
         ag.jvp(total, (linked(1.0, 2.0),), (linked(1.0),))
 
 
+@dataclass
+class Gated:
+    """A node some of whose arrays may be missing."""
+
+    value: float
+    weights: Optional[np.ndarray] = None
+    rest: Optional["Gated"] = None
+
+
+def test_tangents_of_optional_fields() -> None:
+    def total(node):
+        if node is None:
+            return 0.0
+        own = node.value if node.weights is None else node.value * np.sum(node.weights**2)
+        return own + total(node.rest)
+
+    ones = np.ones(2)
+    node = Gated(2.0, None, Gated(3.0, ones))
+    assert ag.jvp(total, (node,), (Gated(1.0, None, Gated(0.0, ones)),)) == (8.0, 13.0)
+    assert ag.jvp(total, (node,), (ag.grad(total)(node),)) == (8.0, 1.0 + 2.0**2 + 2 * 6.0**2)
+    with pytest.raises(ValueError, match="must have the structure of the value"):
+        ag.jvp(total, (node,), (Gated(1.0, ones, Gated(0.0, None)),))
+
+
 def check(function, arguments, kind, *words) -> None:
     with pytest.raises(CompileError) as caught:
         ag.jit(function)(*arguments)
