@@ -262,6 +262,12 @@ def coerced_roots(context: Context, flat: Flat, target: Spec) -> list[Roots | No
         context.scope = outer
 
 
+def memory_before(context: Context, flat: Flat, target: Spec, time: int) -> tuple[frozenset[Memory], ...]:
+    """The memory older than this that each cell of a value may share, as one of the wider spec."""
+    roots = coerced_roots(context, flat, target)
+    return tuple([frozenset([m for m in pair[1] if m.birth < time]) if pair else frozenset() for pair in roots])
+
+
 def roots_together(groups: Sequence[Sequence[Roots | None]], once: bool = False) -> list[Roots | None]:
     """The memory that the elements of a list have together. Where two may be one and the same (unless it is known that
     each is there `once`), it says so."""

@@ -7,7 +7,7 @@ import pytest
 
 import arignote as ag
 from tests.properties.comparison import assert_no_differences, differences
-from tests.properties.general_prelude import Leaf, Pair, Tree, Vector, Wrap
+from tests.properties.general_prelude import Cell, Leaf, Pair, State, Tree, Vector, Wrap
 
 Array = np.ndarray[Any, Any]
 
@@ -144,3 +144,37 @@ def test_another_name_of_what_a_loop_writes() -> None:
     except ag.AliasingError:
         return
     assert np.isclose(found, program(u, v))
+
+
+def parts_of_a_record(v: Array, n: int) -> list[float]:
+    """One part is written in place, another is replaced, and the loop is left early."""
+    cell = Cell([np.tanh(v[0])], State(v + 0.0, np.tanh(v[1])))
+    for i in range(n):
+        cell.inner.place[0] = 1.0 + i
+        if cell.inner.place[0] > 3.0:
+            break
+        cell.parts = [part + cell.inner.place[0] for part in cell.parts] + [np.tanh(v[0])]
+    return cell.parts
+
+
+def parts_that_change_places(v: Array, n: int) -> Array:
+    """The parts of a record go round, while one of them is written."""
+    cell = Cell([v + 0.0, v * 2.0, v * 3.0], State(v + 0.0, np.tanh(v[1])))
+    for i in range(n):
+        cell.parts[0], cell.parts[1], cell.parts[2] = cell.parts[1], cell.parts[2], cell.parts[0]
+        cell.parts[0][0] += i
+        if cell.parts[1][0] > 50.0:
+            break
+    return cell.parts[0] + 10.0 * cell.parts[1] + 100.0 * cell.parts[2]
+
+
+def test_parts_of_records_in_loops() -> None:
+    """Which memory a part may share is told part by part."""
+    v = np.array([0.3, -0.4, 0.7])
+    for n in (0, 1, 3, 6):
+        assert_no_differences(differences(parts_of_a_record(v, n), ag.jit(parts_of_a_record)(v, n), 8))
+        expected = parts_that_change_places(v.copy(), n)
+        try:
+            assert np.allclose(ag.jit(parts_that_change_places)(v, n), expected)
+        except ag.AliasingError:
+            pass
