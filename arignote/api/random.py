@@ -106,7 +106,10 @@ def normal(key: Any, shape: Any = (), loc: Any = 0.0, scale: Any = 1.0) -> Any:
 
 
 def integers(key: Any, low: int, high: int, shape: Any = ()) -> Any:
-    """Integers in [low, high), as int64. Uniform but for a bias below (high - low) / 2**63."""
+    """Integers in [low, high), as int64. Uniform but for a bias below (high - low) / 2**63. Raises ValueError where
+    there is none."""
+    if low >= high:
+        raise ValueError(f"there are no integers from {low} to below {high}")
     made = random_words(key, 0, _count(shape), _DRAW) & _LARGEST
     return _shaped(low + made % (high - low), shape)
 

@@ -153,3 +153,9 @@ def test_bad_keys():
         ag.jit(lambda k: random.uniform(k))(np.zeros(3, dtype=np.int64))
     with pytest.raises(ValueError, match="two entries"):
         random.uniform(np.zeros(3, dtype=np.int64))
+
+
+@pytest.mark.parametrize("draw", [random.integers, ag.jit(random.integers)])
+def test_no_integers(draw):
+    with pytest.raises(ValueError, match="there are no integers from 3 to below 3"):
+        draw(random.key(0), 3, 3)
