@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from arignote.ir.graph import Apply, Constant, Node
-from arignote.ir.structure import ANY
+from arignote.ir.structure import ANY, MANY
 from arignote.ir.types import dims_of
 from arignote.ops.batching import Batch, Operand, same_for_all
 
@@ -59,7 +59,7 @@ def _rows(batch: Batch, a: Node, b: Node) -> Node:
     emit = batch.emit
     elements, rows, inner = emit.sizes(a)
     dims = dims_of(a.type)
-    flat = emit.op("reshape", a, product(batch, elements, rows), inner, dims=(_dim(dims[:2]), dims[2]))
+    flat = emit.op("reshape", a, product(batch, elements, rows), inner, dims=(product_dim(dims[:2]), dims[2]))
     result = emit.op("matmul", flat, b)
     columns = dims_of(b.type)[1]
     return emit.op("reshape", result, elements, rows, emit.size(b, 1), dims=(dims[0], dims[1], columns))
@@ -83,10 +83,10 @@ def product(batch: Batch, a: Node, b: Node) -> Node:
     return batch.emit.op("multiply", a, b)
 
 
-def _dim(dims: Sequence[int]) -> int:
+def product_dim(dims: Sequence[int]) -> int:
     """What is known of a product of two sizes."""
     if min(dims) >= 0:
         return dims[0] * dims[1]
     if 1 in dims:
         return dims[1] if dims[0] == 1 else dims[0]
-    return ANY
+    return MANY if max(dims) > 1 or MANY in dims else ANY  # a product is 1 only if both are

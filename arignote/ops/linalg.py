@@ -63,8 +63,28 @@ def transposed(emit: Emit, x: Node) -> Node:
     return emit.op("transpose", x, permutation=(*range(rank - 2), rank - 1, rank - 2))
 
 
+def _sum_over_stack(emit: Emit, like: Node, a: Node, b: Node) -> Node:
+    """The cotangent of the factor `like` of a stack of products: the products of the transposed matrices of `a` with
+    those of `b`. Where `like` is one matrix for the whole stack, all that is summed is one product of long matrices."""
+    if array_type(like).dims[0] == 1:
+        columns, rows = (_rows_of_all(emit, x) for x in (a, b))
+        return emit.op("expand_dims", emit.op("matmul", transposed(emit, columns), rows), axes=(0,))
+    return emit.sum_to(emit.op("matmul", transposed(emit, a), b), like)
+
+
+def _rows_of_all(emit: Emit, x: Node) -> Node:
+    """The rows of a stack of matrices as one matrix."""
+    depth, rows, columns = emit.sizes(x)
+    dims = array_type(x).dims
+    known = batched.product_dim(dims[:2]), dims[2]
+    return emit.op("reshape", x, emit.op("multiply", depth, rows), columns, dims=known)
+
+
 def _matmul_vjp(emit: Emit, node: Apply, cotangent: Node) -> list[Node | None]:
     a, b = node.inputs
+    if array_type(a).rank == 3:
+        return [_sum_over_stack(emit, a, emit.op("transpose", cotangent, permutation=(0, 2, 1)), transposed(emit, b)),
+                _sum_over_stack(emit, b, a, cotangent)]  # fmt: skip
     of_a = emit.op("matmul", cotangent, transposed(emit, b))
     of_b = emit.op("matmul", transposed(emit, a), cotangent)
     if array_type(a).rank == 2:
