@@ -166,14 +166,19 @@ def test_no_alternative_has_the_attribute() -> None:
     check(f, (1.0, 2.0), UndefinedNameError, "missing")
 
 
-def test_always_none() -> None:
+def test_none_that_is_added_to() -> None:
+    """As in Python: an error where the loop runs, None where it does not."""
+
+    @ag.jit
     def f(values):
         found = None
         for value in values:
             found += value
         return found
 
-    check(f, (np.ones(3),), TypeInferenceError, "None")
+    with pytest.raises(TypeError, match="NoneType"):
+        f(np.ones(3))
+    assert f(np.ones(0)) is None
 
 
 def test_none_in_the_first_iteration_only() -> None:
