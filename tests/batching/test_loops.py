@@ -193,3 +193,12 @@ def test_writes_stay_cheap():
             times.append(time.perf_counter() - start)
         seconds.append(min(times))
     assert seconds[1] < 40 * seconds[0]  # eight times the length; were it quadratic, 64 times the time at least
+
+
+@pytest.mark.parametrize("count", [1, 2, 1023, 1024, 1025, 2049])
+def test_any_number_of_elements(count):
+    """The elements are taken in blocks of about a thousand, none of a single element beside others."""
+    a = np.abs(np.random.default_rng(count).normal(size=count)) + 0.5
+    np.testing.assert_allclose(ag.vmap(root_with_break)(a), [root_with_break(x) for x in a], rtol=1e-14)
+    of_each = ag.vmap(ag.grad(root_with_break))(a)
+    np.testing.assert_allclose(ag.grad(lambda a: np.sum(ag.vmap(root_with_break)(a)))(a), of_each, rtol=1e-11)
