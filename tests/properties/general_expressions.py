@@ -154,7 +154,9 @@ class Expressions:
             )
         if self.chance(3):
             return f"Wrap({self.tree(scope, depth - 1)}, {self.int(scope, 1)})"
-        left, right = self.tree(scope, depth - 1), self.tree(scope, depth - 1)
+        left = self.tree(scope, depth - 1)
+        # Two trees from before would double the tree in each iteration of a loop.
+        right = f"Leaf(np.tanh({self.scalar(scope, 0)}))" if scope.loops else self.tree(scope, depth - 1)
         return f"Pair({left}, {right}, np.tanh({self.scalar(scope, 1)}))"
 
     def condition(self, scope: Scope, depth: int = 0) -> str:

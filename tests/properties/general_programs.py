@@ -5,6 +5,7 @@ A program is `program(a, b, u, v, n, tree)` of two floats, two float64 arrays of
 shrinks.
 """
 
+import re
 from random import Random
 
 from tests.properties.general_expressions import Expressions, Scope
@@ -265,14 +266,14 @@ class Writer(Expressions):
             array = self.pick(*scope.names["array"])
             sources += [(f"for {item} in {array}:", "scalar"), (f"for {item}, {item}q in zip({array}, u):", "scalar")]
             sources += [(f"for {item}q, {item} in enumerate({array}):", "scalar")]
-            sources += [(f"for {item} in {xs}:", "scalar") for xs in scope.names["scalars"]]
-            sources += [(f"for {item}q, {item} in enumerate({xs}):", "scalar") for xs in scope.names["scalars"]]
-            sources += [(f"for {item} in {ws}:", "array") for ws in scope.names["arrays"]]
+            whole = "[:]" if self.aliases else ""  # another name of a list may let it grow for ever
+            sources += [(f"for {item} in {xs}{whole}:", "scalar") for xs in scope.names["scalars"]]
+            sources += [(f"for {item}q, {item} in enumerate({xs}{whole}):", "scalar") for xs in scope.names["scalars"]]
+            sources += [(f"for {item} in {ws}{whole}:", "array") for ws in scope.names["arrays"]]
             sources += [(f"for {item} in ({', '.join(fs)},):", "function") for fs in [scope.names["function"]] if fs]
         header, kind = self.random.choice(sources)
         inside.add(kind, item, fixed=True)
-        iterated = header.rstrip(":").split(" in ")[1].removeprefix("enumerate(").rstrip(")")
-        inside.fixed.add(iterated)  # what is iterated over does not grow meanwhile
+        inside.fixed.update(re.findall(r"[\w.]+", header.split(" in ")[1]))  # it does not grow meanwhile
         lines = [header, *self.with_exits(inside)]
         if self.chance(5):
             lines += ["else:", *self.block(scope.inner(), 1)]
