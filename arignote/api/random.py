@@ -56,7 +56,7 @@ def fold_in(key: Any, number: int) -> Any:
 
 
 def _count(shape: Any) -> Any:
-    if isinstance(shape, int):
+    if isinstance(shape, (int, np.integer)):
         return shape
     total = 1
     for size in shape:
@@ -66,7 +66,7 @@ def _count(shape: Any) -> Any:
 
 def _shaped(flat: Any, shape: Any) -> Any:
     """An array of this shape; one number for the shape ()."""
-    if isinstance(shape, int):
+    if isinstance(shape, (int, np.integer)):
         return flat
     if len(shape) == 0:
         return flat[0]

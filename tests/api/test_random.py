@@ -159,3 +159,10 @@ def test_bad_keys():
 def test_no_integers(draw):
     with pytest.raises(ValueError, match="there are no integers from 3 to below 3"):
         draw(random.key(0), 3, 3)
+
+
+@pytest.mark.parametrize("draw", [random.uniform, ag.jit(random.uniform)])
+def test_shapes_of_numpys_integers(draw):
+    wanted = random.uniform(random.key(0), 3)
+    for shape in (3, np.int64(3), (np.int64(3),)):
+        np.testing.assert_array_equal(draw(random.key(0), shape), wanted)
