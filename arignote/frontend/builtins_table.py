@@ -374,36 +374,31 @@ def _repr(context: Context, arguments: list[Value], keywords: dict[str, Value]) 
     return Static(repr(value.object)) if isinstance(value, Static) else TextValue([(value, True)])
 
 
-@builtin(
-    id,
-    hash,
-    input,
-    open,
-    eval,
-    exec,
-    compile,
-    globals,
-    locals,
-    vars,
-    setattr,
-    delattr,
-    set,
-    frozenset,
-    complex,
-    iter,
-    next,
-    format,
-    memoryview,
-    bytearray,
-    bytes,
-    object,
-)
-def _refused(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
-    context.error(
-        "this builtin is not supported in compiled code",
-        UnsupportedSyntaxError,
-        "call it outside of the compiled function, and pass the result",
-    )
+OUTSIDE = "call it outside of the compiled function, and pass the result"
+
+REFUSED = dict.fromkeys((
+    id, hash, input, open, eval, exec, compile, globals, locals, vars, setattr, delattr, memoryview,
+    bytearray, bytes, object,
+), OUTSIDE) | {
+    iter: "go through it with a `for`",
+    next: "go through it with a `for`, or take its items by index",
+    set: "use a tuple or a list",
+    frozenset: "use a tuple or a list",
+    complex: "keep the real and the imaginary part as two numbers",
+    format: "use an f-string",
+}  # fmt: skip
+"""Builtins that are not compiled, and another way."""
+
+
+def _refuse(name: str, hint: str) -> Handler:
+    def _refused(context: Context, arguments: list[Value], keywords: dict[str, Value]) -> Value:
+        context.error(f"{name}() is not supported in compiled code", UnsupportedSyntaxError, hint)
+
+    return _refused
+
+
+for _function, _hint in REFUSED.items():
+    BUILTINS[_function] = _refuse(getattr(_function, "__name__", "this builtin"), _hint)
 
 
 @builtin(super, least=0, most=2)

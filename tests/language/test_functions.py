@@ -7,7 +7,7 @@ import operator
 import numpy as np
 
 from tests.corpus.program import call
-from tests.language.expectation import same_as_python
+from tests.language.expectation import refused, same_as_python
 
 OFFSET = 10.0
 
@@ -456,3 +456,13 @@ def test_nested_functions_return_from_loops(x):
 def test_callables_of_operator_and_builtins_are_values(x):
     table = [operator.add, operator.sub, operator.truediv, max, min, pow, math.atan2, math.hypot, np.maximum]
     return [f(x, 2.0) for f in table], list(map(abs, (x, -x))), list(map(float, (1, 2))), list(map(int, (1.5, x)))
+
+
+@refused(call([1.0, 2.0]), "UnsupportedSyntaxError", "next")
+def test_iterators_by_hand_are_refused(values):
+    return next(values)  # here
+
+
+@refused(call(2.0), "UnsupportedSyntaxError", "set")
+def test_sets_are_refused(x):
+    return len(set((x, 1.0)))  # here
