@@ -20,10 +20,10 @@ rosenbrock: $(STAMPS)/demo
 	$(BIN)/python examples/rosenbrock.py
 
 test: $(STAMPS)/test
-	ARIGNOTE_VERIFY=1 $(BIN)/python -m pytest -q tests
+	ARIGNOTE_VERIFY=1 $(BIN)/python -m pytest -q -n auto --dist worksteal tests
 
 test-slow: $(STAMPS)/test
-	ARIGNOTE_VERIFY=1 ARIGNOTE_TEST_PROFILE=slow $(BIN)/python -m pytest -q -m "slow or not slow" tests
+	ARIGNOTE_VERIFY=1 ARIGNOTE_TEST_PROFILE=slow $(BIN)/python -m pytest -q -n auto --dist worksteal -m "slow or not slow" tests
 
 lint: $(STAMPS)/lint
 	$(BIN)/ruff check .
