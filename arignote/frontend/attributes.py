@@ -32,6 +32,7 @@ from arignote.frontend.values import (
     TransformValue,
     TupleValue,
     Unbound,
+    Unreadable,
     Value,
     is_number,
 )
@@ -112,6 +113,9 @@ def _of_record(context: Context, base: RecordValue, name: str) -> Value:
         value = context.read(base)[base.names.index(name)]
         if isinstance(value, Unbound):
             context.raise_now(AttributeError, f"'{base.cls.__name__}' object has no attribute '{name}'")
+        if isinstance(value, Unreadable):
+            hint = value.hint or "give it the same type on every path"
+            context.unreadable(f"the attribute '{name}' {value.message}", hint)
         return value
     if base.is_tuple and name in ("_replace", "_asdict", "index", "count"):
         return MethodValue(name, base)

@@ -1,6 +1,7 @@
 """What the front end refuses: class, line, and words of the message."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -42,11 +43,26 @@ def test_write_into_an_argument() -> None:
     check(f, (X,), AliasingError, "the argument 'x'", "x.copy()")
 
 
+@dataclass
+class SimpleState:
+    x: object
+
+
 def test_extreme_of_two_types() -> None:
     def f(x):
         return x / max(x[0], 1e-12)  # here
 
     check(f, (X.astype(np.float32),), TypeInferenceError, "the result of max", "np.maximum")
+
+
+def test_an_attribute_of_two_types() -> None:
+    def f(x, n):
+        state = SimpleState(x)
+        for _ in range(n):
+            state.x = state.x + np.ones(x.size)  # here
+        return state.x
+
+    check(f, (X.astype(np.float32), 3), TypeInferenceError, "the attribute 'x'", "f32[n]", "same type")
 
 
 def test_write_into_a_view_of_an_argument() -> None:
