@@ -39,9 +39,13 @@ def calls_per_batch(function: Thunk, batch_seconds: float, clock: Clock) -> int:
 
 
 def take_turns(
-    functions: dict[str, Thunk], rounds: int = 41, batch_seconds: float = 2e-3, clock: Clock = time.perf_counter
+    functions: dict[str, Thunk],
+    rounds: int = 41,
+    batch_seconds: float = 2e-3,
+    clock: Clock = time.perf_counter,
+    summary: Callable[[list[float]], float] = statistics.median,
 ) -> dict[str, float]:
-    """The median seconds of one call of each function."""
+    """The median seconds of one call of each function, or another summary of the rounds."""
     sizes = {name: calls_per_batch(function, batch_seconds, clock) for name, function in functions.items()}
     times: dict[str, list[float]] = {name: [] for name in functions}
     gc.collect()
@@ -56,7 +60,7 @@ def take_turns(
                 times[name].append((clock() - start) / sizes[name])
     finally:
         gc.enable()
-    return {name: statistics.median(values) for name, values in times.items()}
+    return {name: summary(values) for name, values in times.items()}
 
 
 def in_fresh_processes(program: str, rounds: int = 5) -> float:
