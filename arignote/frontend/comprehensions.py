@@ -10,18 +10,22 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend import analysis
 from arignote.frontend.context import StaticRequired
 from arignote.frontend.expressions import evaluates
-from arignote.frontend.iterate import consume, is_structural, length
+from arignote.frontend.instances import NORMAL
+from arignote.frontend.iterate import is_structural, length, use_up
 from arignote.frontend.iterators import LazyValue
 from arignote.frontend.loops import LONGEST_STATIC_LIST
 from arignote.frontend.operators import negate
 from arignote.frontend.scope import EXECUTORS, HOOKS
-from arignote.frontend.values import Cell, DictValue, ListValue, PartialValue, Static, Value, Variable
-from arignote.ir.errors import AliasingError
+from arignote.frontend.values import Cell, DictValue, ListValue, PartialValue, Static, Unbound, Value, Variable
+from arignote.ir.errors import AliasingError, UnsupportedSyntaxError
+from arignote.ir.graph import Apply, Node
+from arignote.ir.types import Array, Scalar
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -212,9 +216,13 @@ def _where_it_stands(context: Context, lazy: LazyValue) -> Iterator[None]:
                 AliasingError,
                 "make a list: [...] instead of (...)",
             )
-    frame, context.frame = context.frame, lazy.frame
+    # Where the function has returned meanwhile, its own flow says so.
+    flow, returned = Variable("flow", Static(NORMAL), internal=True), Variable("returned", Unbound(), internal=True)
+    frame, context.frame = context.frame, replace(lazy.frame, flow=flow, returned=returned)
+    span = context.span
     try:
         yield
+        context.span = span
     finally:
         context.frame = frame
 
@@ -240,9 +248,35 @@ def collected(context: Context, lazy: LazyValue) -> ListValue:
     return lazy.items
 
 
+def check_order(context: Context, lazy: LazyValue, before: Node) -> None:
+    """Refuse a loop over a generator expression whose items, all computed before the first round, print."""
+    if _prints(context.scope.token, before):
+        context.error(
+            "this generator expression prints, which in Python happens between the rounds of the loop",
+            UnsupportedSyntaxError,
+            "write it as a loop with an `if`, or make a list first: [...]",
+        )
+
+
+def _prints(token: Node, before: Node) -> bool:
+    """Whether anything is printed on the way from one token to a later one."""
+    waiting, seen = [token], {before}
+    while waiting:
+        node = waiting.pop()
+        if node in seen or not isinstance(node, Apply):
+            continue
+        seen.add(node)
+        if node.op.name == "print":
+            return True
+        if node.op.name == "closure" and node["function"].result is not None:
+            waiting.append(node["function"].result)
+        waiting += [part for part in node.inputs if not isinstance(part.type, Array | Scalar)]
+    return False
+
+
 def quantified(context: Context, lazy: LazyValue, is_all: bool) -> Value:
     """any() or all() of a generator expression, as a loop that ends where the result is known."""
-    consume(context, lazy)
+    use_up(context, lazy)
     node = lazy.node
     name = "arignote_all" if is_all else "arignote_any"
     loop = getattr(node, name, None)
@@ -260,4 +294,5 @@ def quantified(context: Context, lazy: LazyValue, is_all: bool) -> Value:
 
 HOOKS["lazy_item"] = lazy_item
 HOOKS["collected"] = collected
+HOOKS["check_order"] = check_order
 HOOKS["has_known_items"] = has_known_items

@@ -55,16 +55,28 @@ def is_structural(value: Value) -> bool:
     return False
 
 
+def use_up(context: Context, iterator: Value) -> None:
+    """Note that an iterator, but not what it goes through itself, is gone through."""
+    assert isinstance(iterator, ITERATORS)
+    check_unused(context, iterator)
+    iterator.used = True
+
+
+def check_unused(context: Context, iterator: Value) -> None:
+    """Refuse to go through an iterator for the second time."""
+    if iterator.used:  # type: ignore[attr-defined]
+        context.error("this iterator was gone through before; in Python it would be empty now",
+                      hint="make it anew, or keep its items in a tuple: tuple(...)")  # fmt: skip
+
+
 def consume(context: Context, value: Value) -> None:
     """Note that an iterator is gone through; a second time, Python would find it empty."""
     if not isinstance(value, ITERATORS):
         return
-    if value.used:
-        context.error("this iterator was gone through before; in Python it would be empty now",
-                      hint="make it anew, or keep its items in a tuple: tuple(...)")  # fmt: skip
-    value.used = True
-    if isinstance(value, LazyValue) and value.source is None:
-        HOOKS["collected"](context, value)
+    use_up(context, value)
+    if isinstance(value, LazyValue) and (value.items is not None or value.source is None):
+        HOOKS["collected"](context, value)  # which goes through the parts
+        return
     for part in parts_of(value):
         consume(context, part)
     if isinstance(value, ZipValue | MapValue):

@@ -25,10 +25,10 @@ from arignote.frontend.iterate import (
     items_now,
     length,
 )
-from arignote.frontend.iterators import ViewValue
+from arignote.frontend.iterators import LazyValue, ViewValue
 from arignote.frontend.loops import LONGEST_STATIC_LIST, CannotCarry, conditional_loop, counted_loop
 from arignote.frontend.narrowing import Facts, both, told_by
-from arignote.frontend.scope import executes
+from arignote.frontend.scope import HOOKS, executes
 from arignote.frontend.statements import execute_block, execute_conditional, is_normal, nothing, ways_out
 from arignote.frontend.values import DictValue, PartialValue, ScalarValue, Static, TupleValue, Value, Variable
 from arignote.ir.errors import TypeInferenceError
@@ -68,7 +68,10 @@ def _for(context: Context, node: ast.For) -> None:
 
 def _for_over(context: Context, node: ast.For, iterable: Value) -> None:
     unrolled = context.frame.memory.setdefault("unrolled", set())
+    token, lazy = context.scope.token, isinstance(iterable, LazyValue) and iterable.source is None
     consume(context, iterable)
+    if lazy:
+        HOOKS["check_order"](context, iterable, token)
     if sequences.grows(context, node, iterable):
         _position_for(context, node, iterable, lambda: length(context, iterable))
         return

@@ -238,13 +238,14 @@ def ranks_of(items: list[Any], key: Any) -> list[Any]:
     return found
 
 
-def filtered(function: Any, items: Any) -> list[Any]:
-    """list(filter(function, items))"""
-    found: list[Any] = []
-    for item in items:
-        if function(item):
-            found.append(item)
-    return found
+def filtered(function: Any, items: Any) -> Any:
+    """filter(function, items)"""
+    return (item for item in items if function(item))
+
+
+def filtered_by_truth(function: Any, items: Any) -> Any:
+    """filter(None, items)"""
+    return (item for item in items if item)
 
 
 def best_by(items: Any, key: Any, largest: bool) -> Any:

@@ -28,6 +28,7 @@ from arignote.frontend.elements import (
     put,
 )
 from arignote.frontend.instances import inline
+from arignote.frontend.iterate import check_unused
 from arignote.frontend.iterators import EnumerateValue, LazyValue, ZipValue
 from arignote.frontend.numpy_slice import slice_of
 from arignote.frontend.operators import negate
@@ -62,7 +63,10 @@ NONE = Static(None)
 
 def run(context: Context, function: Any, *arguments: Value) -> Value:
     """Call a function of the prelude."""
-    if any(isinstance(argument, LazyValue) for argument in arguments):
+    lazy = [argument for argument in arguments if isinstance(argument, LazyValue)]
+    for argument in lazy:
+        check_unused(context, argument)
+    if lazy:
         return run_in_place(context, function, *arguments)
     return context.call(context.lift(function), list(arguments))
 

@@ -239,3 +239,24 @@ def double_buffer(x, n):
 def repeated_by_a_number_of_numpy(n):
     """NumPy's integers repeat a list as Python's do; they multiply arrays only."""
     return np.array([1.0, 2.0] * n + n * [3.0] + [4.0])
+
+
+@program(lambda: call(3), lambda: call(0), tags="prints")
+def filter_is_lazy(n):
+    def shown(k):
+        print("looks at", k)
+        return k > 1
+
+    found = filter(shown, [1, 2, 3])
+    print("made")
+    kept = list(found)
+    return kept, list(filter(lambda v: v < n, [1, 2, 3])), sum(filter(None, [0, 1, n]))
+
+
+@program(lambda: call(3), lambda: call(0))
+def generators_that_functions_return(n):
+    def below(limit):
+        return (v for v in [1, 2, 3] if v < limit)
+
+    odd = all(v > 0 for v in (w for w in below(n) if w % 2))
+    return list(below(n)), sum(v * 2 for v in below(n)), any(v > 1 for v in below(n)), odd

@@ -361,3 +361,20 @@ def identity_of_one_of_two_arrays(x, flag):
     y = x * 2.0
     z = y if flag else x * 3.0
     return z is y  # here
+
+
+@expect(lambda: call(3), "UnsupportedSyntaxError", "between the rounds")
+def generator_that_prints_between_rounds(n):
+    def shown(k):
+        print(k)
+        return k > 1
+
+    for v in (k for k in [1, 2, n] if shown(k)):  # here
+        print("round", v)
+    return n
+
+
+@expect(lambda: call(3), "TypeInferenceError", "gone through before")
+def filter_gone_through_twice(n):
+    found = filter(lambda v: v < n, [1, 2, 3])
+    return list(found), list(found)  # here
