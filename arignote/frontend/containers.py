@@ -57,7 +57,7 @@ def get_item(context: Context, base: Value, index: Value) -> Value:
         key = context.static(index, "the key of a dict")
         for known, value in context.read(base):
             if known == key:
-                return value
+                return HOOKS["readable"](context, value)
         known_keys = ", ".join(repr(known) for known, _ in context.read(base))
         context.error(f"KeyError: {key!r} is not a key of this dict", hint=f"it has the keys {known_keys}")
     if isinstance(base, RangeValue):
@@ -101,7 +101,7 @@ def _sequence_item(context: Context, base: Value, index: Value) -> Value:
     place = place.__index__()
     if not -len(items) <= place < len(items):
         context.raise_now(IndexError, f"{name} index out of range")
-    return items[place]
+    return HOOKS["readable"](context, items[place])
 
 
 def _run_time_item(context: Context, base: Value, items: tuple[Value, ...], index: ScalarValue) -> Value:
@@ -378,7 +378,7 @@ def dict_pop(context: Context, base: DictValue, arguments: list[Value]) -> Value
     if key not in pairs:
         if len(arguments) > 1:
             return arguments[1]
-        context.raise_now(KeyError, repr(key))
+        context.raise_now(KeyError, MADE_WITH, TupleValue((Static(key),)))
     value = pairs.pop(key)
     context.write(base, tuple(pairs.items()))
     return value

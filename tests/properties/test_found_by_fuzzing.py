@@ -178,3 +178,20 @@ def test_parts_of_records_in_loops() -> None:
             assert np.allclose(ag.jit(parts_that_change_places)(v, n), expected)
         except ag.AliasingError:
             pass
+
+
+def test_why_an_item_cannot_be_read() -> None:
+    """The message says what happened to the item, wherever it is used."""
+
+    @ag.jit
+    def program(u: Array, v: Array, n: int) -> Array:
+        u = u.copy()
+        rows = [u, v.copy()]
+        for _ in range(n):
+            u[0] += 1.0
+            rows[1][0] = u[0]
+            rows = [rows[1], rows[0]]
+        return rows[0]
+
+    with pytest.raises(ag.AliasingError, match="may share memory"):
+        program(np.ones(3), np.ones(3), 2)
