@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from arignote.frontend import prelude_lists, sequences, sorting
 from arignote.frontend.cases import for_each_case, is_union, split
-from arignote.frontend.context import StaticRequired
+from arignote.frontend.context import MADE_WITH, StaticRequired
 from arignote.frontend.elements import forget_length, has_parts, item_of_known
 from arignote.frontend.iterate import elements, is_structural, length
 from arignote.frontend.iterators import ViewValue

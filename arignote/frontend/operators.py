@@ -255,7 +255,7 @@ def _equal_sequences(context: Context, left: Value, right: Value) -> Value:
     else:
         if isinstance(left, RecordValue) and not left.is_tuple:
             if left.cls.__eq__ is object.__eq__:
-                return Static(left is right)
+                return identical(context, left, right)
             if left.cls is not right.cls:  # type: ignore[attr-defined]
                 return Static(False)
         one, two = _items(context, left), _items(context, right)
@@ -266,7 +266,8 @@ def _equal_sequences(context: Context, left: Value, right: Value) -> Value:
     for x, y in pairs:
         step = lambda x=x, y=y: context.truth(compare_named(context, "equal", "eq", x, y))  # noqa: E731
         result = short_circuit(context, True, result, step)
-    return result
+    # That of sequences is Python's own bool, whatever the items' was.
+    return result if isinstance(result, Static) else context.scalar(context.node(result), True)
 
 
 def _items(context: Context, value: Value) -> tuple[Value, ...]:

@@ -135,7 +135,11 @@ def count_of(items: list[Any], item: Any) -> int:
 
 def remove(items: list[Any], item: Any) -> None:
     """items.remove(item)"""
-    pop_at(items, index_of(items, item))
+    for place in range(len(items)):
+        if items[place] == item:
+            pop_at(items, place)
+            return
+    raise ValueError("list.remove(x): x not in list")
 
 
 def contains(items: list[Any], item: Any) -> bool:

@@ -336,3 +336,16 @@ def optional_field(c, a):
     p = Prepared(a)
     p.product = None if c > 0 else a
     return (0.0 if p.product is None else p.product), hasattr(p, "missing"), getattr(p, "a")
+
+
+@dataclass
+class Named:
+    """Equal if its array, of any size that has one truth value, is equal."""
+
+    values: np.ndarray
+    scale: float = 1.0
+
+
+@program(lambda: call(Named(np.ones(1)), Named(np.ones(1))), lambda: call(Named(np.ones(1)), Named(np.zeros(1))))
+def equality_is_a_truth_value(a, b):
+    return a == b, a != b, (a.values, 1) == (b.values, 1)

@@ -81,3 +81,16 @@ def at_the_end_of_recursion(n, x):
 
 ALL = [computed, of_many_kinds, chosen, missing_argument, on_a_condition, asserted, asserted_number, numpy_numbers,
        numpy_number_in_text, at_the_end_of_recursion]  # fmt: skip
+
+
+def missing_key(n, x):
+    return {"a": x}.pop("b")
+
+
+def not_in_the_list(n, x):
+    items = [float(i) for i in range(n)]
+    items.remove(x)
+    return items
+
+
+ALL += [missing_key, not_in_the_list]
