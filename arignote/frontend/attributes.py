@@ -244,6 +244,11 @@ def replace(context: Context, base: RecordValue, keywords: dict[str, Value]) -> 
         context.error(f"{base.cls.__name__} has no field '{wrong[0]}'")
     pairs = {**dict(zip(base.names, context.read(base))), **keywords}
     if dataclasses.is_dataclass(base.cls):
+        for name in [field.name for field in dataclasses.fields(base.cls) if not field.init]:
+            if name in keywords:
+                message = f"field {name} is declared with init=False, it cannot be specified with replace()"
+                context.raise_now(ValueError, message)
+            del pairs[name]  # made anew, by its default or by __post_init__
         return context.call(Static(base.cls), [], pairs)
     return RecordValue(base.cls, base.names, pairs.values())
 

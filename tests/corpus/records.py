@@ -349,3 +349,22 @@ class Named:
 @program(lambda: call(Named(np.ones(1)), Named(np.ones(1))), lambda: call(Named(np.ones(1)), Named(np.zeros(1))))
 def equality_is_a_truth_value(a, b):
     return a == b, a != b, (a.values, 1) == (b.values, 1)
+
+
+@dataclass
+class Summed:
+    """A field that is computed when an instance is made."""
+
+    a: float
+    b: float = 1.0
+    total: float = field(init=False, default=0.0)
+
+    def __post_init__(self):
+        self.total = self.a + self.b
+
+
+@program(lambda: call(2.0), differentiable=(0,))
+def replaced_with_a_computed_field(x):
+    first = Summed(x)
+    second = replace(first, b=5.0 * x)
+    return first.total, second.total, second.a, second.b
