@@ -81,6 +81,7 @@ def _inner_wants(forms: Forms, wrt: Flags) -> list[Mask]:
 def _augment(forms: Forms, function: Function, wrt: Flags, want: Mask, steady: Flags) -> Augmented:
     parameters = fresh(function.parameters)
     residual = Union(UnionDefinition(f"residual of {function.name}"))
+    residual.definition.derived["residual"] = True
     forward = Function(f"{function.name}_forward", parameters)
     cotangent = Parameter("cotangent", pruned_type(function.result_type, want))
     totals = [Parameter(f"total_{parameters[i].name}", tangent_type(parameters[i].type)) for i in seeded(function, wrt)]

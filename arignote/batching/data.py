@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arignote.batching.convert import components, conform, widen
-from arignote.batching.masks import Mask, batched_type, payload_mask, places_of, uniform, union
+from arignote.batching.masks import Mask, all_places, batched_type, payload_mask, places_of, uniform, union
 from arignote.batching.transform import Batching
 from arignote.ir.graph import TRUE, Apply, Node, Parameter
 from arignote.ir.types import List, Union
@@ -88,7 +88,7 @@ def _list_length(walk: Batching, node: Apply) -> Stepped:
 def _inject(walk: Batching, node: Apply) -> Stepped:
     """All unions in a payload get the places that are mapped in any of them."""
     payload, type_, alternative = node.inputs[0], node["type"], node["alternative"]
-    places = places_of(type_, alternative, walk.masks[payload])
+    places = places_of(type_, alternative, walk.masks[payload]) & all_places(type_)
     wide = batched_type(type_, places, walk.batch.dim)
     assert isinstance(wide, Union)
     held = _widened(walk, payload, payload_mask(type_, alternative, places))
