@@ -339,8 +339,8 @@ def tuple_of_arrays_one_of_which_is_written(x, n):
     first = pair[0]
     for _ in range(n):
         first[0] += 1.0
-        pair = (pair[1], pair[0])
-    return pair[0], first  # here
+        pair = (pair[1], pair[0])  # here
+    return pair[0], first
 
 
 @expect(lambda: call(np.ones(3), np.ones(3)), "TypeInferenceError", "`is`")
