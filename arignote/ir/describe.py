@@ -33,7 +33,12 @@ from arignote.ir.structure import (
     Structure,
     TupleOf,
     UnionOf,
+    leaf_structures,
 )
+from arignote.ir.structure_join import Entangled, join, with_children
+
+LONGEST_KNOWN_LIST = 32
+"""A longer list, of values of one kind, is a list of run-time length: one compilation serves all lengths."""
 
 MAXIMUM_DEPTH = 100
 """How deep containers may nest; what is deeper is taken for cyclic. Recursive dataclasses have no such limit."""
@@ -133,6 +138,8 @@ class _Describer:
 
     def list(self, value: Any, link: Link, hope: Structure | None) -> Structure:
         items = self._items(value, link, hope)
+        if self.tree is None and len(items) > LONGEST_KNOWN_LIST:
+            return _of_any_length(items) or ListOf(tuple(items))
         if self.tree is None or not items:
             return ListOf(tuple(items))
         element = items[0]
@@ -275,3 +282,25 @@ _DESCRIBE: dict[type, Callable[[_Describer, Any, Link, Structure | None], Struct
     ),
     types.FunctionType: _Describer.function,
 }
+
+
+def _of_any_length(items: list[Structure]) -> SequenceOf | None:
+    """A list of these as one of run-time length; None where they differ in kind, or hold nothing that a run decides."""
+    element = items[0]
+    for item in items:
+        if item is not element:
+            try:
+                element = join(element, item)
+            except Entangled:
+                return None
+        if isinstance(element, UnionOf):
+            return None
+    return SequenceOf(_of_any_size(element)) if leaf_structures(element) else None
+
+
+def _of_any_size(structure: Structure) -> Structure:
+    """The structure with no size known: what lists and trees hold."""
+    if isinstance(structure, ArrayOf):
+        return ArrayOf(structure.dtype, tuple([size if size == MANY else ANY for size in structure.dims]))
+    items = structure.children()
+    return with_children(structure, tuple(map(_of_any_size, items))) if items else structure
