@@ -76,7 +76,7 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:30].replace("\n", ""))
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value).partition(" at 0x")[0][:30].replace("\n", ""))
 def test_round_trip(value):
     function = echo(lambda x: x)
     before = native.live_buffers()
