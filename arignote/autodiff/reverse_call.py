@@ -20,7 +20,7 @@ from arignote.autodiff.emit import AdjointEmit, function_of
 from arignote.autodiff.residuals import Policy
 from arignote.autodiff.sparse import read_by_place
 from arignote.ir.graph import Apply, Function, Node, Parameter, substitute
-from arignote.ir.types import Closure, Tuple, Type, Union, UnionDefinition, tangent_type
+from arignote.ir.types import UNIT, Closure, Tuple, Type, Union, UnionDefinition, tangent_type
 
 
 @dataclass(slots=True)
@@ -81,7 +81,6 @@ def _inner_wants(forms: Forms, wrt: Flags) -> list[Mask]:
 def _augment(forms: Forms, function: Function, wrt: Flags, want: Mask, steady: Flags) -> Augmented:
     parameters = fresh(function.parameters)
     residual = Union(UnionDefinition(f"residual of {function.name}"))
-    residual.definition.derived["residual"] = True
     forward = Function(f"{function.name}_forward", parameters)
     cotangent = Parameter("cotangent", pruned_type(function.result_type, want))
     totals = [Parameter(f"total_{parameters[i].name}", tangent_type(parameters[i].type)) for i in seeded(function, wrt)]
@@ -124,15 +123,16 @@ def _make(made: Augmented, function: Function, wrt: Flags, want: Mask, steady: F
 
 
 def _finish_recursive(made: Augmented, adjoint: Adjoint, saved: list[Node], roots: list[Node]) -> None:
-    """Everything is saved, as the one alternative of a union. Closures are saved as what they capture."""
+    """Everything is saved, as an alternative of a union. The other is nothing at all: what a branch that does not call
+    the function has, so that such chains end. Closures are saved as what they capture."""
     emit, (residual, *given) = adjoint.emit, made.backward.parameters
     payload = emit.tuple(_taken_apart(emit, x) for x in saved)
-    made.residual.definition.define([payload.type])
-    parts = emit.items(emit.op("project", residual, alternative=0))
+    made.residual.definition.define([UNIT, payload.type])
+    parts = emit.items(emit.op("project", residual, alternative=1))
     mapping = {x: _put_together(emit, part, x.type) for x, part in zip(saved, parts, strict=True)}
     adjoint.finish(made.backward, [residual, *given], emit.tuple(adjoint.rebuild(roots, mapping)))
     assert made.forward is not None
-    result = emit.tuple([adjoint.result, emit.op("inject", payload, type=made.residual, alternative=0)])
+    result = emit.tuple([adjoint.result, emit.op("inject", payload, type=made.residual, alternative=1)])
     adjoint.finish(made.forward, made.parameters, result)
 
 

@@ -113,8 +113,6 @@ def all_places(type_: Union) -> frozenset[Place]:
             definition = waiting.pop()
             if not definition.is_defined:
                 raise CannotBatch(f"{definition.name}, which is still being made")
-            if definition.derived.get("residual"):
-                raise CannotBatch("what a recursive function leaves for its derivative")
             for alternative, payload in enumerate(definition.alternatives):
                 check_finite(payload)
                 for path, leaf in _leaves(payload, ()):

@@ -17,6 +17,7 @@ from arignote.lower import fusion
 from arignote.lower.context import MOST_ARGUMENTS, Context
 from arignote.lower.flatten import flatten, rebuild, settled, types_of
 from arignote.lower.frame import Frame, rule
+from arignote.lower.lazy import Splat
 from arignote.lower.loop_ir import BUFFER, CHECK_SIGNALS, FLOATS, INT32, INT64, Const, Operand, Var, pointer_to
 from arignote.lower.values import UNIT, ZERO, AnyValue, ClosureValue, ListValue, Stored, TupleValue, UnionValue
 
@@ -54,19 +55,26 @@ def _item(frame: Frame, node: Apply) -> AnyValue:
     return value.items[node["index"]]
 
 
+def _zero_of(dtype: str) -> Const:
+    return Const(False if dtype == "bool" else 0, dtype)
+
+
 @rule("undefined")
 def _undefined(frame: Frame, node: Apply) -> AnyValue:
     return undefined(frame.context, node["type"])
 
 
 def undefined(context: Context, type_: Type) -> AnyValue:
-    """Some value of a type, which nothing depends on."""
+    """Some value of a type, which nothing depends on. It can be read all the same, as when it is broadcast for many
+    elements together with the value that another branch has: an array that has elements by its type has zeros."""
     build = context.build
     match type_:
         case Scalar():
-            return Const(False if type_.dtype == "bool" else 0, type_.dtype)
+            return _zero_of(type_.dtype)
         case Array():
             shape = tuple([Const(max(dim, 0), INT64) for dim in type_.dims])
+            if all(dim > 0 for dim in type_.dims):
+                return Splat(type_.dtype, shape, _zero_of(type_.dtype))
             pointer = build.let("null", dtype=pointer_to(type_.dtype))
             return Stored(type_.dtype, build.let("null", dtype=BUFFER), pointer, shape, context.strides(shape), True)
         case Tuple():

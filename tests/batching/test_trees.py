@@ -9,6 +9,7 @@ import pytest
 
 import arignote as ag
 from tests.corpus.program import Call
+from tests.corpus.trees import _words, tree_lstm
 from tests.properties.comparison import assert_no_differences, differences, outcome
 
 
@@ -149,6 +150,49 @@ def test_derivatives(seed):
     assert_no_differences(differences(of_each(tree, weights), of_sum, 256))
     second = ag.vmap(ag.grad(lambda w, t: np.sum(ag.grad(total, 1)(t, w) ** 2)))
     assert agree(second, weights, tree, ulps=1024) is None
+
+
+def inside_branches(levels, other, x, weights):
+    """It calls itself in a branch of a branch, and once with what is the same for all."""
+    if levels <= 0:
+        return np.sum(np.sin(x))
+    if other > 0:
+        inner = 2.0
+        if levels > 2:
+            inner = inside_branches(levels - 1, other - 1, weights, weights)
+        inner = inner * inner
+    else:
+        inner = inside_branches(levels - 1, other, x * 0.5, weights)
+    return np.sum(x * x) * inner
+
+
+@pytest.mark.parametrize(("levels", "other"), [(0, 0), (1, 1), (3, 1), (4, 2), (3, 0)])
+def test_gradients_of_recursion_in_branches(levels, other):
+    x, weights = np.random.default_rng(7).normal(size=(4, 2)), np.array([0.5, -1.0])
+    gradient = ag.vmap(ag.grad(inside_branches, (2, 3)), (None, None, 0, None))
+    assert agree(gradient, levels, other, x, weights, ulps=64) is None
+
+
+def test_gradients_of_a_network_over_one_tree():
+    """A branch that does not call has arrays of known sizes as placeholders of what the other keeps."""
+    rng = np.random.default_rng(0)
+    weights, tree = 0.3 * rng.normal(size=(3, 8, 7)), _words(1)
+    assert agree(ag.vmap(ag.grad(tree_lstm, (0, 1)), (0, None)), weights, tree, ulps=256) is None
+
+
+def kept_on_one_path(x, flag):
+    if flag:
+        kept = np.zeros(300_000) + x[0]
+    total = x[1]
+    if flag:
+        total = total + np.max(kept)
+    return total
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_variables_without_a_value_on_one_path(flag):
+    x = np.random.default_rng(0).normal(size=(4, 5))
+    assert agree(ag.vmap(kept_on_one_path, (0, None)), x, flag) is None
 
 
 def test_gradients_where_each_element_takes_a_path_of_its_own():

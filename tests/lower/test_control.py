@@ -5,7 +5,9 @@ import pytest
 
 from arignote.ir.graph import Function
 from arignote.lower.loop_ir import Call, For, If, While, walk
+from arignote.lower.lower import lower
 from tests.lower.harness import Array, Emit, Parameter, Scalar, agree, count, counts, main
+from tests.lower.native import run_native
 
 N = -1
 F, I, B = Scalar("float64"), Scalar("int64"), Scalar("bool")
@@ -235,3 +237,16 @@ def test_rows_swap_without_copying_the_matrix():
     run = Evaluation(lower(function).program)
     call(run, run.program.entry, flat_arguments([rng.normal(size=(6, 3)), 5], [Array("float64", (N, N)), I]))
     assert all(len(buffer.data) < 18 for buffer in run.buffers[1:])
+
+
+def test_placeholders_of_arrays_can_be_read():
+    """An array of a known size has elements even where it is a placeholder: it may be broadcast, never read at null."""
+    e, x, c = Emit(), vector("x", dims=(70_000,)), Parameter("c", B)
+    then = e.function("then", [], e.op("undefined", type=x.type))
+    inside = Parameter("inside", x.type)
+    other = e.function("other", [inside], e.op("exp", inside))
+    either = e.op("cond", c, e.closure(then), e.closure(other, [x]))
+    function = main(e, [x, c], e.op("broadcast_to", either, e.integer(3), e.integer(70_000), dims=(3, 70_000)))
+    given, lowered = rng.normal(size=70_000), lower(function)
+    assert run_native(lowered, function, given, True)[1].shape == (3, 70_000)
+    np.testing.assert_allclose(run_native(lowered, function, given, False)[1], [np.exp(given)] * 3, rtol=1e-12)
