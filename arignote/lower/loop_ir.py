@@ -447,6 +447,11 @@ def definitions(statement: Statement) -> tuple[Var, ...]:
             return ()
 
 
+def known_after(statement: Statement) -> tuple[Var, ...]:
+    """The variables that a statement defines for what comes after it."""
+    return statement.results if isinstance(statement, (For, While)) else definitions(statement)
+
+
 def free_variables(body: Iterable[Statement], extra: Iterable[Operand] = ()) -> list[Var]:
     """The variables that a body (and the operands `extra` after it) takes from outside, in order of first use."""
     defined: set[int] = set()

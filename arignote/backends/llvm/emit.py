@@ -23,9 +23,10 @@ from ...lower.loop_ir import (
     Unique,
     Var,
 )
+from .cleanup import ending, release
 from .emit_signals import CALL_COST, emit_check, spend, spend_on_product
-from .function_text import FunctionText, Lines
-from .runtime_text import define_release, define_retain
+from .function_text import FunctionText
+from .runtime_text import define_retain
 from .text import element_bytes, global_name, llvm_type, memory_type, pointee
 
 
@@ -119,12 +120,6 @@ def emit_release(function: FunctionText, statement: Release) -> None:
     release(function, function.text(statement.buffer), function.lines)
 
 
-def release(function: FunctionText, buffer: str, lines: Lines) -> None:
-    """Releases a buffer at the given place."""
-    reference = function.module.helper("ag_release", define_release)
-    lines.append(f"  call void {reference}(ptr {buffer})")
-
-
 def emit_unique(function: FunctionText, statement: Unique) -> None:
     """Whether a buffer has one reference. For a null one, which is memory not ours, the test reads a zero instead."""
     buffer = function.text(statement.buffer)
@@ -138,6 +133,7 @@ def emit_unique(function: FunctionText, statement: Unique) -> None:
 
 def raise_when(function: FunctionText, condition: str, site: int, args: list[str], live: Iterable[Var]) -> None:
     """Leaves with an error when the condition holds; the path of the error is out of the way."""
+    leaving = ending(function, live)
     failing, going_on = function.label(), function.label()
     function.branch(condition, failing, going_on, unlikely=True)
     cold = function.cold
@@ -147,28 +143,8 @@ def raise_when(function: FunctionText, condition: str, site: int, args: list[str
         place = function.name()
         cold.append(f"  {place} = getelementptr i64, ptr %ctx, i64 {position + 1}")
         cold.append(f"  store i64 {arg}, ptr {place}")
-    leave(function, live)
+    cold.append(f"  br label %{leaving}")
     function.begin(going_on)
-
-
-def leave(function: FunctionText, live: Iterable[Var]) -> None:
-    """The end of an error's path: releases what is live, the youngest first, and leaves.
-
-    Paths that have the same older buffers to release share that code, which keeps it linear in the size of the program.
-    """
-    texts = [function.text(buffer) for buffer in sorted(live, key=lambda var: var.id)]
-    while True:
-        key = tuple(texts)
-        known = function.endings.get(key)
-        label = function.endings[key] = function.label() if known is None else known
-        function.cold.append(f"  br label %{label}")
-        if known is not None:
-            return
-        function.cold.append(f"{label}:")
-        if not texts:
-            function.cold.append(f"  {function.fails_with}")
-            return
-        release(function, texts.pop(), function.cold)
 
 
 def argument_bits(function: FunctionText, operand: Operand) -> str:
@@ -223,10 +199,8 @@ def call_with_status(
     texts = ["ptr %ctx", *(passed(function, arg) for arg in args), f"ptr {place}"]
     status = function.let(f"call i32 {callee}({', '.join(texts)})")
     failed = function.let(f"icmp ne i32 {status}, 0")
-    failing, going_on = function.label(), function.label()
-    function.branch(failed, failing, going_on, unlikely=True)
-    function.cold.append(f"{failing}:")
-    leave(function, live)
+    going_on = function.label()
+    function.branch(failed, ending(function, live), going_on, unlikely=True)
     function.begin(going_on)
     read_slots(function, place, results)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...lower.loop_ir import For, Kernel, RaiseIf, Statement, Var, free_variables, walk
-from .emit import leave
+from .cleanup import ending
 from .emit_loops import emit_range
 from .emit_signals import spend_on_kernel
 from .function_text import FunctionText
@@ -109,10 +109,8 @@ def outline_failing(function: FunctionText, kernel: Kernel, name: str, captured:
     value = function.let(f"call {result} {global_name(name)}({args})")
     status = function.let(f"extractvalue {result} {value}, 0")
     failed = function.let(f"icmp ne i32 {status}, 0")
-    failing, going_on = function.label(), function.label()
-    function.branch(failed, failing, going_on, unlikely=True)
-    function.cold.append(f"{failing}:")
-    leave(function, kernel.live)
+    going_on = function.label()
+    function.branch(failed, ending(function, kernel.live), going_on, unlikely=True)
     function.begin(going_on)
     for position, var in enumerate(kernel.results):
         function.values[var.id] = function.let(f"extractvalue {result} {value}, {position + 1}")

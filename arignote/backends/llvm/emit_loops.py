@@ -42,6 +42,7 @@ def unroll(function: FunctionText, statement: For) -> None:
         function.values[statement.index.id] = str(iteration)
         for var, value in zip(statement.carried, carried, strict=True):
             function.values[var.id] = value
+        function.keep(statement.carried)
         function.statements(statement.body)
         carried = [function.text(value) for value in statement.yields]
     for var, value in zip(statement.results, carried, strict=True):
@@ -56,6 +57,7 @@ def scalar_loop(function: FunctionText, statement: For, begin: str, end: str) ->
     names = [frame.carry() for _ in statement.carried]
     for var, name in zip(statement.carried, names, strict=True):
         function.values[var.id] = name
+    function.keep(statement.carried)
     function.statements(statement.body)
     types = [llvm_type(var.type) for var in statement.carried]
     later = [function.text(value) for value in statement.yields]
@@ -80,6 +82,7 @@ def emit_while(function: FunctionText, statement: While) -> None:
     for var, name in zip(statement.carried, names, strict=True):
         function.values[var.id] = name
         function.depths[name] = len(function.regions) - 1
+    function.keep(statement.carried)
     function.statements(statement.test_body)
     function.branch(function.text(statement.test), body, done)
     function.begin(body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...lower.loop_ir import RECURSION_SITE, Call, Procedure, Program, walk
 from . import emit, emit_boxes, emit_kernel, emit_loops
-from .emit import leave
+from .cleanup import emit_cleanup, ending, find_slots
 from .emit_signals import emit_check_of_call
 from .function_text import FunctionText
 from .text import ModuleText, global_name, llvm_type, memory_type
@@ -54,6 +54,7 @@ def check_stack(function: FunctionText) -> None:
     deep = function.let(f"icmp ult i64 {here}, {limit}")
     asking, going_on = function.label(), function.label()
     function.branch(deep, asking, going_on, unlikely=True)
+    leaving = ending(function, ())
     status, failed, failing = function.name(), function.name(), function.label()
     deepen = function.module.symbol("ag_deepen", "i32", "ptr", "nounwind cold")
     function.cold += [
@@ -63,14 +64,15 @@ def check_stack(function: FunctionText) -> None:
         f"  br i1 {failed}, label %{failing}, label %{going_on}, !prof !0",
         f"{failing}:",
         f"  store i64 {RECURSION_SITE}, ptr %ctx",
+        f"  br label %{leaving}",
     ]
-    leave(function, ())
     function.begin(going_on)
 
 
 def emit_procedure(module: ModuleText, procedure: Procedure, recursive: bool, is_entry: bool) -> None:
     """A procedure as `i32 name(ptr ctx, parameters..., ptr results)`."""
     function = FunctionText(module, procedure.name)
+    function.slots = find_slots(procedure)
     heads = ["ptr %ctx"]
     if recursive:
         check_stack(function)
@@ -88,6 +90,7 @@ def emit_procedure(module: ModuleText, procedure: Procedure, recursive: bool, is
         place = function.let(f"getelementptr i64, ptr %results, i64 {position}") if position else "%results"
         function.put(f"store {llvm} {value}, ptr {place}")
     function.put("ret i32 0")
+    emit_cleanup(function)
     head = f"i32 {global_name(procedure.name)}({', '.join(heads)}) nounwind"
     text = function.function(f"define {'' if is_entry else 'internal '}{head}")
     if text.count("\n") > HUGE:

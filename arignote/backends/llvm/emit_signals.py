@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ...lower.loop_ir import CHECK_SIGNALS, Const, For, Kernel, Operand, Statement, Var
+from .cleanup import ending
 from .function_text import FunctionText
 
 BUDGET = 1 << 16
@@ -57,9 +58,8 @@ def emit_check_of_call(function: FunctionText) -> None:
 
 def _ask_when(function: FunctionText, spent: str, refill: str, live: Iterable[Var]) -> None:
     """Off the straight path: a new budget, the question, and perhaps the end."""
-    from .emit import leave
-
-    asking, leaving, going_on = function.label(), function.label(), function.label()
+    leaving = ending(function, live)
+    asking, going_on = function.label(), function.label()
     function.branch(spent, asking, going_on, unlikely=True)
     check = function.module.symbol(CHECK_SIGNALS, "i32", "ptr", "nounwind cold")
     status, failed = function.name(), function.name()
@@ -69,9 +69,7 @@ def _ask_when(function: FunctionText, spent: str, refill: str, live: Iterable[Va
         f"  {status} = call i32 {check}(ptr %ctx)",
         f"  {failed} = icmp ne i32 {status}, 0",
         f"  br i1 {failed}, label %{leaving}, label %{going_on}, !prof !0",
-        f"{leaving}:",
     ]
-    leave(function, live)
     function.begin(going_on)
 
 

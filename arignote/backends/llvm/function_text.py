@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import ClassVar
 
-from ...lower.loop_ir import Const, Operand, Statement, Type
+from ...lower.loop_ir import Const, Operand, Statement, Type, Var, known_after
 from .table import instruction
 from .text import ModuleText, constant_text, llvm_type
 
@@ -41,7 +41,8 @@ class FunctionText:
         self.entry: Lines = []
         self.lines: Lines = []
         self.cold: Lines = []
-        self.endings: dict[tuple[str, ...], str] = {}  # the ends of error paths, by the buffers to release
+        self.endings: dict[tuple[int, tuple[str, ...]], str] = {}  # of error paths; see cleanup.py
+        self.slots: dict[int, int] = {}  # where buffers are kept for error paths, by variable number
         self.block = "entry"
         self.counter = 0
         self.values: dict[int, object] = {}
@@ -175,6 +176,16 @@ class FunctionText:
         emitters = self.emitters
         for statement in body:
             emitters[type(statement)](self, statement)
+            if self.slots:
+                self.keep(known_after(statement))
+
+    def keep(self, variables: Iterable[Var]) -> None:
+        """Stores buffers where the path of an error finds them."""
+        for var in variables:
+            slot = self.slots.get(var.id)
+            if slot is not None:
+                place = self.let(f"getelementptr ptr, ptr %slots, i64 {slot}") if slot else "%slots"
+                self.put(f"store ptr {self.text(var)}, ptr {place}")
 
     def function(self, head: str) -> str:
         """The whole function, with the blocks of rare errors last."""

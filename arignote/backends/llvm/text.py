@@ -124,6 +124,12 @@ class ModuleText:
             self.definitions[name] = define(self)
         return f"@{name}"
 
+    def constant(self, name: str, type: str, value: str) -> str:
+        """The reference to a constant of this module."""
+        reference = global_name(name)
+        self.declarations[name] = f"{reference} = private unnamed_addr constant {type} {value}"
+        return reference
+
     def render(self) -> str:
         """The whole module."""
         definitions = self.definitions | {
