@@ -107,9 +107,8 @@ def _torch_thunks(change: Callable[[Any], Any], parameters: dict[str, Any], toke
     def both() -> Any:
         result = run(words, answers)
         found = torch.autograd.grad(result, [embedding, *layers[0], offset, projection, *layers[1]])
-        words, first, second = found[0], found[1:4], found[6:9]
-        layers = [[bias, into.t(), recurrent.t()] for into, recurrent, bias in (first, second)]
-        return result.detach(), [words, layers[0], found[4], found[5].t(), layers[1]]
+        first, second = ([bias, into.t(), recurrent.t()] for into, recurrent, bias in (found[1:4], found[6:9]))
+        return result.detach(), [found[0], first, found[4], found[5].t(), second]
 
     return {"value": value, "gradient": both}
 
