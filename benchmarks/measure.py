@@ -21,7 +21,7 @@ class Row:
     peers: dict[str, float] = field(default_factory=dict)
     target: str = ""
     limit: float | None = None  # None where the peer to compare with is not installed
-    unit: str = "s"  # or "B", of memory
+    unit: str = "s"  # or "B", of memory; "", a number
 
     @property
     def passed(self) -> bool | None:
@@ -75,10 +75,11 @@ def in_fresh_processes(program: str, rounds: int = 5) -> float:
 UNITS = {
     "s": (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9)),
     "B": (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0)),
+    "": (("", 1.0),),
 }
 
 
 def readable(value: float, unit: str = "s") -> str:
-    """Seconds or bytes, in the unit that suits them."""
+    """Seconds or bytes in the unit that suits them, or a number."""
     name, size = next((each for each in UNITS[unit] if value >= each[1]), UNITS[unit][-1])
-    return f"{value / size:.3g} {name}"
+    return f"{value / size:.3g} {name}".rstrip()
