@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.workload import Thunks
+
 
 def tensors(tree: Any) -> Any:
     """Arrays and NumPy scalars of nested tuples, lists and dicts as tensors that share their memory."""
@@ -19,20 +21,15 @@ def tensors(tree: Any) -> Any:
     return tree
 
 
-def leaves(tree: Any) -> list[Any]:
-    """The floating-point tensors of nested tuples, lists and dicts."""
-    import torch
-
-    return [leaf for leaf in torch.utils._pytree.tree_leaves(tree) if isinstance(leaf, torch.Tensor) and leaf.is_floating_point()]
-
-
-def thunks(program: Callable[..., Any], inputs: tuple[Any, ...], argnums: tuple[int, ...] = ()) -> dict[str, Callable[[], Any]]:
-    """The program as it stands, and its value with the gradient of its scalar result; no clearing of `.grad` is timed."""
+def thunks(program: Callable[..., Any], inputs: tuple[Any, ...], argnums: tuple[int, ...] = ()) -> Thunks:
+    """The program as it stands, and its value with the gradient of its scalar result; no `.grad` is cleared."""
     import torch
 
     there = tuple(tensors(value) for value in inputs)
     for at in argnums:
         there = (*there[:at], torch.utils._pytree.tree_map(differentiable, there[at]), *there[at + 1 :])
+
+    wrt, shape = torch.utils._pytree.tree_flatten([there[at] for at in argnums])
 
     def value() -> Any:
         with torch.no_grad():
@@ -40,12 +37,13 @@ def thunks(program: Callable[..., Any], inputs: tuple[Any, ...], argnums: tuple[
 
     def both() -> Any:
         result = program(*there)
-        return result.detach(), torch.autograd.grad(result, [leaf for at in argnums for leaf in leaves(there[at])])
+        found = torch.autograd.grad(result, wrt)
+        return result.detach(), torch.utils._pytree.tree_unflatten(found, shape)
 
     return {"value": value, "gradient": both} if argnums else {"value": value}
 
 
-def compiled(program: Callable[..., Any], inputs: tuple[Any, ...], argnums: tuple[int, ...] = ()) -> dict[str, Callable[[], Any]]:
+def compiled(program: Callable[..., Any], inputs: tuple[Any, ...], argnums: tuple[int, ...] = ()) -> Thunks:
     """The same through torch.compile in its default mode."""
     import torch
 
@@ -57,4 +55,5 @@ def differentiable(leaf: Any) -> Any:
     """A leaf tensor whose gradient is asked for."""
     import torch
 
-    return leaf.detach().clone().requires_grad_() if isinstance(leaf, torch.Tensor) and leaf.is_floating_point() else leaf
+    is_parameter = isinstance(leaf, torch.Tensor) and leaf.is_floating_point()
+    return leaf.detach().clone().requires_grad_() if is_parameter else leaf

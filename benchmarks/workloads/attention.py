@@ -1,4 +1,4 @@
-"""A transformer block: layer norm, multi-head self-attention, layer norm, feed-forward layer, with residual connections."""
+"""A transformer block: layer norm, multi-head self-attention, layer norm, feed-forward layer, residual connections."""
 
 from typing import Any
 
@@ -36,11 +36,13 @@ def program(p: dict[str, Array], x: Array) -> Any:
 
 
 def jax(p: Any, x: Array) -> Thunks:
+    import jax
     import jax.numpy as jnp
     from jax import nn
 
     def norm(x: Any, scale: Any, shift: Any) -> Any:
-        return nn.standardize(x, axis=-1, epsilon=1e-5) * scale + shift
+        centred = x - jnp.mean(x, axis=-1, keepdims=True)
+        return centred * jax.lax.rsqrt(jnp.var(x, axis=-1, keepdims=True) + 1e-5) * scale + shift
 
     def block(p: Any, x: Any) -> Any:
         batch, length, width = x.shape
@@ -112,11 +114,13 @@ def case(batch: int, length: int, width: int) -> Case:
 
     def inputs() -> tuple[Any, ...]:
         random = np.random.default_rng(0)
-        weights = {"qkv": (width, 3 * width), "out": (width, width), "up": (width, 4 * width), "down": (4 * width, width)}
+        wide = 4 * width
+        weights = {"qkv": (width, 3 * width), "out": (width, width), "up": (width, wide), "down": (wide, width)}
         p = {name: random.normal(0, shape[0] ** -0.5, shape) for name, shape in weights.items()}
         p |= {"scale1": np.ones(width), "shift1": np.zeros(width), "scale2": np.ones(width), "shift2": np.zeros(width)}
-        p |= {"up_bias": np.zeros(4 * width), "down_bias": np.zeros(width)}
-        return {name: array.astype(np.float32) for name, array in p.items()}, random.normal(size=(batch, length, width)).astype(np.float32)
+        p |= {"up_bias": np.zeros(wide), "down_bias": np.zeros(width), "x": random.normal(size=(batch, length, width))}
+        singles = {name: array.astype(np.float32) for name, array in p.items()}
+        return singles, singles.pop("x")
 
     flops = 2.0 * batch * length * width * (12 * width + 2 * length)
     limits = {"value": Limit(flops=flops, dtype="float32"), "gradient": Limit(flops=3 * flops, dtype="float32")}

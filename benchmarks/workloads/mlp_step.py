@@ -1,4 +1,4 @@
-"""A training step of a perceptron with two hidden layers, 784-512-512-10: the loss, and its gradient by all parameters."""
+"""A training step of a perceptron with two hidden layers, 784-512-512-10: the loss and its gradient."""
 
 from typing import Any
 

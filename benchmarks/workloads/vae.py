@@ -94,7 +94,8 @@ def numba(p: Any, x: Array, noise: Array) -> Thunks:
     import numba
 
     @numba.njit
-    def loss(we: Any, be: Any, wm: Any, bm: Any, wv: Any, bv: Any, wd: Any, bd: Any, wp: Any, bp: Any, x: Any, noise: Any) -> Any:
+    def loss(we: Any, be: Any, wm: Any, bm: Any, wv: Any, bv: Any, wd: Any, bd: Any, wp: Any, bp: Any, x: Any,
+             noise: Any) -> Any:  # fmt: skip
         hidden = np.tanh(x @ we + be)
         mean, log_variance = hidden @ wm + bm, hidden @ wv + bv
         code = mean + np.exp(np.float32(0.5) * log_variance) * noise
