@@ -3,7 +3,7 @@
 #   make test        the test suite
 #   make test-slow   the full cross products and the long random runs
 #   make lint        ruff and the type checker
-#   make bench       the numbers of benchmarks/spine.py, with the peers that install here
+#   make bench       all workloads of benchmarks/ beside the peers that install here; results go to benchmarks/results/
 
 PYTHON ?= python3
 VENV := .venv
@@ -30,7 +30,7 @@ lint: $(STAMPS)/lint
 	$(BIN)/mypy
 
 bench: $(STAMPS)/bench
-	$(BIN)/python benchmarks/spine.py
+	$(BIN)/python -m benchmarks.run --output benchmarks/results/workloads-$(shell date +%F)
 
 clean:
 	rm -rf build dist out *.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache
@@ -51,6 +51,7 @@ $(STAMPS)/demo $(STAMPS)/test $(STAMPS)/lint: $(STAMPS)/%: pyproject.toml | $(BI
 	@mkdir -p $(STAMPS) && touch $@
 
 # The peers are large and may not exist for this platform: each is tried alone, and left out where it does not install.
+# A CPU build of PyTorch is enough: PIP_EXTRA_INDEX_URL may name PyTorch's index of those, and pip prefers them.
 $(STAMPS)/bench: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[demo]'
 	for peer in jax numba torch pytensor; do \

@@ -21,10 +21,14 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.bandwidth import least_seconds, machine
 from benchmarks.workload import Case, Thunk, Workload, arignote, load
 
 OURS = "Arignote"
-BATCH_SECONDS = 5e-3
+BATCH_SECONDS = 10e-3
+SETTLE_SECONDS = 35e-3
+"""Between the turns of two systems: thread pools (of OpenBLAS, OpenMP) spin for up to 30 ms after their last work, and
+would take the processors from the next system. Its first call, which wakes its own threads, is not counted."""
 
 
 class OutOfPatienceError(Exception):
@@ -87,7 +91,10 @@ def builders(workload: Workload, chosen: set[str] | None) -> dict[str, Callable[
     return found
 
 
-def started(build: Callable[..., Any], inputs: tuple[Any, ...], limit: float) -> tuple[dict[str, Thunk], dict[str, Any]]:
+Started = tuple[dict[str, Thunk], dict[str, Any]]
+
+
+def started(build: Callable[..., Any], inputs: tuple[Any, ...], limit: float) -> Started:
     """The thunks of a system, called once, with the seconds to their first result; or why there are none."""
     record: dict[str, Any] = {"first_call": {}}
     ready: dict[str, Thunk] = {}
@@ -134,6 +141,8 @@ def rounds(thunks: dict[str, Thunk], seconds: float) -> dict[str, list[float]]:
         while time.perf_counter() < end or len(next(iter(times.values()))) < 5:
             for name, thunk in thunks.items():
                 repeat = range(sizes[name])
+                time.sleep(SETTLE_SECONDS)
+                thunk()
                 start = time.perf_counter()
                 for _ in repeat:
                     thunk()
@@ -175,6 +184,19 @@ def measure(workload: Workload, case: Case, chosen: set[str] | None, seconds: fl
     return {"case": case.name, "systems": systems, "limits": limits}
 
 
+def add_fractions(record: dict[str, Any]) -> None:
+    """Adds the machine's limits, measured here, and which fraction of them every system reaches where one applies."""
+    if not any(case["limits"] for case in record["cases"]):
+        return
+    record["machine"] = machine()
+    for case in record["cases"]:
+        for quantity, limit in case["limits"].items():
+            least = least_seconds(limit, record["machine"])
+            for found in case["systems"].values():
+                if least > 0 and quantity in found:
+                    found[quantity]["fraction"] = least / found[quantity]["median"]
+
+
 def main() -> None:
     """Measure one workload and print the record."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -191,7 +213,8 @@ def main() -> None:
     cases = [measure(workload, case, chosen, options.seconds, options.patience)
              for case in workload.cases if options.case in case.name]
     record = {"name": workload.name, "title": workload.title, "one_product": workload.one_product,
-              "why_not": dict(workload.why_not), "cases": cases}
+              "memory": workload.memory, "why_not": dict(workload.why_not), "cases": cases}
+    add_fractions(record)
     json.dump(record, sys.stdout)
 
 

@@ -1,9 +1,9 @@
 """What a workload is: a program in plain NumPy, its inputs, and the same in the systems that people use.
 
-A workload is a module of `benchmarks/workloads` with a constant `WORKLOAD`. Arignote compiles `program` as it stands; each
-peer builds what its own users would write. A builder gets the inputs of one case and returns what is to be timed: thunks
-under the names "value" and "gradient" (the value and the gradient together, as a training step needs them), each of which
-returns when its result is complete. Builders import their peer; where that fails the peer is left out.
+A workload is a module of `benchmarks/workloads` with a constant `WORKLOAD`. Arignote compiles `program` as it stands;
+each peer builds what its own users would write. A builder gets the inputs of one case and returns what is to be timed:
+thunks under the names "value" and "gradient" (the value and the gradient together, as a training step needs them), each
+of which returns when its result is complete. Builders import their peer; where that fails the peer is left out.
 """
 
 import importlib
@@ -39,9 +39,10 @@ class Case:
 class Workload:
     """A program, what it is differentiated for, and the same program elsewhere.
 
-    `gradient` are the argument numbers of the derivative, empty where only the value is timed. `plain` is the oracle where
-    running `program` on NumPy would take minutes. Peers maps the name shown to a builder; a peer that cannot express the
-    program is not in it, and `why_not` says why. `rtol` is for the comparison of results, relative to the largest entry.
+    `gradient` are the argument numbers of the derivative, empty where only the value is timed. `plain` is the oracle
+    where running `program` on NumPy would take minutes. Peers maps the name shown to a builder; a peer that cannot
+    express the program is not in it, and `why_not` says why. `rtol` is for the comparison of results, relative to the
+    largest entry.
     """
 
     name: str
