@@ -37,8 +37,13 @@ def pytensor(x: float, n: int) -> Thunks:
     import pytensor.tensor as pt
 
     start = pt.dscalar("x")
-    items, updates = pytensor.scan(lambda before, x: before * 0.999 + x, outputs_info=[start], non_sequences=[start], n_steps=n - 1,
-                                   return_updates=True)
+    items, updates = pytensor.scan(
+        lambda before, x: before * 0.999 + x,
+        outputs_info=[start],
+        non_sequences=[start],
+        n_steps=n - 1,
+        return_updates=True,
+    )
     total = start**2 + pt.sum(items**2)
     value = pytensor.function([start], total, updates=updates)
     both = pytensor.function([start], [total, pytensor.grad(total, start)], updates=updates)

@@ -1,4 +1,4 @@
-"""The edit distance of two sequences by a table, with real costs; the gradient says how often each operation is used."""
+"""The edit distance of two sequences by a table, with real costs: the gradient counts the operations."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def program(a: Array, b: Array, costs: Array) -> Any:
 
 
 def diagonals(a: Array, b: Array) -> tuple[Array, Array, Array]:
-    """For each diagonal of the table (i + j = d), by i: whether the symbols are equal, which of the first row and column."""
+    """For each diagonal of the table (i + j = d), by i: equal symbols, the first row, the first column."""
     n, m = len(a), len(b)
     d, i = np.arange(1, n + m + 1)[:, None], np.arange(n + 1)[None, :]
     j = d - i
@@ -95,8 +95,13 @@ def pytensor(a: Array, b: Array, costs: Array) -> Thunks:
         return previous, pt.where(row, d * insert, pt.where(column, d * delete, now))
 
     zero = pt.zeros(len(a) + 1)
-    (_, rows), updates = pytensor.scan(step, sequences=[pt.arange(1, len(a) + len(b) + 1), *given], outputs_info=[zero, zero],
-                                       non_sequences=[insert, delete, replace], return_updates=True)
+    (_, rows), updates = pytensor.scan(
+        step,
+        sequences=[pt.arange(1, len(a) + len(b) + 1), *given],
+        outputs_info=[zero, zero],
+        non_sequences=[insert, delete, replace],
+        return_updates=True,
+    )
     final = rows[-1, len(a)]
     value = pytensor.function([*given, prices], final, updates=updates)
     both = pytensor.function([*given, prices], [final, pytensor.grad(final, prices)], updates=updates)

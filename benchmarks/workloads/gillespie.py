@@ -1,4 +1,4 @@
-"""Gillespie's exact simulation of reactions (predators and prey) from given uniform numbers, and its pathwise gradient."""
+"""Gillespie's simulation of reactions (predators and prey) from given uniform numbers, and its pathwise gradient."""
 
 from typing import Any
 
@@ -52,7 +52,9 @@ def jax(rates: Array, start: Array, uniforms: Array, end: float) -> Thunks:
             return (now[0][1] < end) & (now[1] < len(uniforms))
 
         first = (start, jnp.zeros(()), jnp.zeros(())), 0
-        (_, t, total), _ = jax.lax.while_loop(more, lambda now: (event(rates, now[0], uniforms[now[1]]), now[1] + 1), first)
+        (_, t, total), _ = jax.lax.while_loop(
+            more, lambda now: (event(rates, now[0], uniforms[now[1]]), now[1] + 1), first
+        )
         return total / t
 
     def bounded(rates: Any, start: Any, uniforms: Any) -> Any:
@@ -77,7 +79,9 @@ def eager(rates: Array, start: Array, uniforms: Array, end: float) -> Thunks:
         for pair in uniforms:
             if t >= end:
                 break
-            propensity = torch.stack([rates[0] * state[0], rates[1] * state[0] * state[1], rates[2] * state[1], rates[3]])
+            propensity = torch.stack(
+                [rates[0] * state[0], rates[1] * state[0] * state[1], rates[2] * state[1], rates[3]]
+            )
             sums = torch.cumsum(propensity, 0)
             step = torch.minimum(-torch.log(pair[0]) / sums[-1], end - t)
             chosen = torch.searchsorted(sums, pair[1] * sums[-1])
@@ -105,8 +109,13 @@ def pytensor(rates: Array, start: Array, uniforms: Array, end: float) -> Thunks:
         return after, until(after[1] >= end)
 
     k, first, numbers = pt.dvector("rates"), pt.dvector("start"), pt.dmatrix("uniforms")
-    (_, times, totals), updates = pytensor.scan(event, sequences=[numbers], outputs_info=[first, pt.zeros(()), pt.zeros(())],
-                                                non_sequences=[k], return_updates=True)
+    (_, times, totals), updates = pytensor.scan(
+        event,
+        sequences=[numbers],
+        outputs_info=[first, pt.zeros(()), pt.zeros(())],
+        non_sequences=[k],
+        return_updates=True,
+    )
     mean = totals[-1] / times[-1]
     value = pytensor.function([k, first, numbers], mean, updates=updates)
     both = pytensor.function([k, first, numbers], [mean, pytensor.grad(mean, k)], updates=updates)

@@ -39,7 +39,9 @@ def pytensor(x: float, n: int) -> Thunks:
     import pytensor.tensor as pt
 
     start = pt.dscalar("x")
-    items, updates = pytensor.scan(lambda before: before * 0.999 + 1.0, outputs_info=[start], n_steps=n, return_updates=True)
+    items, updates = pytensor.scan(
+        lambda before: before * 0.999 + 1.0, outputs_info=[start], n_steps=n, return_updates=True
+    )
     total = pt.sum(items * (pt.arange(n) % 3))
     value = pytensor.function([start], total, updates=updates)
     both = pytensor.function([start], [total, pytensor.grad(total, start)], updates=updates)

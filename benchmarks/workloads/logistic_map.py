@@ -35,8 +35,9 @@ def pytensor(r: float, x: float, n: int) -> Thunks:
     import pytensor.tensor as pt
 
     rate, start = pt.dscalar("r"), pt.dscalar("x")
-    steps, updates = pytensor.scan(lambda v, rate: rate * v * (1.0 - v), outputs_info=[start], non_sequences=[rate], n_steps=n,
-                                   return_updates=True)
+    steps, updates = pytensor.scan(
+        lambda v, rate: rate * v * (1.0 - v), outputs_info=[start], non_sequences=[rate], n_steps=n, return_updates=True
+    )
     value = pytensor.function([rate, start], steps[-1], updates=updates)
     both = pytensor.function([rate, start], [steps[-1], *pytensor.grad(steps[-1], [rate, start])], updates=updates)
     return {"value": lambda: value(r, x), "gradient": lambda: both(r, x)}

@@ -24,7 +24,9 @@ def program(p: Array, y: Array, end: float, tolerance: float) -> Any:
         k3 = field(y + h * (3 / 40 * k1 + 9 / 40 * k2), p)
         k4 = field(y + h * (44 / 45 * k1 - 56 / 15 * k2 + 32 / 9 * k3), p)
         k5 = field(y + h * (19372 / 6561 * k1 - 25360 / 2187 * k2 + 64448 / 6561 * k3 - 212 / 729 * k4), p)
-        k6 = field(y + h * (9017 / 3168 * k1 - 355 / 33 * k2 + 46732 / 5247 * k3 + 49 / 176 * k4 - 5103 / 18656 * k5), p)
+        k6 = field(
+            y + h * (9017 / 3168 * k1 - 355 / 33 * k2 + 46732 / 5247 * k3 + 49 / 176 * k4 - 5103 / 18656 * k5), p
+        )
         new = y + h * (35 / 384 * k1 + 500 / 1113 * k3 + 125 / 192 * k4 - 2187 / 6784 * k5 + 11 / 84 * k6)
         k7 = field(new, p)
         error = h * (71 / 57600 * k1 - 71 / 16695 * k3 + 71 / 1920 * k4 - 17253 / 339200 * k5 + 22 / 525 * k6 - k7 / 40)
@@ -136,11 +138,12 @@ def pytensor(p: Array, y: Array, end: float, tolerance: float) -> Thunks:
 
     rates, start = pt.dvector("p"), pt.dvector("y")
     initial = [pt.zeros(()), pt.constant(0.01), start, derivative(start, rates)]
-    (_, _, states, _), updates = pytensor.scan(step, outputs_info=initial, non_sequences=[rates], n_steps=1000, return_updates=True)
+    (_, _, states, _), updates = pytensor.scan(
+        step, outputs_info=initial, non_sequences=[rates], n_steps=1000, return_updates=True
+    )
     total = pt.sum(states[-1] ** 2)
     value = pytensor.function([rates, start], total, updates=updates)
-    both = pytensor.function([rates, start], [total, pytensor.grad(total, rates)], updates=updates)
-    return {"value": lambda: value(p, y), "gradient": lambda: both(p, y)}
+    return {"value": lambda: value(p, y)}
 
 
 def numba(p: Array, y: Array, end: float, tolerance: float) -> Thunks:
@@ -160,6 +163,6 @@ WORKLOAD = Workload(
     cases=(Case("to 20", lambda: (np.array([1.1, 0.4, 0.1, 0.4]), np.array([10.0, 5.0]), 20.0, 1e-6)),),
     gradient=(0,),
     peers={"JAX": jax, "PyTorch": eager, "PyTorch compile": compiled, "PyTensor": pytensor, "Numba": numba},
-    why_not={"Numba": "has no derivatives"},
+    why_not={"Numba": "has no derivatives", "PyTensor gradient": "compiles for more than two minutes"},
     rtol=1e-5,
 )

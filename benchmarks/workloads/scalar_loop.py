@@ -48,7 +48,7 @@ WORKLOAD = Workload(
     gradient=(0,),
     peers={"JAX": jax, "PyTensor": pytensor, "Numba": numba},
     why_not={
-        "PyTorch": "two operations of some microseconds for each iteration: several seconds; see logistic_map for the rate",
+        "PyTorch": "two operations of some microseconds for each iteration; see logistic_map for the rate",
         "PyTorch compile": "unrolls the million iterations",
         "Numba": "has no derivatives",
     },
