@@ -13,17 +13,15 @@ from .formula import Formula, FormulaBody, Lanes
 from .math_exponential import nearest
 
 HALF_PI_64 = (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33)
-HALF_PI_32 = (1.5707963705062866, -4.371138828673793e-08, -1.7151245100058819e-15)
+HALF_PI_32 = (1.570796251296997, 7.549790126404332e-08, -1.7151245100058819e-15)  # -0 stays -0: the second is positive
 QUARTER_PI_64 = (0.7853981633974483, 3.061616997868383e-17)
 QUARTER_PI_32 = (0.7853981852531433, -2.1855694143368964e-08)
 
 SINE_64 = (
     1.58969099521155010221e-10, -2.50507602534068634195e-08, 2.75573137070700676789e-06,
-    -1.98412698298579493134e-04, 8.33333333332248946124e-03,
+    -1.98412698298579493134e-04, 8.33333333332248946124e-03, -1.66666666666666324348e-01,
 )  # fmt: skip
-SINE_64_FIRST = -1.66666666666666324348e-01
-SINE_32 = (2.724378140946123e-06, -0.00019840038872556747, 0.008333331785217696)
-SINE_32_FIRST = -0.1666666666362283
+SINE_32 = (2.724378140946123e-06, -0.00019840038872556747, 0.008333331785217696, -0.1666666666362283)
 COSINE_64 = (
     -1.13596475577881948265e-11, 2.08757232129817482790e-09, -2.75573143513906633035e-07,
     2.48015872894767294178e-05, -1.38888888888741095749e-03, 4.16666666666666019037e-02,
@@ -48,37 +46,59 @@ ARCSINE_32_BOTTOM = (-7.0662963390e-01, 1.0)
 
 
 def quadrant(f: FormulaBody, x: Lanes) -> tuple[Lanes, Lanes, Lanes]:
-    """k as an integer, r, and the rounding error of r."""
+    """k as an integer, r, and what r lacks, which is known later than r itself."""
     k, whole = nearest(f, x, 2.0 / math.pi)
     first, second, third = f.choose(HALF_PI_64, HALF_PI_32)
     exact = f.fma(-k, first, x)
     product = k * second
-    product_low = f.fma(k, second, -product)
     r = exact - product
-    # Knuth's two-sum: near a multiple of pi/2 the product may be the larger one.
-    taken = r - exact
-    lost = (exact - (r - taken)) - (product + taken)
-    low = f.fma(-k, third, lost - product_low)
-    total = r + low
-    return whole, total, (r - total) + low
+    product_low = f.fma(k, third, f.fma(k, second, -product))
+    return whole, r, lost(f, exact, product, r) - product_low
 
 
-def sine(f: FormulaBody, x: Lanes, low: Lanes) -> Lanes:
-    """sin(x + low) for |x| <= pi/4."""
-    z = x * x
-    rest = f.polynomial(z, f.choose(SINE_64, SINE_32))
-    cube = z * x
-    first = f.choose(SINE_64_FIRST, SINE_32_FIRST)
-    return x - ((z * (0.5 * low - cube * rest) - low) - cube * first)
+def lost(f: FormulaBody, a: Lanes, b: Lanes, difference: Lanes) -> Lanes:
+    """The rounding error of a - b. Near a multiple of pi/2 b may be larger, which is rare for one number; vectors
+    do without a branch (Knuth's two-sum)."""
+    taken = difference - a
+
+    def knuth() -> Lanes:
+        return (a - (difference - taken)) - (b + taken)
+
+    if f.width:
+        return knuth()
+    return f.rarely(f.absolute(a) < f.absolute(b), -taken - b, knuth)
 
 
-def cosine(f: FormulaBody, x: Lanes, low: Lanes) -> Lanes:
-    """cos(x + low) for |x| <= pi/4."""
-    z = x * x
-    half = 0.5 * z
-    one = 1.0 - half
-    rest = z * f.polynomial(z, f.choose(COSINE_64, COSINE_32))
-    return one + (((1.0 - one) - half) + (z * rest - x * low))
+def wave(f: FormulaBody, r: Lanes, low: Lanes, is_cosine: Lanes, flip: Lanes | None = None) -> Lanes:
+    """sin(r + low) or cos(r + low) for |r| <= pi/4, and its negative where `flip` has the sign bit.
+
+    Both are base - (factor * series + rest), so that only one series is computed; everything but the series is known
+    early. Of -0 the sine is -0.
+    """
+    z = r * r
+    coefficients = zip(f.choose(COSINE_64, COSINE_32), f.choose(SINE_64, SINE_32), strict=True)
+    series = estrin(f, z, [f.select(is_cosine, c, s) for c, s in coefficients])
+    one = f.fma(z, -0.5, 1.0)
+    of_one = f.fma(z, 0.5, one - 1.0)
+    parts = (
+        f.select(is_cosine, one, r),
+        z * f.select(is_cosine, -z, -r),
+        f.select(is_cosine, f.fma(r, low, of_one), f.fma(low, 0.5 * z, -low)),
+    )
+    if flip is not None:
+        parts = tuple(f.from_bits(f.bits(part) ^ flip) for part in parts)
+    base, factor, rest = parts
+    return base - f.fma(factor, series, rest)
+
+
+def estrin(f: FormulaBody, x: Lanes, coefficients: list[Lanes]) -> Lanes:
+    """A polynomial, highest power first, by pairs: short chains, where Horner's scheme is one long one."""
+    terms = coefficients[::-1]
+    while len(terms) > 1:
+        rest = terms[len(terms) & ~1 :]
+        terms = [f.fma(terms[i + 1], x, terms[i]) for i in range(0, len(terms) - 1, 2)] + rest
+        x = x * x if len(terms) > 1 else x
+    return terms[0]
 
 
 def beyond(f: FormulaBody, x: Lanes, usual: Lanes, name: str) -> Lanes:
@@ -99,26 +119,26 @@ def far(name: str) -> Formula:
 def sin(f: FormulaBody, x: Lanes) -> Lanes:
     """sin."""
     whole, r, low = quadrant(f, x)
-    value = f.select((whole & 1) != 0, cosine(f, r, low), sine(f, r, low))
-    value = f.select((whole & 2) != 0, -value, value)
-    value = f.select(x == 0.0, x, value)
-    return beyond(f, x, value, "sin")
+    return beyond(f, x, wave(f, r, low, (whole & 1) != 0, half_turn(f, whole)), "sin")
 
 
 def cos(f: FormulaBody, x: Lanes) -> Lanes:
     """cos."""
     whole, r, low = quadrant(f, x)
-    value = f.select((whole & 1) != 0, sine(f, r, low), cosine(f, r, low))
-    return beyond(f, x, f.select(((whole + 1) & 2) != 0, -value, value), "cos")
+    return beyond(f, x, wave(f, r, low, (whole & 1) == 0, half_turn(f, whole + 1)), "cos")
+
+
+def half_turn(f: FormulaBody, whole: Lanes) -> Lanes:
+    """The sign bit where the number of quarter turns is 2 or 3 (modulo 4)."""
+    return (whole & 2) << f.choose(62, 30)
 
 
 def tan(f: FormulaBody, x: Lanes) -> Lanes:
     """tan."""
     whole, r, low = quadrant(f, x)
-    s, c = sine(f, r, low), cosine(f, r, low)
+    s, c = (wave(f, r, low, f.constant(which, "bool")) for which in (False, True))
     odd = (whole & 1) != 0
     value = f.select(odd, -c, s) / f.select(odd, s, c)
-    value = f.select(x == 0.0, x, value)
     return beyond(f, x, value, "tan")
 
 
