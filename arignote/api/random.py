@@ -154,11 +154,39 @@ def gamma(key: Any, shape_parameter: Any, shape: Any = (), scale: Any = 1.0) -> 
 
     The derivative by the shape parameter is the implicit one, -(dP/da) / (dP/dz) for the distribution P(a, z).
     """
-    count = _count(shape)
-    flat = np.zeros(count)
-    for i in range(count):
-        flat[i] = _one_gamma(float(shape_parameter), fold_in(key, i))
-    return scale * _shaped(flat, shape)
+    if isinstance(shape, tuple) and len(shape) == 0:
+        return scale * _one_gamma(float(shape_parameter), key)
+    return scale * _shaped(_gammas(float(shape_parameter), key, _count(shape)), shape)
+
+
+@custom_jvp
+def _gammas(a: float, key: Any, count: int) -> Any:
+    """All at once; those that are refused are drawn again with another key, until there are none."""
+    raised = a if a >= 1.0 else a + 1.0
+    result, accepted = _gamma_attempts(raised, key, count)
+    pending, attempt = np.nonzero(np.logical_not(accepted))[0], 0
+    while pending.shape[0] > 0:
+        attempt += 1
+        again, accepted = _gamma_attempts(raised, fold_in(key, attempt), pending.shape[0])
+        result[pending] = again
+        pending = pending[np.logical_not(accepted)]
+    if a < 1.0:
+        result = result * _positive(random_words(fold_in(key, 0), 0, count, _DRAW)) ** (1.0 / a)
+    return result
+
+
+def _gamma_attempts(a: float, key: Any, count: int) -> Any:
+    """Candidates for a >= 1, and which of them are accepted."""
+    half = (count + 1) // 2
+    made = random_words(key, 0, 2 * half + count, _DRAW)
+    radius, angle = np.sqrt(-2.0 * np.log(_positive(made[:half]))), (2.0 * np.pi) * _unit(made[half : 2 * half])
+    x = np.concatenate((radius * np.cos(angle), radius * np.sin(angle)))[:count]
+    u = _positive(made[2 * half :])
+    d = a - 1.0 / 3.0
+    root = 1.0 + x / math.sqrt(9.0 * d)
+    v = root * root * root
+    inside = np.log(u) < 0.5 * x * x + d - d * v + d * np.log(np.where(v > 0.0, v, 1.0))
+    return d * v, np.logical_and(v > 0.0, inside)
 
 
 @custom_jvp
@@ -198,6 +226,21 @@ def _lower_gamma(a: float, z: float) -> float:
 def _one_gamma_jvp(primals: Any, tangents: Any) -> Any:
     a, key = primals
     z = _one_gamma(a, key)
+    return z, _gamma_slope(a, z) * tangents[0]
+
+
+@_gammas.defjvp
+def _gammas_jvp(primals: Any, tangents: Any) -> Any:
+    a, key, count = primals
+    result = _gammas(a, key, count)
+    slopes = np.empty(count)
+    for i in range(count):
+        slopes[i] = _gamma_slope(a, float(result[i]))
+    return result, slopes * tangents[0]
+
+
+def _gamma_slope(a: float, z: float) -> float:
+    """By how much a sample grows with the shape parameter where its distribution function keeps its value."""
     density = math.exp((a - 1.0) * math.log(z) - z - math.lgamma(a))
     _, slope = jvp(_lower_gamma, (a, z), (1.0, 0.0))
-    return z, -slope / density * tangents[0]
+    return -slope / density

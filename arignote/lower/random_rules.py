@@ -16,6 +16,8 @@ INCREMENTS = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
 
 ROUNDS = 10
 BLOCK = 4
+GRAIN = 4096
+"""Fewest blocks that are worth a thread."""
 
 
 def _signed(word: int) -> Const:
@@ -75,16 +77,18 @@ def _random_words(frame: Frame, node: Apply) -> AnyValue:
         return _philox(context, (halves[0], halves[1]), counter, node["stream"]), place
 
     def row() -> None:
-        with build.loop(whole) as loop, nest.scope():
-            made, place = words(loop.index)
-            for number, word in enumerate(made):
-                build.store(result.pointer, build.let("add", place, Const(number, INT64)), word)
+        """The rest goes first, as the loop that threads share has to be the kernel's last statement."""
         with build.loop(some), nest.scope():
             made, place = words(whole)
             for number, word in enumerate(made[: BLOCK - 1]):
                 with build.branch(build.let("less", Const(number, INT64), rest)) as branch:
                     build.store(result.pointer, build.let("add", place, Const(number, INT64)), word)
                     branch.otherwise()
+        alone = len(result.sizes) == 1
+        with build.loop(whole, parallel=alone, grain=Const(GRAIN, INT64) if alone else None) as loop, nest.scope():
+            made, place = words(loop.index)
+            for number, word in enumerate(made):
+                build.store(result.pointer, build.let("add", place, Const(number, INT64)), word)
 
     with build.kernel() as kernel:
         over(nest, result.sizes, list(range(len(result.sizes) - 1)), indices, row)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from . import math_basic, math_exponential, math_logarithm, math_special, math_trigonometric
+from . import math_basic, math_exponential, math_logarithm, math_power, math_special, math_trigonometric
 from .formula import Formula, define_formula
 from .text import ModuleText, Type, suffix
 
 TRANSCENDENTAL: dict[str, tuple[Formula, int]] = {
     **math_exponential.LIBRARY,
     **math_logarithm.LIBRARY,
+    **math_power.LIBRARY,
     **math_trigonometric.LIBRARY,
     **math_special.LIBRARY,
 }

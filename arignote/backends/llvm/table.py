@@ -7,6 +7,7 @@ instruction does not do. The same entry serves a single value and any vector wid
 from __future__ import annotations
 
 from .math_library import FORMULAS, formula_reference
+from .math_power import formula_of_exponent
 from .text import BYTES, ModuleText, Type, element_of, is_pointer, llvm_type, memory_type, scalar_text, suffix
 
 FLOAT_INSTRUCTIONS = {
@@ -129,6 +130,10 @@ def instruction(
     name = INTRINSICS.get(kind, {}).get(op)
     if name is not None:
         return intrinsic_call(module, name, texts, first, width), False
+    if op == "power" and kind == "float":
+        short = formula_of_exponent(texts[1], first)
+        if short is not None:
+            return formula_call(module, short, texts[:1], first, result, width), False
     if op in FORMULAS.get(kind, {}):
         return formula_call(module, FORMULAS[kind][op], texts, first, result, width), False
     if op in SPECIAL:
