@@ -29,6 +29,8 @@ INTEGER = PythonScalarOf("int64")
 MOST_ARGUMENTS = 8
 LARGEST = float(1 << 43)
 """More elements than any array can have."""
+MOST_ROW_BLOCKS = 64
+FEWEST_ROWS = 16
 
 
 def symbol_name(function: Function) -> str:
@@ -90,6 +92,7 @@ class Context:
         self.flags: dict[int, tuple[Operand, Operand]] = {}
         """Steps and strides that are 0 where an axis turns out to have size 1: what they are otherwise, and when."""
         self._counts: dict[int, bool] = {}
+        self._row_blocks: dict[tuple[str, int], tuple[Operand, Operand]] = {}
         self._log: list[tuple[dict[Any, Any], Any, Any]] | None = None
         self._forced: list[Lazy] | None = None
 
@@ -186,6 +189,20 @@ class Context:
         for size in reversed(sizes):
             total = self.times(total, size)
         return total
+
+    def row_blocks(self, count: Operand) -> tuple[Operand, Operand]:
+        """Into how many blocks so many rows are cut where each block has a result of its own, and the rows of one;
+        asked twice, the same variables."""
+        key = size_key(self.canonical(count))
+        if key not in self._row_blocks:
+            build = self.build
+            above = build.index_add(count, MOST_ROW_BLOCKS - 1)
+            whole = build.let("floor_divide", above, build.index_add(MOST_ROW_BLOCKS, 0))
+            rows = build.let("maximum", whole, build.index_add(FEWEST_ROWS, 0))
+            above = build.let("subtract", build.index_add(count, rows), ONE)
+            blocks = build.let("maximum", build.let("floor_divide", above, rows), ONE)
+            self._learn(self._row_blocks, key, (blocks, rows))
+        return self._row_blocks[key]
 
     def strides(self, sizes: tuple[Operand, ...]) -> tuple[Operand, ...]:
         """Strides of a C-contiguous array."""

@@ -17,7 +17,7 @@ from arignote.lower.lazy import EXPENSIVE, Lazy, Reduction
 from arignote.lower.loop_ir import INT64, Const, Operand, Var
 from arignote.lower.schedule import schedule
 from arignote.lower.values import AnyValue, Stored
-from arignote.lower.watch import UPDATES, Watch
+from arignote.lower.watch import UPDATES, Watch, contents_read
 
 FUSING = frozenset(
     """broadcast_to transpose expand_dims squeeze slice sum prod max min any all argmax argmin sum_to item index
@@ -58,10 +58,10 @@ class Frame:
         for node in self.order:
             if isinstance(node, Apply):
                 fusing = node.op.elementwise or node.op.name in FUSING
-                for child in node.inputs:
+                for child in contents_read(node):
                     uses[child] = uses.get(child, 0) + 1
-                    if not fusing:
-                        self.needed.add(child)
+                if not fusing:
+                    self.needed.update(node.inputs)
         result = self.function.result
         uses[result] = uses.get(result, 0) + 1
         self.needed.add(result)

@@ -15,17 +15,21 @@ innermost axis) is put in memory first, by a nest of its own.
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import TYPE_CHECKING
 
+from arignote.lower.accumulation import Accumulation
 from arignote.lower.lazy import EXPENSIVE, Gather, Iota, Lazy, Mapped, Reduction
-from arignote.lower.loop_ir import Operand, Var
-from arignote.lower.nests import KernelWriter, Nest, Write, row_accumulation
+from arignote.lower.loop_ir import Const, Operand, Var
+from arignote.lower.nests import KernelWriter, Nest, Write
 from arignote.lower.values import AnyValue, Stored, is_constant, size_key
 from arignote.lower.views import strided_view
 
 if TYPE_CHECKING:
     from arignote.lower.context import Context
 
+FEW_STEPS = 8
+SHORT = 64
 MOST_SIBLINGS = 16
 """How many waiting values are considered for one nest: planning stays linear."""
 
@@ -139,7 +143,8 @@ class Plan:
         if not value.sizes:
             return True
         if isinstance(value, Reduction):
-            return not (here and value.runs_inside and value.uses <= 1 and not value.needed)
+            inside = here and value.runs_inside and value.uses <= 1 and not value.needed
+            return not inside or self.axes is not None and len(value.sizes) == 1 and not _is_short(value)
         return not here and (value.needed or value.cost >= EXPENSIVE and value.uses > 1)
 
     def _below(self, value: Lazy, here: bool) -> list[tuple[AnyValue, bool]]:
@@ -240,6 +245,11 @@ class Plan:
             return False
         strides = tuple([flags[s.id][0] if isinstance(s, Var) and s.id in flags else s for s in array.strides])
         return self.context.is_contiguous(array.sizes, strides)
+
+
+def _is_short(value: Reduction) -> bool:
+    """Whether each result is of a known small number of elements."""
+    return all(isinstance(value.space[axis], Const) and value.space[axis].value <= SHORT for axis in value.axes)  # type: ignore[union-attr]
 
 
 def space_of(value: Lazy) -> tuple[tuple[Operand, ...], tuple[int, ...] | None]:
@@ -348,8 +358,8 @@ def _versions(plan: Plan, write: Callable[[bool], list[Operand]]) -> list[Operan
 def _write_reductions(plan: Plan, writes: list[Write], reductions: list[tuple[Reduction, Stored | None]]) -> None:
     context, space, axes = plan.context, plan.space, reductions[0][0].axes
     positions = any(r.op in ("argmax", "argmin") for r, _ in reductions)
-    if axes and len(space) - 1 not in axes and not positions:
-        row_accumulation(Nest(context, space), writes, reductions)  # type: ignore[arg-type]
+    if axes and len(space) - 1 not in axes:
+        Accumulation(Nest(context, space), writes, reductions).write()  # type: ignore[arg-type]
         return
     kept = [axis for axis in range(len(space)) if axis not in axes]
     outputs = [write.destination for write in writes]
@@ -360,8 +370,29 @@ def _write_reductions(plan: Plan, writes: list[Write], reductions: list[tuple[Re
             outer, inner = [(axis,) for axis in kept], [(axis,) for axis in axes]
         nest = Nest(context, space)
         nest.plain = plain
+        if not outer and len(inner) > 1 and not positions and _worth_steps(space, inner[0]):
+            return _in_two_steps(nest, writes, reductions, inner)
         return KernelWriter(nest, writes, reductions, [*outer, *inner], len(inner)).write()
 
     scalars = _versions(plan, write)
     for reduction, value in zip([reduction for reduction, place in reductions if place is None], scalars):
         context.set_forced(reduction, value)
+
+
+def _worth_steps(space: tuple[Operand, ...], group: tuple[int, ...]) -> bool:
+    """Whether there may be enough steps of a loop for several threads."""
+    known = [int(space[axis].value) for axis in group if isinstance(space[axis], Const)]  # type: ignore[union-attr]
+    return len(known) < len(group) or prod(known) > FEW_STEPS
+
+
+def _in_two_steps(nest: Nest, writes: list[Write], reductions: list[tuple[Reduction, Stored | None]],
+                  groups: list[tuple[int, ...]]) -> list[Operand]:  # fmt: skip
+    """Reductions to scalars over loops that are not one: a result for each step of the outermost, on several threads,
+    and then those."""
+    context = nest.context
+    count = context.product(tuple([nest.sizes[axis] for axis in groups[0]]))
+    partial = [context.allocate(reduction.source.dtype, (count,)) for reduction, _ in reductions]  # type: ignore[union-attr]
+    places = [(reduction, place) for (reduction, _), place in zip(reductions, partial)]
+    KernelWriter(nest, writes, places, groups, len(groups) - 1, partial=True).write()
+    totals = [(Reduction(reduction.op, place, (0,), reduction.dtype), None) for reduction, place in places]
+    return KernelWriter(Nest(context, (count,)), [], totals, [(0,)], 1).write()

@@ -42,7 +42,8 @@ several threads.
 
 A Kernel is a loop nest that the backend makes a function of its own: what is reached through one of the pointers in
 `writes` is reached through no other pointer, which is what lets a compiler vectorise without run-time alias checks.
-It contains only Let, Load, Store, For, While, If, and (unless parallel) RaiseIf.
+It contains only Let, Load, Store, For, While, If, Scratch (of its own, in front of the loops: each thread has one), and
+(unless parallel) RaiseIf.
 """
 
 from __future__ import annotations
@@ -277,6 +278,26 @@ class RaiseIf:
 
 
 @dataclass(slots=True, eq=False)
+class Rows:
+    """What the lowering knows of a kernel that goes through `count` rows, each on its own; see `row_fusion.py`.
+
+    loop:      the loop over rows: the parallel one, or one in it over the rows of a block
+    index:     the number of the row, in its body
+    block:     how many rows a block has, where there are blocks
+    local:     arrays (by the number of their pointer) of which row r touches elements r * width ... (r + 1) * width
+               alone, with that width
+    elsewhere: arrays that are touched anywhere
+    """
+
+    count: Operand
+    loop: For
+    index: Var
+    block: Operand | None
+    local: dict[int, Operand]
+    elsewhere: set[int]
+
+
+@dataclass(slots=True, eq=False)
 class Kernel:
     """A loop nest compiled as a function of its own; see the module's text."""
 
@@ -286,6 +307,7 @@ class Kernel:
     yields: tuple[Operand, ...] = ()
     results: tuple[Var, ...] = ()
     live: tuple[Var, ...] = ()
+    rows: Rows | None = None
 
     @property
     def parallel_loop(self) -> For | None:
@@ -424,6 +446,8 @@ def operands(statement: Statement) -> tuple[Operand, ...]:
             return (statement.condition, *statement.then_yields, *statement.else_yields)
         case Kernel():
             return (*statement.reads, *statement.writes, *statement.yields, *statement.live)
+        case _:
+            return ()
 
 
 def definitions(statement: Statement) -> tuple[Var, ...]:

@@ -45,7 +45,7 @@ from .loop_ir import (
     result_type,
 )
 
-IN_KERNELS = (Let, Load, Store, For, While, If, RaiseIf)
+IN_KERNELS = (Let, Load, Store, For, While, If, RaiseIf, Scratch)
 INTEGER_ONLY = frozenset(
     """bitwise_and bitwise_or bitwise_xor invert left_shift right_shift unsigned_right_shift multiply_high add_overflows
     subtract_overflows multiply_overflows""".split()

@@ -31,6 +31,7 @@ from arignote.lower.flatten import flatten, rebuild, types_of
 from arignote.lower.loop_ir import BUFFER, INT64, Operand, Program, pointer_to
 from arignote.lower.memory import copy_procedure, insert_ownership
 from arignote.lower.nests import GRAIN
+from arignote.lower.row_fusion import fuse_rows
 from arignote.lower.values import AnyValue, Stored
 
 RULE_FILES = (control, index_rules, linear_rules, list_rules, random_rules, scan_rules, shape_rules, union_rules)
@@ -104,6 +105,7 @@ def _parameters(context: Context, function: Function, all_sizes: bool) -> list[A
 
 def _finish(unit: Unit, context: Context, operands: list[Operand]) -> None:
     procedure = context.build.finish(*operands)
+    fuse_rows(procedure, context.build.var)
     unit.copies |= insert_ownership(procedure, context.build.var)
     unit.program.add(procedure)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from arignote.lower.lazy import Lazy, Reduction
-from arignote.lower.loop_ir import BUFFER, Operand, Var
+from arignote.lower.loop_ir import BUFFER, For, Kernel, Operand, Rows, Var
 from arignote.lower.loop_ir_build import KernelRegion, LoopRegion
 from arignote.lower.reductions import Accumulator, accumulator_of
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored, is_constant, size_key
@@ -45,6 +45,10 @@ class Nest:
         self.known: list[dict[tuple[int, ...] | tuple, Operand]] = [{}]
         self.reads: dict[int, Var] = {}
         self.writes: dict[int, Var] = {}
+        self.row: Var | None = None
+        """The number of the row, in loops whose rows are independent."""
+        self.local: dict[int, Operand] = {}
+        self.elsewhere: set[int] = set()
         self.plain = False
         """Whether this version of the loops is for the case that no axis of unknown size turns out to have size 1."""
 
@@ -75,6 +79,7 @@ class Nest:
     def load(self, array: Stored, indices: tuple[Operand, ...]) -> Operand:
         """One element of an array in memory."""
         key = (array.pointer.id, "load", *map(size_key, indices), *map(size_key, array.strides))
+        self._note_row(array, indices)
         found = self._find(key)
         if found is None:
             self.reads[array.pointer.id] = array.pointer
@@ -103,6 +108,7 @@ class Nest:
     def store(self, write: Write, indices: tuple[Operand, ...]) -> None:
         """One element of an output."""
         array = write.destination
+        self._note_row(array, indices)
         value = self.value(write.value, indices)
         place = self.offset(array, indices)
         self.writes[array.pointer.id] = array.pointer
@@ -110,6 +116,25 @@ class Nest:
             old = self.build.load(array.pointer, place)
             value = self.build.let("logical_or" if array.dtype == "bool" else "add", old, value)
         self.build.store(array.pointer, place, value)
+
+    def _note_row(self, array: Stored, indices: Sequence[Operand]) -> None:
+        """Which arrays are touched in the current row alone, and how wide their rows are."""
+        if self.row is None:
+            return
+        number, width = array.pointer.id, self._row_width(array, indices)
+        if width is None or size_key(self.local.setdefault(number, width)) != size_key(width):
+            self.elsewhere.add(number)
+
+    def _row_width(self, array: Stored, indices: Sequence[Operand]) -> Operand | None:
+        """The distance of rows where an access stays in the current row; None where that is not known."""
+        if not indices or indices[0] is not self.row:
+            return None
+        strides = [self.step(stride) for stride in array.strides]
+        rest = [(size, stride) for size, stride in zip(array.sizes[1:], strides[1:])
+                if not is_constant(stride, 0) and not is_constant(size, 1)]  # fmt: skip
+        inside = not rest or array.contiguous or (
+            len(rest) == 1 and is_constant(rest[0][1], 1) and self.context.same(rest[0][0], strides[0]))
+        return strides[0] if inside and not is_constant(strides[0], 0) else None
 
     def scope(self) -> Scope:
         """Inside, what is computed is forgotten at the end: the body of a loop."""
@@ -136,11 +161,14 @@ class KernelWriter:
 
     groups: consecutive axes that are one loop (their arrays are contiguous), in the order of the loops
     reduced: how many of the last groups are reduced; their accumulators are carried in registers
+    partial: all axes are reduced, but here the first group is kept, and the destinations have one result for each step
     """
 
     def __init__(self, nest: Nest, writes: list[Write], reductions: list[tuple[Reduction, Stored | None]],
-                 groups: list[tuple[int, ...]], reduced: int, independent: bool = True) -> None:  # fmt: skip
+                 groups: list[tuple[int, ...]], reduced: int, independent: bool = True,
+                 partial: bool = False) -> None:  # fmt: skip
         self.nest, self.writes, self.reductions = nest, writes, reductions
+        self.partial = partial
         self.groups, self.kept = groups, len(groups) - reduced
         self.independent = independent
         self.accumulators: list[Accumulator] = [accumulator_of(r) for r, _ in reductions]
@@ -157,6 +185,10 @@ class KernelWriter:
             scalars = self._kept_loops(0, counts, grain)
             self._name_pointers(kernel)
             kernel.yields(*scalars)
+        if nest.row is not None:
+            loop = kernel.statement.body[-1]
+            if isinstance(loop, For) and loop.parallel and len(kernel.statement.body) == 1:
+                note_rows(nest, kernel.statement, counts[0], loop, None)
         return list(kernel.results)
 
     def _name_pointers(self, kernel: KernelRegion) -> None:
@@ -210,6 +242,8 @@ class KernelWriter:
                 scalars.append(result)
             else:
                 kept = tuple([i for axis, i in enumerate(self.indices) if axis not in reduction.axes])
+                if self.partial:
+                    kept = (self.indices[self.groups[0][-1]],)
                 self.nest.store(Write(result, destination), kept)
         return scalars
 
@@ -234,6 +268,8 @@ class KernelWriter:
         with self.nest.build.loop(counts[level], vector=innermost and self.independent, parallel=parallel,
                                   grain=grain if parallel else None) as loop, self.nest.scope():  # fmt: skip
             self.indices[self.groups[level][-1]] = loop.index
+            if parallel and self.groups[0] == (0,):
+                self.nest.row = loop.index
             self._kept_loops(level + 1, counts, None)
         self.indices[self.groups[level][-1]] = ZERO
         return []
@@ -316,36 +352,8 @@ def _is_long(count: Operand) -> bool:
     return isinstance(count, Var) or count.value > BLOCK
 
 
-def row_accumulation(nest: Nest, writes: list[Write], reductions: list[tuple[Reduction, Stored]]) -> None:
-    """Reductions that keep the innermost axis: whole rows of the result accumulate in memory, in the order of the
-    operand."""
-    build, context = nest.build, nest.context
-    axes = reductions[0][0].axes
-    total = context.product(reductions[0][1].sizes)
-    indices: list[Operand] = [ZERO] * len(nest.sizes)
-    accumulators = [accumulator_of(reduction) for reduction, _ in reductions]
-
-    def loops(level: int) -> None:
-        if level < len(nest.sizes):
-            last = level == len(nest.sizes) - 1
-            with build.loop(nest.sizes[level], vector=last) as loop, nest.scope():
-                indices[level] = loop.index
-                loops(level + 1)
-            return
-        for write in writes:
-            nest.store(write, tuple(indices))
-        kept = tuple([i for axis, i in enumerate(indices) if axis not in axes])
-        for accumulator, (reduction, destination) in zip(accumulators, reductions):
-            value = nest.value(reduction.source, tuple(indices))
-            place = nest.offset(destination, kept)
-            old = build.load(destination.pointer, place)
-            build.store(destination.pointer, place, accumulator.step(build, [old], value, ZERO)[0])
-
-    with build.kernel() as kernel:
-        for accumulator, (_, destination) in zip(accumulators, reductions):
-            nest.writes[destination.pointer.id] = destination.pointer
-            with build.loop(total, vector=True) as fill:
-                build.store(destination.pointer, fill.index, accumulator.initial[0])
-        loops(0)
-        kernel.statement.reads = tuple([var for key, var in nest.reads.items() if key not in nest.writes])
-        kernel.statement.writes = tuple(nest.writes.values())
+def note_rows(nest: Nest, kernel: Kernel, count: Operand, loop: For, block: Operand | None) -> None:
+    """Note that a kernel goes through rows."""
+    assert nest.row is not None
+    count = nest.context.canonical(count)
+    kernel.rows = Rows(count, loop, nest.row, block, nest.local, nest.elsewhere)

@@ -10,7 +10,7 @@ Copying the part is cheaper than copying the whole. Only parts of lower rank are
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 from arignote.ir.graph import Apply, Node
 from arignote.ir.types import Array, dims_of
@@ -24,8 +24,14 @@ if TYPE_CHECKING:
 UPDATES = frozenset({"update_index", "update_slice", "scatter"})
 
 
-def _asks_for_size(node: Node) -> TypeGuard[Apply]:
-    return isinstance(node, Apply) and node.op.name == "size"
+SHAPE_ONLY = {"size": 0, "sum_to": 1, "after": 1}
+"""Of these operands only the shape is read, or nothing."""
+
+
+def contents_read(node: Apply) -> list[Node]:
+    """The operands of which the elements are read."""
+    shape_only = SHAPE_ONLY.get(node.op.name)
+    return [child for place, child in enumerate(node.inputs) if place != shape_only]
 
 
 class Watch:
@@ -34,9 +40,6 @@ class Watch:
     def __init__(self, frame: Frame, updated: set[Node]) -> None:
         self.frame, self.updated = frame, updated
         self.left = dict(frame.uses)
-        for node in frame.order:
-            if _asks_for_size(node):
-                self.left[node.inputs[0]] -= 1  # which does not look at the contents
         self.buffers: set[int] = set()
         self.reads: dict[Node, frozenset[int]] = {}
         self.readers: dict[int, list[Node]] = {}
@@ -45,9 +48,8 @@ class Watch:
 
     def lowered(self, node: Apply) -> None:
         """The node has its value: its operands have one use less, and it may be a reader."""
-        if not _asks_for_size(node):
-            for child in node.inputs:
-                self.left[child] -= 1
+        for child in contents_read(node):
+            self.left[child] -= 1
         self._note_memory(node)
         if not self.buffers or not isinstance(self.frame.values[node], Lazy | Stored):
             return
@@ -69,13 +71,13 @@ class Watch:
     def before_update(self, update: Apply) -> None:
         """Compute what later nodes want of the array's old contents."""
         target = update.inputs[0]
-        if self.left[target] > update.inputs.count(target):
+        if self.left.get(target, 0) > update.inputs.count(target):
             return  # the old array is wanted as a whole: it will be copied
         array = self.frame.stored(target)
         rank = len(array.sizes)
         context, values = self.frame.context, self.frame.values
         waiting = [node for node in self.readers.get(array.buffer.id, []) if len(dims_of(node.type)) < rank
-                   and self.left[node] > update.inputs.count(node)]  # fmt: skip
+                   and self.left.get(node, 0) > update.inputs.count(node)]  # fmt: skip
         for node in waiting:
             value = values[node]
             if isinstance(value, Lazy) and value.forced is None:

@@ -39,14 +39,15 @@ def test_softmax_stores_the_exponentials_once():
     exponentials = e.op("exp", e.op("subtract", x, top))
     total = e.op("expand_dims", e.op("sum", exponentials, axes=(1,)), axes=(1,))
     lowered = agree(main(e, [x], e.op("divide", exponentials, total)), rng.normal(size=(3, 4)))
-    assert counts(lowered)[0] == 3
+    assert counts(lowered)[0] == 1
 
 
 def test_row_and_column_sums():
     e, x = Emit(), vector("x", dims=(N, N, 3))
     for axes in [(0,), (1,), (2,), (0, 1), (1, 2), (0, 2), (0, 1, 2)]:
         lowered = agree(main(e, [x], e.op("sum", e.op("exp", x), axes=axes)), rng.normal(size=(4, 5, 3)))
-        assert counts(lowered)[0] == 1
+        in_blocks = axes in [(0,), (0, 1)]
+        assert counts(lowered)[0] == (2 if in_blocks else 1)
 
 
 def test_reductions():

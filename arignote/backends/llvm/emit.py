@@ -97,7 +97,7 @@ def emit_scratch(function: FunctionText, statement: Scratch) -> None:
     """Memory in the frame."""
     place = function.name("scratch")
     memory = memory_type(pointee(statement.pointer.type))
-    function.entry.append(f"  {place} = alloca [{statement.count} x {memory}], align 8")
+    function.entry.append(f"  {place} = alloca [{statement.count} x {memory}], align {8 if statement.count < 8 else 64}")
     function.values[statement.pointer.id] = place
 
 

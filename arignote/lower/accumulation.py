@@ -1,0 +1,139 @@
+"""Reductions that keep the innermost axis: whole rows of the result accumulate in memory, in the order of the operand.
+
+Where the outermost axis is reduced, its indices are cut into blocks. Each block has a result of its own, and those are
+combined in order; so several threads can work, and the result does not depend on how many do.
+"""
+
+from __future__ import annotations
+
+from arignote.lower.lazy import Reduction
+from arignote.lower.loop_ir import Kernel, Operand
+from arignote.lower.nests import GRAIN, Nest, Write, note_rows
+from arignote.lower.reductions import Accumulator, accumulator_of
+from arignote.lower.values import ONE, ZERO, Stored
+
+
+class Accumulation:
+    """The kernels of such reductions, all over the same axes."""
+
+    def __init__(self, nest: Nest, writes: list[Write], reductions: list[tuple[Reduction, Stored]]) -> None:
+        self.nest, self.writes, self.reductions = nest, writes, reductions
+        self.context, self.build = nest.context, nest.build
+        self.axes = reductions[0][0].axes
+        self.accumulators: list[Accumulator] = [accumulator_of(reduction) for reduction, _ in reductions]
+        self.indices: list[Operand] = [ZERO] * len(nest.sizes)
+
+    def write(self) -> None:
+        """Write the kernels."""
+        if self.axes[0] == 0:
+            self._in_blocks()
+        else:
+            self._row_by_row()
+
+    def _row_by_row(self) -> None:
+        """The outermost axis is kept: each of its rows accumulates on its own."""
+        build, nest, context = self.build, self.nest, self.context
+        targets = [self._registers(*pair, pair[1].sizes) for pair in self._pairs()]
+        room = context.product(targets[0][0].sizes[1:])
+        grain = self._grain(context.product(nest.sizes[1:]))
+        with build.kernel() as kernel:
+            with build.loop(nest.sizes[0], parallel=True, grain=grain) as loop, nest.scope():
+                nest.row = self.indices[0] = loop.index
+                base = build.index_multiply(loop.index, room)
+                for target in [target for registers in targets for target in registers]:
+                    nest.local[target.pointer.id] = target.strides[0]
+                self._fill(targets, base, room)
+                self._loops(1, targets, ZERO)
+            self._name_pointers(kernel.statement)
+        note_rows(nest, kernel.statement, nest.sizes[0], loop.statement, None)
+
+    def _in_blocks(self) -> None:
+        build, nest, context = self.build, self.nest, self.context
+        count = nest.sizes[0]
+        blocks, block = context.row_blocks(count)
+        kept = self.reductions[0][1].sizes
+        room = context.product(kept)
+        partial = [self._registers(*pair, (blocks, *kept)) for pair in self._pairs()]
+        grain = self._grain(build.index_multiply(block, context.product(nest.sizes[1:])))
+        with build.kernel() as kernel:
+            with build.loop(blocks, parallel=True, grain=grain) as outer, nest.scope():
+                base = build.index_multiply(outer.index, room)
+                self._fill(partial, base, room)
+                first = build.index_multiply(outer.index, block)
+                here = build.let("minimum", build.let("subtract", count, first), block)
+                with build.loop(here) as loop, nest.scope():
+                    nest.row = self.indices[0] = build.let("add", first, loop.index)
+                    self._loops(1, partial, base)
+            self._name_pointers(kernel.statement)
+        note_rows(nest, kernel.statement, count, loop.statement, block)
+        for place, accumulator in enumerate(self.accumulators):
+            self._combine(accumulator, partial[place], self.reductions[place][1], blocks, room)
+
+    def _pairs(self) -> list[tuple[Accumulator, Stored]]:
+        return list(zip(self.accumulators, [destination for _, destination in self.reductions]))
+
+    def _registers(self, accumulator: Accumulator, destination: Stored, sizes: tuple[Operand, ...]) -> list[Stored]:
+        """Memory for what is accumulated: a result, or a best value and where it was. The results of rows that are kept
+        are the destination itself."""
+        types = [value.type for value in accumulator.initial]
+        if sizes is destination.sizes:
+            return [*[self.context.allocate(type, sizes) for type in types[:-1]], destination]
+        return [self.context.allocate(type, sizes) for type in types]
+
+    def _grain(self, each: Operand) -> Operand:
+        """Steps worth a thread, of this many elements each."""
+        build = self.build
+        whole = build.let("floor_divide", build.index_add(GRAIN, 0), build.let("maximum", each, ONE))
+        return build.let("add", whole, ONE)
+
+    def _fill(self, targets: list[list[Stored]], base: Operand, room: Operand) -> None:
+        """Everything begins with the identity."""
+        with self.build.loop(room, vector=True) as fill:
+            place = self.build.index_add(base, fill.index)
+            for accumulator, registers in zip(self.accumulators, targets):
+                for target, initial in zip(registers, accumulator.initial):
+                    self.nest.writes[target.pointer.id] = target.pointer
+                    self.build.store(target.pointer, place, initial)
+
+    def _loops(self, level: int, targets: list[list[Stored]], base: Operand) -> None:
+        nest = self.nest
+        if level < len(nest.sizes):
+            last = level == len(nest.sizes) - 1
+            with self.build.loop(nest.sizes[level], vector=last) as loop, nest.scope():
+                self.indices[level] = loop.index
+                self._loops(level + 1, targets, base)
+            return
+        for write in self.writes:
+            nest.store(write, tuple(self.indices))
+        self._accumulate(targets, base)
+
+    def _accumulate(self, targets: list[list[Stored]], base: Operand) -> None:
+        build, nest = self.build, self.nest
+        kept = tuple([i for axis, i in enumerate(self.indices) if axis not in self.axes])
+        for accumulator, (reduction, destination), registers in zip(self.accumulators, self.reductions, targets):
+            value = nest.value(reduction.source, tuple(self.indices))
+            place = build.index_add(base, nest.offset(destination, kept))
+            old: list[Operand] = [build.load(target.pointer, place) for target in registers]
+            position = self.indices[self.axes[-1]] if accumulator.width == 2 else ZERO
+            for target, new in zip(registers, accumulator.step(build, old, value, position)):
+                build.store(target.pointer, place, new)
+
+    def _combine(self, accumulator: Accumulator, partial: list[Stored], target: Stored, blocks: Operand,
+                 room: Operand) -> None:  # fmt: skip
+        """The results of all blocks, in order."""
+        build = self.build
+        grain = self._grain(blocks)
+        pointers = [each.pointer for each in partial]
+        with build.kernel(pointers, [target.pointer]):
+            with build.loop(room, vector=True, parallel=True, grain=grain) as loop:
+                first = [build.load(pointer, loop.index) for pointer in pointers]
+                with build.loop(build.let("subtract", blocks, ONE), first) as over:
+                    place = build.index_add(build.index_multiply(build.index_add(over.index, 1), room), loop.index)
+                    right: list[Operand] = [build.load(pointer, place) for pointer in pointers]
+                    over.yields(*accumulator.combine(build, list(over.carried), right))
+                build.store(target.pointer, loop.index, accumulator.result(list(over.results)))
+
+    def _name_pointers(self, kernel: Kernel) -> None:
+        nest = self.nest
+        kernel.reads = tuple([var for key, var in nest.reads.items() if key not in nest.writes])
+        kernel.writes = tuple(nest.writes.values())
