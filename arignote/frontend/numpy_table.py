@@ -12,6 +12,7 @@ from arignote.frontend import (
     numpy_create,
     numpy_dtype,
     numpy_einsum,
+    numpy_factor,
     numpy_join,
     numpy_linalg,
     numpy_method,
@@ -32,13 +33,13 @@ if TYPE_CHECKING:
     from arignote.frontend.values import Value
 
 FAMILIES = (
-    numpy_create, numpy_dtype, numpy_einsum, numpy_join, numpy_linalg, numpy_method, numpy_numeric, numpy_reduce,
-    numpy_shape, numpy_ufunc,
+    numpy_create, numpy_dtype, numpy_einsum, numpy_factor, numpy_join, numpy_linalg, numpy_method, numpy_numeric,
+    numpy_reduce, numpy_shape, numpy_ufunc,
 )  # fmt: skip
 
 
 def lookup(function: Any) -> Handler | None:
-    """The handler of a function of NumPy or scipy.special, or None."""
+    """The handler of a function of NumPy, scipy.special or scipy.linalg, or None."""
     try:
         found = FUNCTIONS.get(function)
     except TypeError:  # a callable object that cannot be hashed is none of NumPy's functions
@@ -47,6 +48,11 @@ def lookup(function: Any) -> Handler | None:
         from arignote.frontend import numpy_scipy
 
         assert numpy_scipy.special is not None
+        found = FUNCTIONS.get(function)
+    if found is None and "scipy.linalg" in sys.modules:
+        from arignote.frontend import scipy_linalg
+
+        assert scipy_linalg.declared is not None
         found = FUNCTIONS.get(function)
     return found
 

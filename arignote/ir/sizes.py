@@ -120,6 +120,16 @@ def _matmul(node: Apply, own: list[Size]) -> list[Size]:
     return [*_broadcast([a[:-2], b[:-2]], own[:-2]), a[-2], b[-1]]
 
 
+def _lu(node: Apply, own: list[Size]) -> list[Size]:
+    inner = list(sizes(node.inputs[0]))
+    return [*inner[:-2], own[-2], inner[-1]]
+
+
+def _solution(node: Apply, own: list[Size]) -> list[Size]:
+    a, b = sizes(node.inputs[0]), sizes(node.inputs[-1])
+    return [*_broadcast([a[:-2], b[:-2]], own[:-2]), *b[-2:]]
+
+
 def _concatenate(node: Apply, own: list[Size]) -> list[Size]:
     result = list(sizes(node.inputs[0]))
     result[node["axis"]] = own[node["axis"]]
@@ -150,5 +160,7 @@ _RULES = {
     "random_words": lambda node, own: [*sizes(node.inputs[0])[:-1], as_size(node.inputs[2])],
     "update_slice": _as_first, "update_index": _as_first, "scatter": _as_first, "sum_to": _as_second,
     "matmul": _matmul, "concatenate": _concatenate, "stop_gradient": _as_first,
+    "lu": _lu, "lu_solve": _solution, "triangular_solve": _solution, "cholesky": _as_first,
+    "cholesky_adjoint": _solution, "log_abs_det": lambda node, own: [*sizes(node.inputs[0])[:-2], 1],
     "gather": _gather, "sort": _as_first, "argsort": _as_first, "item": _item,
 }  # fmt: skip

@@ -29,7 +29,7 @@ def _matmul(frame: Frame, node: Apply) -> AnyValue:
     rank = len(a.sizes)
     batch = broadcast_sizes(context, [a.sizes[:-2], b.sizes[:-2]], dims_of(node.type)[:-2], _batch_failure(a, b))
     result = context.allocate(dtype_of(node.type), (*batch, a.sizes[-2], b.sizes[-1]))
-    a, b = (_spread(context, x, batch) for x in (a, b))
+    a, b = (spread(context, x, batch) for x in (a, b))
 
     def stacks(axis: int, at: tuple[Operand, Operand, Operand]) -> None:
         if axis == rank - 2:
@@ -69,7 +69,7 @@ def _batch_failure(a: Stored, b: Stored) -> Callable[[Context, Operand, Any], No
     return fail
 
 
-def _spread(context: Context, x: Stored, batch: tuple[Operand, ...]) -> Stored:
+def spread(context: Context, x: Stored, batch: tuple[Operand, ...]) -> Stored:
     """The stack of matrices broadcast to this stack."""
     if not batch:
         return x

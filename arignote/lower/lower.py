@@ -17,6 +17,7 @@ from arignote.ir.graph import Function, function_in, functions_below, nodes_of
 from arignote.ir.types import Array, Tuple, Type
 from arignote.lower import (
     control,
+    factor_rules,
     index_rules,
     linear_rules,
     list_rules,
@@ -34,7 +35,8 @@ from arignote.lower.nests import GRAIN
 from arignote.lower.row_fusion import fuse_rows
 from arignote.lower.values import AnyValue, Stored
 
-RULE_FILES = (control, index_rules, linear_rules, list_rules, random_rules, scan_rules, shape_rules, union_rules)
+RULE_FILES = (control, factor_rules, index_rules, linear_rules, list_rules, random_rules, scan_rules, shape_rules,
+              union_rules)  # fmt: skip
 """The files whose rules `frame.RULES` holds."""
 
 

@@ -32,7 +32,7 @@ def _matmul_rule(inputs: tuple[Node, ...]) -> Type:
             "matmul: Input operand 1 has a mismatch in its core dimension 0, with gufunc signature (n?,k),(k,m?)->"
             f"(n?,m?) (size {show_dim(given)} is different from {show_dim(inner)})", shape=True)  # fmt: skip
     try:
-        batch = broadcast_dims(tuple(_Batch(x) for x in (a, b)))  # type: ignore[misc]
+        batch = broadcast_dims(tuple(map(stack_of, inputs)))
     except TypeRuleError:
         shapes = " ".join(show_shape(x.dims) for x in (a, b))
         message = f"operands could not be broadcast together with remapped shapes [original->remapped]: {shapes}"
@@ -40,13 +40,18 @@ def _matmul_rule(inputs: tuple[Node, ...]) -> Type:
     return Array(a.dtype, [*batch, a.dims[-2], b.dims[-1]])
 
 
-class _Batch:
+class _Stack:
     """A stack of matrices, seen without its matrices."""
 
     __slots__ = ("type",)
 
     def __init__(self, type_: Array) -> None:
         self.type = Array(type_.dtype, type_.dims[:-2])
+
+
+def stack_of(x: Node) -> Node:
+    """What the rule of broadcasting looks at: the leading dimensions of a stack of matrices."""
+    return _Stack(array_type(x))  # type: ignore[return-value]
 
 
 def _matmul_fails(node: Apply) -> bool:

@@ -140,6 +140,23 @@ LINALG_CASES = [
     Case("matmul", (normal(3, 0), normal(0, 2)), {}, np.zeros((3, 2))),
 ]
 
+SQUARE, POSITIVE = normal(2, 4, 4) + 3 * np.eye(4), np.eye(4) + 0.1 * normal(3, 4, 4)
+POSITIVE = POSITIVE @ np.swapaxes(POSITIVE, -1, -2)
+EXCHANGED = np.array([[0.0, 2.0], [4.0, 2.0]])
+LU_OF_EXCHANGED = np.array([[4.0, 0.0], [2.0, 2.0], [1.0, 1.0]])
+UNIT = {"lower": False, "transposed": True, "unit": True}
+FACTOR_CASES = [
+    Case("lu", (EXCHANGED,), {}, LU_OF_EXCHANGED),
+    Case("lu_solve", (EXCHANGED, LU_OF_EXCHANGED, normal(2, 3)), {"transposed": False}),
+    Case("lu_solve", (SQUARE[0], np.zeros((5, 4)), normal(4, 1)), {"transposed": True}),
+    Case("log_abs_det", (EXCHANGED, LU_OF_EXCHANGED), {}, np.log([8.0])),
+    Case("cholesky", (POSITIVE,), {}, np.linalg.cholesky(POSITIVE)),
+    Case("cholesky_adjoint", (np.linalg.cholesky(POSITIVE[0]), normal(4, 4)), {}),
+    Case("triangular_solve", (SQUARE, normal(1, 4, 3)), {"lower": True, "transposed": False, "unit": False}),
+    Case("triangular_solve", (SQUARE[0], normal(4, 2)), {"lower": False, "transposed": False, "unit": False}),
+    Case("triangular_solve", (SQUARE[0], normal(4, 2)), UNIT),
+]
+
 UNARY = {
     "exp": normal, "exp2": normal, "expm1": normal, "log": positive, "log2": positive, "log10": positive,
     "log1p": positive, "sqrt": positive, "cbrt": positive, "sin": normal, "cos": normal, "tan": positive,
@@ -162,4 +179,4 @@ ELEMENTWISE_CASES = [
     Case("cast", (A,), {"dtype": "float64"}),
 ]
 
-CASES = [*SHAPE_CASES, *INDEX_CASES, *REDUCE_CASES, *LINALG_CASES, *ELEMENTWISE_CASES]
+CASES = [*SHAPE_CASES, *INDEX_CASES, *REDUCE_CASES, *LINALG_CASES, *FACTOR_CASES, *ELEMENTWISE_CASES]
