@@ -25,6 +25,7 @@ from arignote.runtime import (
     node_guards,
     object_type,
     printing,
+    products,
     signals,
     stack,
     threads,
@@ -32,7 +33,7 @@ from arignote.runtime import (
 )
 
 _PARTS = (
-    *(buffers, stack, large_stack, threads, signals, printing),
+    *(buffers, stack, large_stack, threads, products, signals, printing),
     *(guards, node_guards, trees, node_boxing, boxing, call, object_type),
 )
 
@@ -119,7 +120,8 @@ def _load(code: bytes, names: Sequence[str]) -> Any:
 EXPORTED = (
     *("ag_imports", "ag_alloc", "ag_free", "ag_release", "ag_grow", "ag_live_buffers", "ag_unlock_buffers"),
     *("ag_stack_limit", "ag_on_large_stack", "ag_deepen", "ag_free_large_stack"),
-    *("ag_parallel_for", "ag_reset_pool", "ag_check_signals", "ag_print", "ag_call"),
+    *("ag_parallel_for", "ag_reset_pool", "ag_product", "ag_check_signals", "ag_print", "ag_call"),
+    *("ag_hold_products", "ag_resume_products", "ag_reset_products"),
     *("bind_callable", "traverse_callable", "clear_callable", "deallocate_callable"),
 )
 
@@ -141,10 +143,27 @@ def _initialise(loaded: Any) -> None:
     imports.TABLE.write("large_stack_key", large_stack.create_key(loaded["ag_free_large_stack"]))
     imports.TABLE.write("large_stack_bytes", large_stack.bytes_to_reserve())
     imports.TABLE.write("print_callback", printing.callback_address())
-    reset_pool = ctypes.CFUNCTYPE(None)(loaded["ag_reset_pool"])
-    unlock_buffers = ctypes.CFUNCTYPE(None)(loaded["ag_unlock_buffers"])
-    reset_pool()
-    os.register_at_fork(after_in_child=lambda: (reset_pool(), unlock_buffers()))
+    _survive_forks({name: ctypes.CFUNCTYPE(None)(loaded[name]) for name in _FORK_FUNCTIONS})
+
+
+_FORK_FUNCTIONS = (
+    "ag_reset_pool", "ag_unlock_buffers", "ag_hold_products", "ag_resume_products", "ag_reset_products",
+)  # fmt: skip
+
+
+def _survive_forks(functions: dict[str, Any]) -> None:
+    """A forked child has none of the other threads, and none of their locks."""
+
+    def in_child() -> None:
+        for name in ("ag_reset_pool", "ag_unlock_buffers", "ag_reset_products"):
+            functions[name]()
+
+    functions["ag_reset_pool"]()
+    os.register_at_fork(
+        before=functions["ag_hold_products"],
+        after_in_parent=functions["ag_resume_products"],
+        after_in_child=in_child,
+    )
 
 
 def compile_small(text: str, name: str) -> int:

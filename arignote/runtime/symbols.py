@@ -5,6 +5,7 @@ void ag_free(ptr buffer)                        when the last reference is gone
 void ag_release(ptr buffer)                     one reference less; null is allowed
 ptr  ag_grow(ptr buffer, i64 bytes)             the only reference to a buffer, for one with more room; null: no memory
 void ag_parallel_for(ptr fn, ptr env, i64 n, i64 grain)     fn(env, begin, end) over chunks of 0..n
+void ag_product(ptr block, ptr task, ptr set_threads, ptr get_threads)     see `products.py`
 i32  ag_print(ptr ctx, i64 site, ptr values)    see `printing.py`
 i32  ag_on_large_stack(ptr fn, ptr ctx, ptr slots, ptr results)     fn(ctx, slots, results) with room for recursion
 i32  ag_deepen(ptr ctx)                         0 if there is more room than the context says
@@ -17,7 +18,7 @@ import functools
 
 from arignote.runtime import native
 
-NAMES = ("ag_alloc", "ag_free", "ag_release", "ag_grow", "ag_parallel_for", "ag_check_signals",
+NAMES = ("ag_alloc", "ag_free", "ag_release", "ag_grow", "ag_parallel_for", "ag_product", "ag_check_signals",
          "ag_print", "ag_on_large_stack", "ag_deepen")  # fmt: skip
 
 

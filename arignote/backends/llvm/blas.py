@@ -5,7 +5,8 @@
 
 and the same with _f32. Strides count elements; the rows of C are contiguous. BLAS is column-major, so it computes the
 transposed product: C^T = B^T A^T. What it cannot take (a stride of 0, two strides other than 1), and what is too small
-to be worth its call, is a loop of our own, written in loop IR. With beta = 0, C is not read.
+to be worth its call, is a loop of our own, written in loop IR. With beta = 0, C is not read. Large products are
+computed in blocks, by the runtime's threads (`blas_blocks.py`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import cache
 
 from ...lower.loop_ir import Operand, Procedure, Type, Var, pointer_to
 from ...lower.loop_ir_build import ProcedureBuilder
+from .blas_blocks import add_blocked_product
 from .emit_program import emit_procedure
 from .text import ModuleText, float_text, llvm_type, suffix
 
@@ -36,8 +38,11 @@ def product_symbols(type: Type) -> tuple[str, str]:
     return f"ag_gemm_{suffix(type)}", f"ag_gemm_scaled_{suffix(type)}"
 
 
-def product_module(type: Type, vector_bytes: int, masks: bool) -> ModuleText:
-    """The module of a type's products; it is compiled once per process, when a program first needs it."""
+def product_module(type: Type, vector_bytes: int, masks: bool, in_blocks: bool = False) -> ModuleText:
+    """The module of a type's products; it is compiled once per process, when a program first needs it.
+
+    in_blocks: large products are computed in blocks, by the runtime's threads
+    """
     module = ModuleText(vector_bytes, masks)
     emit_procedure(module, small_product(type), recursive=False, is_entry=False)
     module.declarations["ag_letters"] = '@ag_letters = private constant [2 x i8] c"NT"'
@@ -46,9 +51,12 @@ def product_module(type: Type, vector_bytes: int, masks: bool) -> ModuleText:
     module.symbol(f"ag_blas_{letter}gemv", "void", ", ".join(["ptr"] * 11))
     module.intrinsic("llvm.smax.i64", "i64", "i64, i64")
     plain, scaled = product_symbols(type)
-    text = WRAPPER.replace("NAME", scaled).replace("SUFFIX", suffix(type)).replace("SCALAR", llvm_type(type))
+    whole = f"ag_whole_product_{suffix(type)}" if in_blocks else scaled
+    text = WRAPPER.replace("NAME", whole).replace("SUFFIX", suffix(type)).replace("SCALAR", llvm_type(type))
     text = text.replace("LETTER", letter).replace("SMALL", str(SMALL_PRODUCT)).replace("LIMIT", str(INTEGER_LIMIT))
     module.functions += [text, _unscaled(type, plain, scaled)]
+    if in_blocks:
+        add_blocked_product(module, type, scaled, whole)
     return module
 
 
