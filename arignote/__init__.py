@@ -34,6 +34,7 @@ try:
         UndefinedNameError,
         UnsupportedSyntaxError,
     )
+    from arignote.runtime import threadpool_control
     from arignote.runtime.dispatch import clear_cache
     from arignote.runtime.threads import get_num_threads, set_num_threads
 finally:
@@ -48,6 +49,8 @@ __all__ = [
     "custom_vjp", "disable_jit", "get_num_threads", "grad", "hessian", "hvp", "inspect", "jacfwd", "jacrev", "jit",
     "jvp", "random", "set_num_threads", "stop_gradient", "value_and_grad", "vjp", "vmap",
 ]  # fmt: skip
+
+threadpool_control.install()
 
 for _error in (AliasingError, CompileError, DifferentiationError, InternalError, ShapeError, TypeInferenceError,
                UndefinedNameError, UnsupportedSyntaxError):  # fmt: skip

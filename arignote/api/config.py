@@ -2,7 +2,7 @@
 
     ARIGNOTE_DISABLE_JIT=1   compiled functions run as plain Python
     ARIGNOTE_VERIFY=1        the checker runs between passes
-    ARIGNOTE_NUM_THREADS=n   size of the thread pool
+    ARIGNOTE_NUM_THREADS=n   threads of a parallel loop; otherwise OMP_NUM_THREADS, or the number of processors
 """
 
 from __future__ import annotations
