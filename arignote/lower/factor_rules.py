@@ -28,8 +28,7 @@ def _side(context: Context, a: Stored) -> Operand:
 
 def _stacks(context: Context, batch: Sequence[Operand], arrays: Sequence[Stored],
             write: Callable[[Operand, list[Operand], list[Operand]], None]) -> None:  # fmt: skip
-    """Calls `write(count, pointers, strides)` for each row of a stack of matrices; the last axis of the stack is left to
-    it."""
+    """Calls `write(count, pointers, strides)` for each row of a stack of matrices, along the last axis of the stack."""
     build = context.build
 
     def descend(axis: int, at: list[Operand]) -> None:

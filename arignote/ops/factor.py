@@ -1,5 +1,5 @@
 """Factorisations of matrices, and linear systems. All take stacks of matrices of one rank, whose leading dimensions
-broadcast; none of them fails: the front end looks at what comes out (a zero on the diagonal, a negative root) and raises."""
+broadcast; none of them fails: the front end looks at what comes out (a zero on the diagonal, a negative root)."""
 
 from __future__ import annotations
 

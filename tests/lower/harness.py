@@ -33,6 +33,16 @@ def gemm(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row):
 SYMBOLS["ag_gemm_f64"] = SYMBOLS["ag_gemm_f32"] = gemm
 
 
+def stack_product(count, m, n, k, a, a_stack, a_row, a_column, b, b_stack, b_row, b_column, c, c_stack, c_row):
+    """The interpreter's stack of matrix products."""
+    for item in range(count):
+        here = [type(x)(x.data, x.offset + item * step) for x, step in ((a, a_stack), (b, b_stack), (c, c_stack))]
+        gemm(m, n, k, here[0], a_row, a_column, here[1], b_row, b_column, here[2], c_row)
+
+
+SYMBOLS["ag_stack_product_f64"] = SYMBOLS["ag_stack_product_f32"] = stack_product
+
+
 def flat_arguments(values: list[Any], types: list[Type]) -> list[Any]:
     """Arguments in the native convention; arrays are NumPy's memory."""
     memory = InterpretedMemory([])
