@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from arignote.lower.lazy import Reduction
 from arignote.lower.loop_ir import Kernel, Operand
-from arignote.lower.nests import GRAIN, Nest, Write, note_rows
+from arignote.lower.nests import BLOCK, GRAIN, Nest, Write, note_rows
 from arignote.lower.reductions import Accumulator, accumulator_of
 from arignote.lower.values import ONE, ZERO, Stored
 
@@ -97,6 +97,9 @@ class Accumulation:
 
     def _loops(self, level: int, targets: list[list[Stored]], base: Operand) -> None:
         nest = self.nest
+        if nest.packed:
+            self._over_pairs(targets, base)
+            return
         if level < len(nest.sizes):
             last = level == len(nest.sizes) - 1
             with self.build.loop(nest.sizes[level], vector=last) as loop, nest.scope():
@@ -117,6 +120,43 @@ class Accumulation:
             position = self.indices[self.axes[-1]] if accumulator.width == 2 else ZERO
             for target, new in zip(registers, accumulator.step(build, old, value, position)):
                 build.store(target.pointer, place, new)
+
+    def _over_pairs(self, targets: list[list[Stored]], base: Operand) -> None:
+        """The last axis outside of the middle one (`pairs.py`). Where the middle axis is reduced, it is so in
+        registers, in runs of bounded length."""
+        build, nest = self.build, self.nest
+        count = nest.sizes[1]
+        if 1 not in self.axes:
+            with build.loop(nest.sizes[2]) as last, nest.scope():
+                self.indices[2] = last.index
+                with build.loop(count, vector=True) as middle, nest.scope():
+                    self.indices[1] = middle.index
+                    self._accumulate(targets, base)
+            return
+        runs = build.let("floor_divide", build.index_add(count, BLOCK - 1), build.index_add(BLOCK, 0))
+        with build.loop(runs) as run, nest.scope():
+            start = build.index_multiply(run.index, BLOCK)
+            here = build.let("minimum", build.let("subtract", count, start), build.index_add(BLOCK, 0))
+            with build.loop(nest.sizes[2]) as last, nest.scope():
+                self.indices[2] = last.index
+                self._add_run(targets, base, start, here)
+
+    def _add_run(self, targets: list[list[Stored]], base: Operand, start: Operand, count: Operand) -> None:
+        """What a run of the middle axis contributes to one result of each reduction."""
+        build, nest = self.build, self.nest
+        initial = [value for accumulator in self.accumulators for value in accumulator.initial]
+        types = [value.type for value in initial]
+        with build.loop(count, initial, types=types, vector=True, reduction=True) as middle, nest.scope():
+            self.indices[1] = build.index_add(start, middle.index)
+            middle.yields(*[
+                accumulator.step(build, [carried], nest.value(reduction.source, tuple(self.indices)), ZERO)[0]
+                for accumulator, carried, (reduction, _) in zip(self.accumulators, middle.carried, self.reductions)
+            ])  # fmt: skip
+        kept = tuple([i for axis, i in enumerate(self.indices) if axis not in self.axes])
+        for (accumulator, destination), registers, total in zip(self._pairs(), targets, middle.results):
+            offset = build.index_add(base, nest.offset(destination, kept))
+            old = build.load(registers[0].pointer, offset)
+            build.store(registers[0].pointer, offset, accumulator.combine(build, [old], [total])[0])
 
     def _combine(self, accumulator: Accumulator, partial: list[Stored], target: Stored, blocks: Operand,
                  room: Operand) -> None:  # fmt: skip

@@ -8,7 +8,7 @@ back.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from arignote.lower.lazy import Lazy
 from arignote.lower.loop_ir import OUT_OF_MEMORY_SITE, Const, Operand, Program, Var
 from arignote.lower.loop_ir_build import ProcedureBuilder
 from arignote.lower.memory import Own
+from arignote.lower.pairs import Key, key_of
 from arignote.lower.values import ONE, AnyValue, Stored, is_constant, size_key
 from arignote.ops.effects import template_number
 
@@ -93,6 +94,7 @@ class Context:
         """Steps and strides that are 0 where an axis turns out to have size 1: what they are otherwise, and when."""
         self._counts: dict[int, bool] = {}
         self._row_blocks: dict[tuple[str, int], tuple[Operand, Operand]] = {}
+        self._packed: dict[Key, Stored] = {}
         self._log: list[tuple[dict[Any, Any], Any, Any]] | None = None
         self._forced: list[Lazy] | None = None
 
@@ -203,6 +205,13 @@ class Context:
             blocks = build.let("maximum", build.let("floor_divide", above, rows), ONE)
             self._learn(self._row_blocks, key, (blocks, rows))
         return self._row_blocks[key]
+
+    def packed(self, array: Stored, pack: Callable[[Context, Stored], Stored]) -> Stored:
+        """The array in another order of its axes; asked twice, the same memory."""
+        key = key_of(array)
+        if key not in self._packed:
+            self._learn(self._packed, key, pack(self, array))
+        return self._packed[key]
 
     def strides(self, sizes: tuple[Operand, ...]) -> tuple[Operand, ...]:
         """Strides of a C-contiguous array."""

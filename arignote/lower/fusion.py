@@ -18,8 +18,9 @@ from collections.abc import Callable
 from math import prod
 from typing import TYPE_CHECKING
 
+from arignote.lower import pairs
 from arignote.lower.accumulation import Accumulation
-from arignote.lower.lazy import EXPENSIVE, Gather, Iota, Lazy, Mapped, Reduction
+from arignote.lower.lazy import EXPENSIVE, Gather, Iota, Lazy, Mapped, Reduction, costs
 from arignote.lower.loop_ir import Const, Operand, Var
 from arignote.lower.nests import KernelWriter, Nest, Write
 from arignote.lower.values import AnyValue, Stored, is_constant, size_key
@@ -145,7 +146,7 @@ class Plan:
         if isinstance(value, Reduction):
             inside = here and value.runs_inside and value.uses <= 1 and not value.needed
             return not inside or self.axes is not None and len(value.sizes) == 1 and not _is_short(value)
-        return not here and (value.needed or value.cost >= EXPENSIVE and value.uses > 1)
+        return not here and (value.needed or value.uses > 1 and costs(value, EXPENSIVE))
 
     def _below(self, value: Lazy, here: bool) -> list[tuple[AnyValue, bool]]:
         if isinstance(value, Mapped):
@@ -184,6 +185,7 @@ class Plan:
         """Expensive values on the way that are needed again, and everything on the way that is needed in memory.
         Takes back the uses of everything that will not be computed again."""
         found: list[Lazy] = []
+        expensive = pairs.COST if pairs.is_over_pairs(self.leaves) else EXPENSIVE
         uses = {value: value.uses for value in self.inside}
         finished = set(map(id, roots))
         for value, here in self.inside.items():
@@ -194,7 +196,7 @@ class Plan:
                     here
                     and len(value.sizes) == len(self.space)
                     and not isinstance(value, Reduction)
-                    and (value.needed or value.cost >= EXPENSIVE)
+                    and (value.needed or costs(value, expensive))
                 ):
                     found.append(value)
                     finished.add(id(value))
@@ -328,13 +330,30 @@ def _write(plan: Plan, roots: list[Lazy]) -> None:
 
 
 def _write_stores(plan: Plan, writes: list[Write], independent: bool = True) -> None:
+    work = _work_inside(plan)
+
     def write(plain: bool) -> list[Operand]:
-        nest = Nest(plan.context, plan.space)
-        nest.plain = plain
+        nest = _nest(plan, writes, plain)
+        nest.work = work
         groups = plan.groups(list(range(len(plan.space))), [write.destination for write in writes], plain)
         return KernelWriter(nest, writes, [], groups, 0, independent).write()
 
     _versions(plan, write)
+
+
+def _nest(plan: Plan, writes: list[Write], plain: bool, positions: bool = False) -> Nest:
+    """An empty nest over the plan's space."""
+    nest = Nest(plan.context, plan.space)
+    nest.plain = plain
+    if not positions and pairs.suits(plan.space, plan.axes, [*plan.leaves, *[write.destination for write in writes]]):
+        nest.packed = pairs.packed(plan.context, plan.leaves)
+    return nest
+
+
+def _work_inside(plan: Plan) -> Operand | None:
+    """How many elements a reduction inside the nest goes through for each of the nest's."""
+    inside = next((value for value in plan.inside if isinstance(value, Reduction)), None)
+    return inside and plan.context.product(tuple([inside.space[axis] for axis in inside.axes]))
 
 
 def _versions(plan: Plan, write: Callable[[bool], list[Operand]]) -> list[Operand]:
@@ -359,7 +378,7 @@ def _write_reductions(plan: Plan, writes: list[Write], reductions: list[tuple[Re
     context, space, axes = plan.context, plan.space, reductions[0][0].axes
     positions = any(r.op in ("argmax", "argmin") for r, _ in reductions)
     if axes and len(space) - 1 not in axes:
-        Accumulation(Nest(context, space), writes, reductions).write()  # type: ignore[arg-type]
+        Accumulation(_nest(plan, writes, False, positions), writes, reductions).write()  # type: ignore[arg-type]
         return
     kept = [axis for axis in range(len(space)) if axis not in axes]
     outputs = [write.destination for write in writes]
@@ -368,9 +387,9 @@ def _write_reductions(plan: Plan, writes: list[Write], reductions: list[tuple[Re
         outer, inner = plan.groups(kept, outputs, plain), plan.groups(list(axes), outputs, plain)
         if positions:
             outer, inner = [(axis,) for axis in kept], [(axis,) for axis in axes]
-        nest = Nest(context, space)
-        nest.plain = plain
-        if not outer and len(inner) > 1 and not positions and _worth_steps(space, inner[0]):
+        nest = _nest(plan, writes, plain, positions)
+        scalars_only = not positions and all(place is None for _, place in reductions)
+        if not outer and len(inner) > 1 and scalars_only and _worth_steps(space, inner[0]):
             return _in_two_steps(nest, writes, reductions, inner)
         return KernelWriter(nest, writes, reductions, [*outer, *inner], len(inner)).write()
 

@@ -44,13 +44,13 @@ class Lazy(Value):
     needed: whether some use needs it in memory
     """
 
-    __slots__ = ("dtype", "sizes", "forced", "uses", "needed", "cost", "depth")
+    __slots__ = ("dtype", "sizes", "forced", "uses", "needed", "cost", "own_cost", "depth")
 
     def __init__(self, dtype: str, sizes: tuple[Operand, ...], cost: int, inputs: tuple[AnyValue, ...]) -> None:
         self.dtype, self.sizes = dtype, sizes
         self.forced: AnyValue | None = None
         self.uses, self.needed = 0, False
-        self.cost, self.depth = cost, 1
+        self.cost, self.own_cost, self.depth = cost, cost, 1
         for value in inputs:
             if isinstance(value, Lazy) and value.forced is None:
                 self.cost = min(self.cost + value.cost, 1000)
@@ -83,13 +83,18 @@ class Splat(Lazy):
         return self.scalar
 
 
+def element_cost(op: str) -> int:
+    """What an elementwise operation costs."""
+    return 1 if op in CHEAP else COSTS.get(op, 20)
+
+
 class Elementwise(Lazy):
     """A scalar operation on the elements at the same position."""
 
     __slots__ = ("op", "inputs")
 
     def __init__(self, op: str, dtype: str, sizes: tuple[Operand, ...], inputs: tuple[AnyValue, ...]) -> None:
-        super().__init__(dtype, sizes, 1 if op in CHEAP else COSTS.get(op, 20), inputs)
+        super().__init__(dtype, sizes, element_cost(op), inputs)
         self.op, self.inputs = op, inputs
 
     def children(self) -> tuple[AnyValue, ...]:
@@ -146,22 +151,25 @@ class Iota(Lazy):
 
 
 class Gather(Lazy):
-    """Elements of `source`, whose axes `axis`, `axis + 1`, ... are picked by index arrays of one shape."""
+    """Elements of `source` (in memory, or cheap to compute singly), whose axes `axis`, `axis + 1`, ... are picked by
+    index arrays of one shape."""
 
     __slots__ = ("source", "indices", "axis")
 
-    def __init__(self, source: Stored, indices: tuple[AnyValue, ...], axis: int, sizes: tuple[Operand, ...]) -> None:
-        super().__init__(source.dtype, sizes, 4, indices)
+    def __init__(
+        self, source: Stored | Lazy, indices: tuple[AnyValue, ...], axis: int, sizes: tuple[Operand, ...]
+    ) -> None:
+        super().__init__(source.dtype, sizes, 3, (source, *indices))
         self.source, self.indices, self.axis = source, indices, axis
 
     def children(self) -> tuple[AnyValue, ...]:
         return (self.source, *self.indices)
 
     def element(self, nest: Nest, indices: tuple[Operand, ...]) -> Operand:
-        return nest.load(self.source, picked_position(nest, self.source, self.indices, self.axis, indices))
+        return nest.value(self.source, picked_position(nest, self.source, self.indices, self.axis, indices))
 
 
-def picked_position(nest: Nest, source: Stored, picks: tuple[AnyValue, ...], axis: int,
+def picked_position(nest: Nest, source: Stored | Lazy, picks: tuple[AnyValue, ...], axis: int,
                     indices: tuple[Operand, ...]) -> tuple[Operand, ...]:  # fmt: skip
     """Where in `source` the element of a gather (or scatter) lies."""
     rank = len(source.sizes) - len(picks)
@@ -207,6 +215,27 @@ class Reduction(Lazy):
         from arignote.lower.reductions import element_of_reduction
 
         return element_of_reduction(nest, self, indices)
+
+
+def costs(value: Lazy, limit: int) -> bool:
+    """Whether computing one element costs this much now. `cost` was true when the value was made; what has been
+    computed since, or will be because it is needed in memory, costs no more than a load."""
+    if value.cost < limit:
+        return False
+    total, waiting = 0, [value]
+    while waiting and total < limit:
+        each = waiting.pop()
+        inputs = [x for x in each.children() if isinstance(x, Lazy | Stored)]
+        later = [x for x in inputs if isinstance(x, Lazy) and not _comes_from_memory(x)]
+        total += each.own_cost + len(inputs) - len(later)
+        waiting += later
+    return total >= limit
+
+
+def _comes_from_memory(value: Lazy) -> bool:
+    """Whether an element will be a load: of what is needed in memory, or expensive and read several times."""
+    return value.forced is not None or value.needed or (
+        isinstance(value, Mapped) and value.repeats and value.cost >= EXPENSIVE)  # fmt: skip
 
 
 def direct(axis: int) -> AxisMap:

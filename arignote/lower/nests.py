@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from arignote.lower.lazy import Lazy, Reduction
 from arignote.lower.loop_ir import BUFFER, For, Kernel, Operand, Rows, Var
 from arignote.lower.loop_ir_build import KernelRegion, LoopRegion
+from arignote.lower.pairs import Key, key_of
 from arignote.lower.reductions import Accumulator, accumulator_of
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored, is_constant, size_key
 
@@ -45,10 +46,14 @@ class Nest:
         self.known: list[dict[tuple[int, ...] | tuple, Operand]] = [{}]
         self.reads: dict[int, Var] = {}
         self.writes: dict[int, Var] = {}
+        self.packed: dict[Key, Stored] = {}
+        """Arrays that are read in another order of their axes, by `key_of` the array; see `pairs.py`."""
         self.row: Var | None = None
         """The number of the row, in loops whose rows are independent."""
         self.local: dict[int, Operand] = {}
         self.elsewhere: set[int] = set()
+        self.work: Operand | None = None
+        """How many elements are gone through for one of this nest, where it has reductions in it."""
         self.plain = False
         """Whether this version of the loops is for the case that no axis of unknown size turns out to have size 1."""
 
@@ -78,6 +83,7 @@ class Nest:
 
     def load(self, array: Stored, indices: tuple[Operand, ...]) -> Operand:
         """One element of an array in memory."""
+        array = self.packed.get(key_of(array), array) if self.packed else array
         key = (array.pointer.id, "load", *map(size_key, indices), *map(size_key, array.strides))
         self._note_row(array, indices)
         found = self._find(key)
@@ -255,6 +261,8 @@ class KernelWriter:
         inner: Operand = ONE
         for count in counts[1:]:
             inner = build.index_multiply(inner, count)
+        if self.nest.work is not None:
+            inner = build.index_multiply(inner, self.nest.work)
         if is_constant(inner, 1):
             return build.index_add(GRAIN, 0)
         at_least_one = build.let("maximum", inner, ONE)
@@ -265,6 +273,7 @@ class KernelWriter:
             return self._reduce(counts)
         innermost = level == len(self.groups) - 1
         parallel = level == 0 and grain is not None
+        innermost |= level == self.kept - 1 and bool(self.nest.packed)
         with self.nest.build.loop(counts[level], vector=innermost and self.independent, parallel=parallel,
                                   grain=grain if parallel else None) as loop, self.nest.scope():  # fmt: skip
             self.indices[self.groups[level][-1]] = loop.index

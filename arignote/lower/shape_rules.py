@@ -19,7 +19,7 @@ from arignote.lower.arrays import (
 )
 from arignote.lower.context import INTEGER, LARGEST
 from arignote.lower.frame import RULES, Frame, rule
-from arignote.lower.lazy import AxisMap, Iota, Lazy, Reduction, Splat, direct
+from arignote.lower.lazy import AxisMap, Iota, Lazy, Reduction, Splat, costs, direct
 from arignote.lower.loop_ir import INT64, Const, Operand
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored, is_constant
 from arignote.ops import elementwise as elementwise_operations
@@ -270,7 +270,7 @@ def _reduce(frame: Frame, node: Apply) -> AnyValue:
 
 def reduction(frame: Frame, op: str, value: AnyValue, axes: tuple[int, ...], dtype: str) -> AnyValue:
     """A reduction, to be computed when it is needed."""
-    if isinstance(value, Lazy) and value.forced is None and value.cost >= 500:
+    if isinstance(value, Lazy) and value.forced is None and costs(value, 500):
         value = fusion.stored(frame.context, value)
     return Reduction(op, value, axes, dtype)
 

@@ -1,0 +1,101 @@
+"""Nests over pairs of points: broadcasting without arrays of all pairs, against NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import arignote as ag
+
+RNG = np.random.default_rng(5)
+
+
+def forces(x, masses):
+    apart = x[None, :, :] - x[:, None, :]
+    squared = np.sum(apart * apart, axis=-1) + 0.1
+    return np.sum(apart * (masses * squared**-1.5)[:, :, None], axis=1)
+
+
+def potential(x, masses):
+    apart = x[None, :, :] - x[:, None, :]
+    distance = np.sqrt(np.sum(apart * apart, axis=-1) + 0.1)
+    return np.sum(masses[:, None] * masses[None, :] / distance)
+
+
+def by_column(x, masses):
+    apart = np.abs(x[None, :, :] - x[:, None, :])
+    return np.sum(apart * masses[:, None, None], axis=0), np.max(apart, axis=1), np.sum(apart, axis=(0, 1))
+
+
+def nearest(x, masses):
+    apart = x[None, :, :] - x[:, None, :]
+    return np.argmax(apart, axis=1), np.argmin(np.sum(apart * apart, axis=-1) + masses, axis=1)
+
+
+def two_sets(x, masses):
+    y = 0.5 * x[::2] + 1.0
+    apart = x[:, None, :] - y[None, :, :]
+    return np.sum(np.exp(-np.sum(apart * apart, axis=-1)), axis=1), np.sum(apart * apart, axis=(1, 2)), apart
+
+
+def kept(x, masses):
+    apart = x[None, :, :] - x[:, None, :]
+    return apart, np.sum(apart * apart, axis=-1), np.sum(apart, axis=1)
+
+
+SHAPES = [(1, 3), (2, 3), (7, 2), (33, 3), (5, 40), (70, 5), (0, 3), (4, 0)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("program", [forces, potential, by_column, two_sets, kept])
+def test_like_numpy(program, shape):
+    if program is by_column and shape[0] == 0:
+        pytest.skip("no largest element of none")
+    x, masses = RNG.normal(size=shape), RNG.uniform(0.5, 1.5, shape[0])
+    compiled = ag.jit(program)
+    for given in (x, np.asfortranarray(x), x.astype(np.float32)):
+        plain, found = program(given, masses), compiled(given, masses)
+        if not isinstance(plain, tuple):
+            plain, found = (plain,), (found,)
+        for one, other in zip(found, plain, strict=True):
+            assert np.asarray(one).dtype == np.asarray(other).dtype
+            np.testing.assert_allclose(one, other, rtol=1e-4 if given.dtype == np.float32 else 1e-11, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (33, 3), (9, 20)])
+def test_positions(shape):
+    x, masses = RNG.normal(size=shape), RNG.uniform(0.5, 1.5, shape[0])
+    for found, plain in zip(ag.jit(nearest)(x, masses), nearest(x, masses), strict=True):
+        np.testing.assert_array_equal(found, plain)
+
+
+def test_nan_stays_in_its_place():
+    x = RNG.normal(size=(20, 3))
+    x[4, 1] = np.nan
+    masses = np.ones(20)
+    np.testing.assert_allclose(ag.jit(forces)(x, masses), forces(x, masses), rtol=1e-11)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (21, 3), (6, 9)])
+def test_gradient(shape):
+    x, masses = RNG.normal(size=shape), RNG.uniform(0.5, 1.5, shape[0])
+    ag.check_grads(lambda x, masses: np.sum(np.sin(forces(x, masses))) + potential(x, masses), (x, masses))
+
+
+def test_updated_between_uses():
+    def program(x):
+        x = x.copy()
+        first = np.sum(np.abs(x[None, :, :] - x[:, None, :]), axis=1)
+        x[0] = 2.0
+        second = np.sum(np.abs(x[None, :, :] - x[:, None, :]), axis=1)
+        return first, second
+
+    x = RNG.normal(size=(12, 3))
+    for found, plain in zip(ag.jit(program)(x), program(x), strict=True):
+        np.testing.assert_allclose(found, plain, rtol=1e-12)
+
+
+def test_nothing_for_all_pairs_and_coordinates_is_kept():
+    """The result, the transposed coordinates, and a row of weights where it is too long for the stack."""
+    loops = ag.inspect(forces)(RNG.normal(size=(8, 3)), np.ones(8)).loops
+    assert loops.count("alloc ") <= 3
