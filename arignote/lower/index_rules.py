@@ -14,7 +14,21 @@ from arignote.lower import fusion
 from arignote.lower.arrays import broadcast, broadcast_sizes, shape_message, sizes_of, view
 from arignote.lower.context import INTEGER, Context
 from arignote.lower.frame import Frame, rule
-from arignote.lower.lazy import AxisMap, Gather, Lazy, direct, from_end, picked_position
+from arignote.lower.lazy import (
+    DEEPEST,
+    EXPENSIVE,
+    AxisMap,
+    Elementwise,
+    Gather,
+    Iota,
+    Lazy,
+    Mapped,
+    Reduction,
+    direct,
+    element_cost,
+    from_end,
+    picked_position,
+)
 from arignote.lower.loop_ir import BOOL, Const, Operand
 from arignote.lower.nests import Nest
 from arignote.lower.reductions import accumulator
@@ -184,7 +198,7 @@ def _update_slice(frame: Frame, node: Apply) -> AnyValue:
 
 
 def _picks(frame: Frame, node: Apply, indices: tuple[Node, ...],
-           array: Stored) -> tuple[tuple[AnyValue, ...], tuple[Operand, ...]]:  # fmt: skip
+           array: Stored | Lazy) -> tuple[tuple[AnyValue, ...], tuple[Operand, ...]]:  # fmt: skip
     """Index arrays of one shape, checked to be in range, and that shape."""
     context = frame.context
     dims = [dims_of(x.type) for x in indices]
@@ -277,10 +291,30 @@ def _every_element(nest: Nest, array: Stored, initial: list[Operand], step: Any)
 
 @rule("gather")
 def _gather(frame: Frame, node: Apply) -> AnyValue:
-    array, axis = frame.stored(node.inputs[0]), node["axis"]
+    source, axis = frame.value(node.inputs[0]), node["axis"]
+    array = source if isinstance(source, Lazy) and _is_cheap_anywhere(source) else frame.stored(node.inputs[0])
     picks, shape = _picks(frame, node, node.inputs[1:], array)
     sizes = (*array.sizes[:axis], *shape, *array.sizes[axis + len(picks) :])
     return Gather(array, picks, axis, sizes)
+
+
+def _is_cheap_anywhere(value: Lazy) -> bool:
+    """Whether single elements of a value may be computed where they are picked: little work once what is repeated,
+    and every reduction, is in memory."""
+    work, left = 0, [value]
+    if value.needed or value.depth >= DEEPEST // 2:
+        return False
+    while left and work < EXPENSIVE:
+        here = left.pop()
+        if here.forced is not None:
+            continue
+        if isinstance(here, Gather | Iota | Reduction):
+            return False
+        if isinstance(here, Mapped) and here.repeats and here.source.cost >= EXPENSIVE:
+            continue
+        work += element_cost(here.op) if isinstance(here, Elementwise) else 0
+        left += [child for child in here.children() if isinstance(child, Lazy)]
+    return work < EXPENSIVE
 
 
 @rule("scatter")

@@ -153,9 +153,9 @@ class _RowFusion:
             if isinstance(statement, Kernel) and self._joins(group, statement, found):
                 _add(group.effects, found)
                 group.kernels.append(statement)
-            elif self._may_come_before(group, found):
+            elif not (isinstance(statement, Kernel) and statement.rows) and self._may_come_before(group, found):
                 out.append(statement)
-            elif self._may_come_after(group, found):
+            elif not (isinstance(statement, Kernel) and statement.rows) and self._may_come_after(group, found):
                 group.deferred.append(statement)
                 _add(group.after, found)
             else:
@@ -176,7 +176,7 @@ class _RowFusion:
         if rows is None or found.fails or not found.movable:
             return False
         if not group.kernels:
-            return True
+            return False
         if _meet(found, group.after):
             return False
         first = group.kernels[0].rows

@@ -48,6 +48,7 @@ def leaves(tree):
     return [leaf for part in tree for leaf in leaves(part)] if isinstance(tree, tuple) else [tree]
 
 
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")
 @pytest.mark.parametrize("program", [softmax, layer_norm, columns_after_rows, mixed])
 def test_values(program):
     compiled = ag.jit(program)
@@ -76,6 +77,18 @@ def test_gradient(shape):
     p = softmax(x)
     outer = 2 * np.log(p)
     np.testing.assert_allclose(found, outer - p * np.sum(outer, axis=1, keepdims=True), rtol=1e-8, atol=1e-8)
+
+
+def test_reduction_to_an_array_of_size_one():
+    """Its kept axis is known to have size 1, so that no loop is kept; it is still an array to be written."""
+
+    def program(x, w):
+        return np.sum(w * np.all(x, axis=(0, -1)))
+
+    for value in (1.0, 0.0):
+        x, w = np.ones((20, 1, 3)), rng.normal(size=1)
+        x[-1, 0, -1] = value
+        assert ag.jit(program)(x, w) == program(x, w)
 
 
 def test_strided_and_threads():
