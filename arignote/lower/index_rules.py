@@ -32,6 +32,7 @@ from arignote.lower.lazy import (
 from arignote.lower.loop_ir import BOOL, Const, Operand
 from arignote.lower.nests import Nest
 from arignote.lower.reductions import accumulator
+from arignote.lower.scatter_runs import add_in_runs
 from arignote.lower.values import ZERO, AnyValue, Stored
 from arignote.ops.index import in_range
 
@@ -338,6 +339,9 @@ def _write_scatter(context: Context, target: Stored, value: AnyValue, picks: tup
     build = context.build
     plan = fusion.Plan(context, sizes, None)
     plan.prepare([value, *picks])
+    if accumulate and len(sizes) == 1 and len(target.sizes) == 1:
+        add_in_runs(context, target, value, fusion.stored(context, picks[0]), sizes[0])
+        return
     nest = Nest(context, sizes)
     indices: list[Operand] = []
     width = len(sizes) - (len(target.sizes) - len(picks))

@@ -1,0 +1,106 @@
+"""Adding to places that are picked along one axis, one element after the other.
+
+    for i in count: target[index[i]] += value[i]
+
+Where successive indices are the same, the sum of the run stays in a register and is stored once: memory would make each
+addition wait for the one before. Where the indices ascend (the rows of a sparse matrix), several threads work, each on
+whole runs, so that no place belongs to two; the additions into each place are made in the same order in any case.
+"""
+
+from __future__ import annotations
+
+from arignote.lower.context import Context
+from arignote.lower.lazy import from_end
+from arignote.lower.loop_ir import INT64, Const, Operand
+from arignote.lower.nests import Nest
+from arignote.lower.values import ONE, ZERO, AnyValue, Stored
+
+PART = 32768
+"""Elements worth a thread."""
+
+
+def add_in_runs(context: Context, target: Stored, value: AnyValue, picks: Stored, count: Operand) -> None:
+    """Write the kernels. `picks` are known to be in range."""
+    build = context.build
+    parts = _parts(context, picks, count)
+    length = build.let("maximum", build.let("floor_divide", build.let("add", count, build.let("subtract", parts, ONE)),
+                                            parts), ONE)  # fmt: skip
+    with build.kernel() as kernel:
+        nest = Nest(context, (count,))
+        with build.loop(parts, parallel=True, grain=ONE) as part, nest.scope():
+            first = build.let("multiply", part.index, length)
+            last = build.let("minimum", build.let("add", first, length), count)
+            begin = _start_of_run(context, picks, first, count)
+            end = _start_of_run(context, picks, last, count)
+            with build.branch(build.let("less", begin, end)) as some:
+                _add_part(nest, target, value, picks, begin, end)
+                some.yields()
+                some.otherwise()
+                some.yields()
+        reads = {**nest.reads, picks.pointer.id: picks.pointer}
+        kernel.statement.reads = tuple([var for number, var in reads.items() if number != target.pointer.id])
+        kernel.statement.writes = (target.pointer,)
+
+
+def _parts(context: Context, picks: Stored, count: Operand) -> Operand:
+    """How many parts there are: more than one only where there is much to do, and the indices ascend from 0 or more."""
+    build = context.build
+    many = build.let("floor_divide", count, Const(PART, INT64))
+    with build.branch(build.let("greater", many, ONE)) as branch:
+        with build.kernel([picks.pointer]) as kernel:
+            pairs = build.let("subtract", count, ONE)
+            start = Const(False, "bool")
+            with build.loop(pairs, [start], types=["bool"], vector=True, reduction=True) as loop:
+                here = build.load(picks.pointer, _place(context, picks, loop.index))
+                following = build.load(picks.pointer, _place(context, picks, build.index_add(loop.index, 1)))
+                loop.yields(build.let("logical_or", loop.carried[0], build.let("less", following, here)))
+            kernel.yields(loop.results[0])
+        least = build.load(picks.pointer, 0)
+        apart = build.let("logical_or", kernel.results[0], build.let("less", least, ZERO))
+        branch.yields(build.let("select", apart, ONE, many))
+        branch.otherwise()
+        branch.yields(build.let("minimum", count, ONE))
+    return branch.results[0]
+
+
+def _place(context: Context, picks: Stored, position: Operand) -> Operand:
+    return context.build.index_multiply(position, picks.strides[0])
+
+
+def _start_of_run(context: Context, picks: Stored, position: Operand, count: Operand) -> Operand:
+    """The first position from this one on where another index begins; the ends of the array are where they are."""
+    build = context.build
+    last = build.let("subtract", count, ONE)
+    with build.while_loop([position], types=[INT64]) as loop:
+        at = loop.carried[0]
+        inside = build.let("logical_and", build.let("less", ZERO, at), build.let("less", at, count))
+        before = build.let("maximum", build.let("subtract", at, ONE), ZERO)
+        here = build.load(picks.pointer, _place(context, picks, build.let("minimum", at, last)))
+        left = build.load(picks.pointer, _place(context, picks, build.let("minimum", before, last)))
+        loop.test(build.let("logical_and", inside, build.let("equal", here, left)))
+        loop.yields(build.let("add", at, ONE))
+    return loop.results[0]
+
+
+def _add_part(nest: Nest, target: Stored, value: AnyValue, picks: Stored, begin: Operand, end: Operand) -> None:
+    """The elements begin ... end, of which there is one."""
+    build = nest.build
+    op = "logical_or" if target.dtype == "bool" else "add"
+
+    def place_of(position: Operand) -> Operand:
+        index = build.load(picks.pointer, _place(nest.context, picks, position))
+        return build.index_multiply(from_end(nest, index, target.sizes[0]), target.strides[0])
+
+    before = place_of(begin)
+    start = build.load(target.pointer, before)
+    size = build.let("subtract", end, begin)
+    with build.loop(size, [before, start], types=[INT64, target.dtype]) as loop, nest.scope():
+        position = build.let("add", begin, loop.index)
+        place, (previous, total) = place_of(position), loop.carried
+        with build.branch(build.let("equal", place, previous)) as same:
+            same.yields(total)
+            same.otherwise()
+            build.store(target.pointer, previous, total)
+            same.yields(build.load(target.pointer, place))
+        loop.yields(place, build.let(op, same.results[0], nest.value(value, (position,))))
+    build.store(target.pointer, loop.results[0], loop.results[1])
