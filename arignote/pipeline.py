@@ -135,12 +135,13 @@ class PassError(AssertionError):
 
 
 def run(function: Any, arguments: tuple[Structure, ...], keywords: dict[str, Structure],
-        keep: bool = False) -> Compilation:  # fmt: skip
-    """Take a Python function through all passes for these argument structures. `keep` records the graph after each."""
+        keep: bool = False, assumes: bool = False) -> Compilation:  # fmt: skip
+    """Take a Python function through all passes for these argument structures. `keep` records the graph after each;
+    `assumes`: whether it may raise WrongAssumption, to be compiled again."""
     verify = should_verify()
     stages: list[Stage] = []
     started = time.perf_counter()
-    specialised = specialise(function, arguments, keywords, Transforms())
+    specialised = specialise(function, arguments, keywords, Transforms(), assumes)
     graph = specialised.main
     stages.append(Stage("specialise", time.perf_counter() - started, graph if keep else None))
     if verify:

@@ -80,7 +80,7 @@ def _compile(target: Any, form: Form, signature: Signature) -> CompiledSpecialis
     from arignote.backends.llvm import compile_program
     from arignote.backends.llvm.text import ModuleText, global_name
 
-    compilation = pipeline.run(target, *form)
+    compilation = pipeline.run(target, *form, assumes=signature.assumes)
     lowered, specialised = compilation.lowered, compilation.specialised
     captures = tuple(Capture(c.container, c.key, c.structure) for c in specialised.captures)
     program = lowered.program

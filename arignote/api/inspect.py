@@ -111,7 +111,8 @@ def inspect_signature(fun: Callable[..., Any], signature: Signature) -> Inspecti
 
     python_function = innermost(fun)
     with deep_programs(python_function.__qualname__):
-        compilation = pipeline.run(fun, *call_form(python_function, signature), keep=True)
+        compilation = pipeline.run(fun, *call_form(python_function, signature), keep=True,
+                                   assumes=signature.assumes)  # fmt: skip
         loops = show_loops(compilation.lowered.program)
         module = compile_program(compilation.lowered.program, symbols())
     seconds: dict[str, float] = {}

@@ -85,6 +85,8 @@ class Program:
     derivatives: dict[Any, Function] = field(default_factory=dict)
     made: dict[Any, Function] = field(default_factory=dict)
     names: dict[str, int] = field(default_factory=dict)
+    assumes: bool = False
+    assumed: set[tuple[Any, Any]] = field(default_factory=set)
 
     def record(self, context: Context, container: Any, key: Any, name: str) -> Captured:
         """Note that the program reads a variable from outside."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 from arignote.frontend import numpy_size as s
+from arignote.frontend.assumptions import assumed_dim
 from arignote.frontend.numpy_operand import as_node, cast, rank_of, refuse, refuse_shape, sequence_items, wrap
 from arignote.frontend.numpy_slice import Slice, slice_of
 from arignote.frontend.values import (
@@ -240,7 +241,7 @@ def sliced(c: Context, x: Node, slices: dict[int, Slice]) -> Node:
     axes = tuple(sorted(slices))
     dims = list(dims_of(x.type))
     for axis in axes:
-        dims[axis] = s.dim_of(slices[axis].count)
+        dims[axis] = assumed_dim(c, slices[axis].count)
     return c.emit("slice", x, *triples(slices), axes=axes, dims=tuple(dims))
 
 

@@ -20,6 +20,7 @@ from arignote.frontend import (  # noqa: F401  they register themselves
     statements,
     tangents,
 )
+from arignote.frontend.assumptions import must_not_assume
 from arignote.frontend.context import Context, Raised, StaticRequired, WritesIntoArgument
 from arignote.frontend.families import forget
 from arignote.frontend.functions import parts_of_function, returned_function
@@ -92,9 +93,10 @@ def specialise(
     arguments: tuple[Structure, ...],
     keywords: dict[str, Structure],
     transforms: Transforms,
+    assumes: bool = False,
 ) -> Specialised:
     """Specialise a function (or an object that says what it is, see `values.TRANSFORM_ATTRIBUTE`) for these
-    arguments."""
+    arguments. Whether it may make assumptions on sizes: see `assumptions.py`."""
     forced: set[Any] = set()
     forget()
     attempt: _Main | None = None
@@ -103,13 +105,21 @@ def specialise(
     try:
         for _ in range(MOST_RESTARTS):
             try:
-                attempt = _Main(transforms, forced)
-                return attempt.run(function, arguments, keywords)
+                attempt = _Main(transforms, forced, assumes)
+                found = attempt.run(function, arguments, keywords)
+                if not must_not_assume(attempt.program, found.main):
+                    return found
+                assumes = False
             except StaticRequired as error:
                 # A captured number must be known: read it now, and guard it.
                 if error.origin is None or error.origin in forced:
                     raise
                 forced.add(error.origin)
+            except CompileError:
+                # What is refused may be so for what was assumed.
+                if attempt is None or not attempt.program.assumed:
+                    raise
+                assumes = False
         raise TypeInferenceError("too many captured variables must be known at compile time")
     except (StaticRequired, WritesIntoArgument) as error:
         public = _public(error)
@@ -146,8 +156,8 @@ def _public(error: CompileError) -> CompileError:
 class _Main:
     """One attempt at the whole program."""
 
-    def __init__(self, transforms: Transforms, forced: set[Any]) -> None:
-        self.program = Program(transforms, forced=forced)
+    def __init__(self, transforms: Transforms, forced: set[Any], assumes: bool) -> None:
+        self.program = Program(transforms, forced=forced, assumes=assumes)
         self.scope = Scope("main")
         self.context = Context(self.program, self.scope)
         self.parameters: list[Parameter] = []

@@ -12,6 +12,12 @@ from typing import Any
 
 from arignote.ir.structure import Structure
 
+
+class WrongAssumption(Exception):
+    """Raised by compiled code where a size is 1 that was assumed not to be. Users never see it: the program is compiled
+    again without assumptions, and runs again from its beginning."""
+
+
 VALUE = "\0value"
 """The next piece is a structure, whose value is the argument."""
 TEXT = "\0text"

@@ -7,11 +7,10 @@ function is a call of its procedure.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from arignote.ir.errors import UnsupportedSyntaxError
 from arignote.ir.graph import Apply, Function, Node
-from arignote.ir.sizes import sizes
+from arignote.ir.loop_sizes import fixed_axes
 from arignote.ir.types import Array, Closure, Scalar, Tuple, Type, Union, dims_of
 from arignote.lower import fusion
 from arignote.lower.context import MOST_ARGUMENTS, Context
@@ -19,7 +18,18 @@ from arignote.lower.flatten import flatten, rebuild, settled, types_of
 from arignote.lower.frame import Frame, rule
 from arignote.lower.lazy import Splat
 from arignote.lower.loop_ir import BUFFER, CHECK_SIGNALS, FLOATS, INT32, INT64, Const, Operand, Var, pointer_to
-from arignote.lower.values import UNIT, ZERO, AnyValue, ClosureValue, ListValue, Stored, TupleValue, UnionValue
+from arignote.lower.stacked import at_iteration, destinations, stacked_lists
+from arignote.lower.values import (
+    UNIT,
+    ZERO,
+    AnyValue,
+    ClosureValue,
+    ListValue,
+    StackedValue,
+    Stored,
+    TupleValue,
+    UnionValue,
+)
 
 
 def run_body(context: Context, function: Function, arguments: list[AnyValue]) -> AnyValue:
@@ -143,14 +153,16 @@ def _for_loop(frame: Frame, node: Apply) -> AnyValue:
     context, build = frame.context, frame.context.build
     count = frame.scalar(node.inputs[0])
     body = _settled_closure(frame, node.inputs[1])
-    carry = Carry(frame, body, node.inputs[2:], skip=1)
+    carry = Carry(frame, body, node.inputs[2:], skip=1, stacked=stacked_lists(frame, node, body, count))
     with build.loop(count, carry.initial) as loop:
         with context.region():
             context.now_count(loop.index)
             if not (isinstance(count, Const) and count.value <= SHORT_LOOP):
                 _check_signals(context)
-            values = carry.values(context, iter(loop.carried))
-            result = run_body(context, body.function, [*body.captures, loop.index, *values])
+            values = carry.values(context, iter(loop.carried), loop.index)
+            inside = Frame(context, body.function, [*body.captures, loop.index, *values])
+            inside.destinations = destinations(context, body.function, values)
+            result = inside.run()
             loop.yields(*carry.flat(context, result))
     return carry.result(context, iter(loop.results))
 
@@ -186,17 +198,21 @@ def _settled_closure(frame: Frame, node: Node) -> ClosureValue:
 
 class Carry:
     """What a loop carries. Sizes of arrays that no iteration changes are not carried: the body sees those from
-    outside."""
+    outside. Nothing is carried of lists that are stacked: they lie in blocks."""
 
-    def __init__(self, frame: Frame, body: ClosureValue, init: tuple[Node, ...], skip: int) -> None:
+    def __init__(self, frame: Frame, body: ClosureValue, init: tuple[Node, ...], skip: int,
+                 stacked: dict[int, StackedValue] | None = None) -> None:  # fmt: skip
         context, function = frame.context, body.function
         parameters = function.parameters[len(body.captures) + skip :]
         self.types = [parameter.type for parameter in parameters]
         before = [frame.value(x) for x in init]
-        fixed = _fixed_axes(function, parameters)
+        self.stacked = stacked or {}
         self.fixed: list[dict[int, Operand]] = []
         self.initial: list[Operand] = []
-        for value, type_, axes in zip(before, self.types, fixed):
+        for position, (value, type_, axes) in enumerate(zip(before, self.types, fixed_axes(function, len(init)))):
+            if position in self.stacked:
+                self.fixed.append({})
+                continue
             flat = flatten(context, value, type_)
             sizes = flat[2:] if isinstance(type_, Array) else []
             unknown = [axis for axis, dim in enumerate(dims_of(type_)) if dim < 0]
@@ -210,43 +226,36 @@ class Carry:
         unknown = [axis for axis, dim in enumerate(dims_of(type_)) if dim < 0]
         return [*flat[:2], *[size for axis, size in zip(unknown, flat[2:]) if axis not in known]]
 
-    def values(self, context: Context, operands: Iterator[Operand]) -> list[AnyValue]:
-        """The carried values from the operands of an iteration."""
+    def values(self, context: Context, operands: Iterator[Operand], index: Operand | None = None) -> list[AnyValue]:
+        """The carried values from the operands of an iteration; of the loop's value where there is no index."""
         found: list[AnyValue] = []
-        for type_, known in zip(self.types, self.fixed):
-            if not known:
+        for position, (type_, known) in enumerate(zip(self.types, self.fixed)):
+            if position in self.stacked:
+                block = self.stacked[position]
+                found.append(block if index is None else at_iteration(block, index))
+            elif not known:
                 found.append(rebuild(context, type_, operands))
-                continue
-            flat = [next(operands), next(operands)]
-            for axis, dim in enumerate(dims_of(type_)):
-                if dim < 0:
-                    flat.append(known[axis] if axis in known else next(operands))
-            found.append(rebuild(context, type_, iter(flat)))
+            else:
+                flat = [next(operands), next(operands)]
+                for axis, dim in enumerate(dims_of(type_)):
+                    if dim < 0:
+                        flat.append(known[axis] if axis in known else next(operands))
+                found.append(rebuild(context, type_, iter(flat)))
         return found
 
     def flat(self, context: Context, result: AnyValue) -> list[Operand]:
         """The operands that an iteration hands on."""
         items = result.items if isinstance(result, TupleValue) else ()
         operands: list[Operand] = []
-        for value, type_, known in zip(items, self.types, self.fixed):
+        for position, (value, type_, known) in enumerate(zip(items, self.types, self.fixed)):
+            if position in self.stacked:
+                continue
             operands += self._without(flatten(context, value, type_), type_, known)
         return operands
 
     def result(self, context: Context, operands: Iterator[Operand]) -> AnyValue:
         """The loop's value."""
         return TupleValue(tuple(self.values(context, operands))) if self.types else UNIT
-
-
-def _fixed_axes(function: Function, parameters: tuple[Any, ...]) -> list[set[int]]:
-    """For each carried array the axes whose size the body leaves as it is."""
-    result = function.result
-    if not (isinstance(result, Apply) and result.op.name == "tuple"):
-        return [set() for _ in parameters]
-    return [
-        {axis for axis, size in enumerate(sizes(item)) if size == (parameter, axis)}
-        if isinstance(parameter.type, Array) else set()
-        for parameter, item in zip(parameters, result.inputs)
-    ]  # fmt: skip
 
 
 # Effects -------------------------------------------------------------------------------------------------------------

@@ -18,7 +18,17 @@ from arignote.ir.types import Array, Closure, List, Scalar, Tuple, Type, Union
 from arignote.lower import fusion
 from arignote.lower.lazy import Lazy, Splat
 from arignote.lower.loop_ir import BUFFER, INT64, Const, Operand, Var, pointer_to
-from arignote.lower.values import UNIT, AnyValue, ClosureValue, ListValue, Stored, TupleValue, UnionValue
+from arignote.lower.values import (
+    UNIT,
+    ZERO,
+    AnyValue,
+    ClosureValue,
+    ListValue,
+    NewList,
+    Stored,
+    TupleValue,
+    UnionValue,
+)
 
 if TYPE_CHECKING:
     from arignote.lower.context import Context
@@ -59,12 +69,21 @@ def flatten(context: Context, value: AnyValue, type_: Type, all_sizes: bool = Fa
             pairs = zip(value.captures, type_.capture_types)
             return [x for part, item in pairs for x in flatten(context, part, item, all_sizes)]
         case List():
+            value = new_list(context, value) if isinstance(value, NewList) else value
             assert isinstance(value, ListValue)
             return [value.length, value.capacity, *value.buffers]
         case Union():
             assert isinstance(value, UnionValue)
             return [value.buffer]
     return []
+
+
+def new_list(context: Context, value: NewList) -> ListValue:
+    """The empty list in memory."""
+    build, wanted = context.build, value.wanted
+    capacity = wanted if isinstance(wanted, Const) and wanted.value >= 0 else build.let("maximum", wanted, ZERO)
+    buffers = tuple([build.alloc(slot, capacity)[0] for slot in types_of(value.element)])
+    return ListValue(value.element, ZERO, capacity, buffers)
 
 
 def _items(value: AnyValue, count: int) -> tuple[AnyValue, ...]:

@@ -13,7 +13,7 @@ from arignote.ir.structure import MANY
 from arignote.ir.types import Array, dims_of
 from arignote.lower import fusion
 from arignote.lower.context import Context, span_of
-from arignote.lower.lazy import EXPENSIVE, Lazy, Reduction
+from arignote.lower.lazy import EXPENSIVE, Lazy, Reduction, Splat
 from arignote.lower.loop_ir import INT64, Const, Operand, Var
 from arignote.lower.schedule import schedule
 from arignote.lower.values import AnyValue, Stored
@@ -52,6 +52,7 @@ class Frame:
         self._count_uses()
         updated = {node.inputs[0] for node in self.order if isinstance(node, Apply) and node.op.name in UPDATES}
         self.watch = Watch(self, updated) if updated else None
+        self.destinations: dict[Node, Callable[[], Stored]] = {}
 
     def _count_uses(self) -> None:
         uses = self.uses
@@ -86,6 +87,9 @@ class Frame:
             value.uses += self.uses.get(node, 0)
             self._note_sizes(node, value)
         if isinstance(value, Lazy) and value.forced is None:
+            if node in self.destinations and value.sizes and not isinstance(value, Splat):
+                place = self.destinations[node]()
+                value.place = place if self.context.same_shape(place.sizes, value.sizes) else None
             value.needed |= node in self.needed
             if isinstance(value, Reduction) or (value.needed and value.sizes and value.cost > 0):
                 fusion.wait(self.context, value)

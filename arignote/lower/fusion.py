@@ -318,7 +318,7 @@ def _write(plan: Plan, roots: list[Lazy]) -> None:
     context = plan.context
     reductions = [root for root in roots if isinstance(root, Reduction)]
     arrays = [root for root in roots if not isinstance(root, Reduction)]
-    places: dict[Lazy, Stored] = {root: context.allocate(root.dtype, root.sizes) for root in roots if root.sizes}
+    places = {root: root.place or context.allocate(root.dtype, root.sizes) for root in roots if root.sizes}
     writes = [Write(root, places[root]) for root in arrays]
     if not reductions:
         _write_stores(plan, writes)

@@ -42,14 +42,16 @@ class Lazy(Value):
     forced: the array in memory or the operand, once it has been computed
     uses:   how many uses in the graph are still to come
     needed: whether some use needs it in memory
+    place:  where it is to be put, if not in memory of its own
     """
 
-    __slots__ = ("dtype", "sizes", "forced", "uses", "needed", "cost", "own_cost", "depth")
+    __slots__ = ("dtype", "sizes", "forced", "uses", "needed", "cost", "own_cost", "depth", "place")
 
     def __init__(self, dtype: str, sizes: tuple[Operand, ...], cost: int, inputs: tuple[AnyValue, ...]) -> None:
         self.dtype, self.sizes = dtype, sizes
         self.forced: AnyValue | None = None
         self.uses, self.needed = 0, False
+        self.place: Stored | None = None
         self.cost, self.own_cost, self.depth = cost, cost, 1
         for value in inputs:
             if isinstance(value, Lazy) and value.forced is None:

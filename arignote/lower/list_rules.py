@@ -7,21 +7,29 @@ Places beyond the length hold nothing, or a reference that the next write gives 
 from __future__ import annotations
 
 from arignote.ir.graph import Apply
-from arignote.ir.types import Type
+from arignote.lower import stacked
 from arignote.lower.context import Context
-from arignote.lower.flatten import flatten, rebuild, types_of
+from arignote.lower.flatten import flatten, new_list, rebuild, types_of
 from arignote.lower.frame import Frame, rule
 from arignote.lower.loop_ir import BUFFER, Const, Operand, Var, pointer_to
 from arignote.lower.memory import Take
-from arignote.lower.values import ONE, ZERO, AnyValue, ListValue, TupleValue
+from arignote.lower.values import ONE, ZERO, AnyValue, ListValue, NewList, StackedValue, TupleValue
 
 SMALLEST = 8
 """The first capacity of a list that grows."""
 
 
 def _list(frame: Frame, node: Apply) -> ListValue:
-    value = frame.value(node.inputs[0])
+    value = _any_list(frame, node)
     assert isinstance(value, ListValue), value
+    return value
+
+
+def _any_list(frame: Frame, node: Apply) -> ListValue | StackedValue:
+    value = frame.value(node.inputs[0])
+    if isinstance(value, NewList):
+        return new_list(frame.context, value)
+    assert isinstance(value, ListValue | StackedValue), value
     return value
 
 
@@ -108,20 +116,12 @@ def _checked(frame: Frame, index: Operand, length: Operand, message: str) -> Ope
 
 @rule("list_new")
 def _new(frame: Frame, node: Apply) -> AnyValue:
-    return new_list(frame.context, node["element"], frame.scalar(node.inputs[0]))
-
-
-def new_list(context: Context, element: Type, wanted: Operand) -> ListValue:
-    """An empty list with room for some elements."""
-    build = context.build
-    capacity = wanted if isinstance(wanted, Const) and wanted.value >= 0 else build.let("maximum", wanted, ZERO)
-    buffers = tuple([build.alloc(slot, capacity)[0] for slot in types_of(element)])
-    return ListValue(element, ZERO, capacity, buffers)
+    return NewList(node["element"], frame.scalar(node.inputs[0]))
 
 
 @rule("list_length")
 def _length(frame: Frame, node: Apply) -> AnyValue:
-    length = _list(frame, node).length
+    length = _any_list(frame, node).length
     frame.context.now_count(length)
     return length
 
@@ -129,7 +129,9 @@ def _length(frame: Frame, node: Apply) -> AnyValue:
 @rule("list_push")
 def _push(frame: Frame, node: Apply) -> AnyValue:
     context = frame.context
-    value = _list(frame, node)
+    value = _any_list(frame, node)
+    if isinstance(value, StackedValue):
+        return stacked.push(context, value, frame.value(node.inputs[1]))
     words = flatten(context, frame.value(node.inputs[1]), value.element)
     own, pointers = _changeable(context, value, grows=True)
     _write(context, pointers, own.length, words)
@@ -139,8 +141,10 @@ def _push(frame: Frame, node: Apply) -> AnyValue:
 @rule("list_get")
 def _get(frame: Frame, node: Apply) -> AnyValue:
     context = frame.context
-    value = _list(frame, node)
+    value = _any_list(frame, node)
     position = _checked(frame, frame.scalar(node.inputs[1]), value.length, "list index out of range")
+    if isinstance(value, StackedValue):
+        return stacked.get(context, value, position)
     return rebuild(context, value.element, iter(_read(context, _pointers(context, value), position)))
 
 

@@ -2,7 +2,7 @@
 
     value = operand                     a scalar: a loop-IR variable or constant
           | UNIT                        the empty tuple, or a token: nothing at run time
-          | TupleValue(items) | ClosureValue(function, captures) | ListValue | UnionValue
+          | TupleValue(items) | ClosureValue(function, captures) | ListValue | StackedValue | UnionValue
           | Stored(buffer, pointer, sizes, strides)      an array in memory, possibly a strided view
           | Lazy                        an array or scalar not computed yet (`lazy.py`)
 
@@ -12,7 +12,7 @@ and loops are generated only when its elements are needed in memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from arignote.ir.graph import Function
 from arignote.ir.types import Type as GraphType
@@ -73,6 +73,27 @@ class ListValue(Value):
     length: Operand
     capacity: Operand
     buffers: tuple[Var, ...]
+
+
+@dataclass(slots=True, eq=False)
+class NewList(Value):
+    """An empty list with room for some elements, which has no memory yet."""
+
+    element: GraphType
+    wanted: Operand
+
+
+@dataclass(slots=True, eq=False)
+class StackedValue(Value):
+    """A list that a counted loop fills: for each part of an element one array of all (see `stacked.py`).
+
+    places: where parts of the next element go, as far as that has been asked for
+    """
+
+    element: GraphType
+    length: Operand
+    blocks: tuple[Stored, ...]
+    places: dict[int, Stored] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)

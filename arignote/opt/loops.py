@@ -118,13 +118,13 @@ def _renewed(rewriter: Rewriter, part: _Part, init: tuple[Node, ...]) -> Node:
     outside: dict[Node, Node] = dict(zip(part.invariants(), [*part.closure.inputs, *values]))
     added: list[Node] = [inside[part.carried[i]] for i in fixed]
     for number, node in enumerate(part.hoisted):
-        value = _copy(rewriter, [node], outside)[0]
+        value = copied(rewriter, [node], outside)[0]
         values.append(value)
         added.append(Parameter(f"invariant_{number}", value.type))
         inside[node] = added[-1]
     builder = Rewriter(rewriter.rules)
     results = _results(part)
-    copies = _copy(builder, results, inside, function)
+    copies = copied(builder, results, inside, function)
     result = copies[0] if made_by(function.result, "tuple") is None else builder.tuple(copies)
     carried = [inside[p] for i, p in enumerate(part.carried) if i not in part.fixed]
     parameters = [*(inside[p] for p in part.captured), *added, *(inside[p] for p in part.index), *carried]
@@ -140,7 +140,7 @@ def _results(part: _Part) -> list[Node]:
     return [x for i, x in enumerate(result.inputs) if i not in part.fixed]
 
 
-def _copy(rewriter: Rewriter, roots: list[Node], mapping: dict[Node, Node],
+def copied(rewriter: Rewriter, roots: list[Node], mapping: dict[Node, Node],
           function: Function | None = None) -> list[Node]:  # fmt: skip
     """The expressions with what `mapping` says replaced, built by the rewriter; below a replaced node nothing is."""
     spans = function.spans if function is not None else {}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from arignote.ir.graph import Apply, Function, Node, Span, TypeRuleError, nodes_of
-from arignote.opt import loops
+from arignote.opt import accumulations, loops
 from arignote.opt.inline import INLINE, Inlining
 from arignote.opt.program import NOWHERE, Translation, rebuild
 from arignote.opt.rewrite import Rewriter, Rule, index_rules
 from arignote.opt.rules import RULES
 
-ALL_RULES: tuple[Rule, ...] = (INLINE, *RULES, *loops.RULES)
+ALL_RULES: tuple[Rule, ...] = (INLINE, *RULES, *loops.RULES, *accumulations.RULES)
 
 
 def simplify(root: Function, rules: tuple[Rule, ...] = ALL_RULES) -> Function:

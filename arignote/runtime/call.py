@@ -11,7 +11,7 @@ from arignote.runtime.assembly import Function, Value
 from arignote.runtime.imports import imported
 
 # The state of a function: the chain, the Python dispatcher, a number that changes with the chain, and whether
-# `disable_jit` concerns it.
+# `disable_jit` concerns it and its dispatcher compiles (it does not where the state serves one specialisation).
 FIRST, FALLBACK, VERSION, MAY_BE_OFF = 0, 8, 16, 24
 STATE_WORDS = 4
 
@@ -171,6 +171,9 @@ def _entry() -> Function:
         with f.when(node.get().equals(None)):
             f.jump(end)
         result = f.call("ptr", "run_specialisation", node.get(), f["args"], count, f["keywords"])
+        with f.when(f.call("i1", "is_refuted", result) & f.load("i64", state, MAY_BE_OFF).differs(0)):
+            f.call("void", imported(f, "PyErr_Clear"))
+            f.jump(end)
         with f.when(f.to_integer(result).differs(_NO_MATCH)):
             f.leave(result)
         # A guard may have run Python code that emptied the chain.
@@ -185,13 +188,28 @@ def _call_fallback() -> Function:
     """Asks the dispatcher what to call with which arguments, and calls it: so it leaves no frame in tracebacks."""
     f = Function("call_fallback", "ptr", state="ptr", args="ptr", count="i64", keywords="ptr")
     fallback = f.load("ptr", f["state"], FALLBACK)
-    pair = f.call("ptr", imported(f, "PyObject_Vectorcall"), fallback, f["args"], f["count"], f["keywords"])
-    with f.when(pair.equals(None)):
-        f.leave(None)
-    target, args = (f.load("ptr", pair, layout.TUPLE_ITEMS + offset) for offset in (0, 8))
-    result = f.call("ptr", imported(f, "PyObject_CallObject"), target, args)
-    f.call("void", "release_object", pair)
-    f.leave(result)
+    with f.loop():
+        pair = f.call("ptr", imported(f, "PyObject_Vectorcall"), fallback, f["args"], f["count"], f["keywords"])
+        with f.when(pair.equals(None)):
+            f.leave(None)
+        target, args = (f.load("ptr", pair, layout.TUPLE_ITEMS + offset) for offset in (0, 8))
+        result = f.call("ptr", imported(f, "PyObject_CallObject"), target, args)
+        f.call("void", "release_object", pair)
+        with f.when(f.call("i1", "is_refuted", result).equals(0)):
+            f.leave(result)
+        f.call("void", imported(f, "PyErr_Clear"))
+    f.leave(None)
+    return f
+
+
+def _is_refuted() -> Function:
+    """Whether the result of a call says that the program was compiled on a wrong assumption. The dispatcher will give
+    another."""
+    f = Function("is_refuted", "i1", result="ptr")
+    with f.when(f["result"].differs(None)):
+        f.leave(Value(f, "i1", "false"))
+    raised = f.call("ptr", imported(f, "PyErr_Occurred"))
+    f.leave(raised.equals(imported(f, "WrongAssumption")))
     return f
 
 
@@ -201,4 +219,4 @@ STATE_IN_OBJECT = 24
 
 def functions() -> list[Function]:
     """The native functions of this file."""
-    return [_matches_call(), _run(), _run_matching(), _set_error(), _call_fallback(), _entry()]
+    return [_matches_call(), _run(), _run_matching(), _set_error(), _is_refuted(), _call_fallback(), _entry()]

@@ -68,6 +68,7 @@ class Signature:
 
     names: tuple[str, ...]
     structures: tuple[Structure, ...]
+    assumes: bool = True  # what is likely of sizes; a test of it may fail at run time
 
     def __repr__(self) -> str:
         return ", ".join(f"{name}: {structure!r}" for name, structure in zip(self.names, self.structures, strict=True))
@@ -182,6 +183,7 @@ class Dispatcher:
         self._known: set[str] = set()
         self._specialisations: dict[tuple[Structure, ...], list[Specialisation]] = {}
         self._chain: list[Node] = []
+        self._refuted: set[tuple[Structure, ...]] = set()
         self._compilations = 0
         self._served_before = 0
         self._fallback = self._call
@@ -256,23 +258,34 @@ class Dispatcher:
         """The specialisation for these structures whose captured values are still what they were; for trees, one for
         more alternatives will do."""
         for specialisation in self._candidates(structures):
-            if specialisation.captured_values() is not None:
+            if specialisation.body.errors.refuted:
+                self._refute(specialisation)
+            elif specialisation.captured_values() is not None:
                 return specialisation
         return None
 
+    def _refute(self, specialisation: Specialisation) -> None:
+        """What it assumed does not hold of this call: it is no longer used, and the next assumes nothing."""
+        with _compiling:
+            variants = self._specialisations.get(specialisation.structures, [])
+            if specialisation in variants:
+                variants.remove(specialisation)
+                self._drop(specialisation)
+            self._refuted.add(specialisation.structures)
+
     def _candidates(self, structures: tuple[Structure, ...]) -> Iterator[Specialisation]:
-        yield from self._specialisations.get(structures, ())
+        yield from tuple(self._specialisations.get(structures, ()))
         if _has_trees(structures):
             for known, variants in list(self._specialisations.items()):
                 if known != structures and all(map(accepts, known, structures)):
-                    yield from variants
+                    yield from tuple(variants)
 
     def _compile(self, structures: tuple[Structure, ...]) -> Specialisation:
         """Compiles for these structures, unless another thread has meanwhile."""
         with _compiling:
             found = self._find(structures)
             if found is None:
-                compiled = self.compile(Signature(self.binder.names, structures))
+                compiled = self.compile(Signature(self.binder.names, structures, structures not in self._refuted))
                 found = Specialisation(structures, compiled)
                 self._compilations += 1
                 variants = self._specialisations.setdefault(structures, [])

@@ -161,7 +161,8 @@ class Body:
         slots = compiled.result_slots or consecutive_slots(result_leaves)
         boxes.value(compiled.result, collections.deque(slots))
         ends = (slot + value_words(leaf) for slot, leaf in zip(slots, result_leaves, strict=True))
-        self._boxes, self._make_error = boxes.pack(), ErrorTable(compiled.error_sites).make_error
+        self.errors = ErrorTable(compiled.error_sites)
+        self._boxes, self._make_error = boxes.pack(), self.errors.make_error
         self._alive = boxes.alive
         self.fields = {
             "packed": compiled.packed or packed_caller(tuple(parameter_types(leaves))),

@@ -10,7 +10,7 @@ from types import CodeType
 from typing import Any
 
 from arignote.ir.errors import ErrorSite
-from arignote.ir.exceptions import arguments_of
+from arignote.ir.exceptions import WrongAssumption, arguments_of
 from arignote.ir.graph import Span
 from arignote.ir.structure import Structure
 from arignote.runtime.call import SITE, SITE_ARGUMENTS
@@ -30,10 +30,11 @@ def keep_exception(context: int, error: BaseException) -> int:
 
 
 class ErrorTable:
-    """The error sites of one specialisation."""
+    """The error sites of one specialisation. `refuted`: whether what it assumed has been found wrong."""
 
     def __init__(self, sites: Sequence[ErrorSite]) -> None:
         self.sites = tuple(sites)
+        self.refuted = False
 
     def make_error(self, context: int) -> BaseException:
         """The exception for the failure that a context describes."""
@@ -45,6 +46,7 @@ class ErrorTable:
         if not 0 <= number < len(self.sites):
             return SystemError(f"compiled code failed at the unknown error site {number}")
         site = self.sites[number]
+        self.refuted = self.refuted or site.exception is WrongAssumption
         error = make_exception(site.exception, arguments_at(site.message, context + SITE_ARGUMENTS))
         return error if site.span is None else with_user_frame(error, site.span)
 

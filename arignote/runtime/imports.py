@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from arignote.ir.exceptions import WrongAssumption
 from arignote.runtime.assembly import Function, Value
 
 IS_LINUX = sys.platform.startswith("linux")
@@ -56,7 +57,8 @@ PYTHON_FUNCTIONS = (
 )
 PYTHON_OBJECTS = ("PyFloat_Type", "PyLong_Type", "PyUnicode_Type", "PyMethod_Type", "_Py_NoneStruct")
 PYTHON_SINGLETONS = {"Py_True": True, "Py_False": False}
-PYTHON_EXCEPTIONS = {"AttributeError": AttributeError, "SystemError": SystemError, "MemoryError": MemoryError}
+PYTHON_EXCEPTIONS = {"AttributeError": AttributeError, "SystemError": SystemError, "MemoryError": MemoryError,
+                     "WrongAssumption": WrongAssumption}  # fmt: skip
 
 C_FUNCTIONS = (
     "aligned_alloc",

@@ -84,6 +84,18 @@ def counted(w, count):
     return w.emit.op("for_loop", w.emit.integer(count), body, w.s)
 
 
+def accumulated(w):
+    """A loop that adds the product of two matrices of a list, seven times."""
+    matrix = w.reshape(w.r, w.int(2), w.int(2), dims=(2, 2))
+    found = w.list_push(w.list_new(w.int(1), element=matrix.type), matrix)
+    list_, index, total = Parameter("list", found.type), Parameter("index", INT64), Parameter("total", matrix.type)
+    one = w.emit.op("list_get", list_, w.int(0))
+    scaled = w.emit.op("multiply", one, w.emit.op("cast", index, dtype="float64"))
+    product = w.emit.op("matmul", w.emit.op("transpose", one, permutation=(1, 0)), scaled)
+    body = w.emit.function("body", [list_, index, total], w.emit.tuple([w.emit.op("add", total, product)]))
+    return w.emit.op("for_loop", w.k, w.emit.closure(body, [found]), matrix)
+
+
 def invariant(w):
     i, a, b, c = Parameter("i", INT64), Parameter("a", FLOAT64), Parameter("b", FLOAT64), Parameter("c", TYPES["m"])
     total = w.add(a, w.sum(w.exp(c), axes=(0, 1)))
@@ -169,6 +181,7 @@ FIRES = {
     "stop gradient": [lambda w: w.stop_gradient(w.x)],
     "inline": [called],
     "loop invariants": [invariant],
+    "products after the loop": [accumulated],
     "known size": [lambda w: w.size(w.x, axis=0), lambda w: w.size(w.sin(w.m), axis=1)],
     "to its own sizes": [lambda w: w.broadcast_to(w.m, *w.sizes(w.m), dims=(MANY, ANY)),
                          lambda w: w.reshape(w.e, *w.sizes(w.e), dims=(ANY, ANY))],

@@ -1,0 +1,49 @@
+"""Sizes of what the body of a loop computes, seen from outside the loop."""
+
+from __future__ import annotations
+
+from arignote.ir.graph import Apply, Function, Node, nodes_of
+from arignote.ir.sizes import Size, sizes
+from arignote.ir.structure import ANY
+from arignote.ir.types import TOKEN, Array, dims_of
+
+
+def fixed_axes(function: Function, count: int) -> list[set[int]]:
+    """For each of the last `count` parameters, which a loop carries, the axes whose size the body leaves as it is."""
+    parameters = function.parameters[len(function.parameters) - count :]
+    result = function.result
+    if not (isinstance(result, Apply) and result.op.name == "tuple"):
+        return [set() for _ in parameters]
+    return [
+        {axis for axis, size in enumerate(sizes(item)) if size == (parameter, axis)}
+        if isinstance(parameter.type, Array) else set()
+        for parameter, item in zip(parameters, result.inputs)
+    ]  # fmt: skip
+
+
+def checked_equal(function: Function) -> dict[Size, tuple[tuple[Node, int], ...]]:
+    """Sizes that a call of the function checks to be equal, before it does anything but effects: what is pinned comes
+    first in the order of evaluation."""
+    result = function.result
+    if not isinstance(result, Apply) or not result.inputs or result.inputs[0].type is not TOKEN:
+        return {}
+    classes: dict[Size, set[Size]] = {}
+    for node in nodes_of(function):
+        for pinned in node.inputs[1:] if isinstance(node, Apply) and node.op.name == "after" else ():
+            for equal in _compared(pinned):
+                joined = set().union(*(classes.get(size, {size}) for size in equal))
+                classes.update(dict.fromkeys(joined, joined))
+    return {size: tuple([x for x in joined if isinstance(x, tuple)]) for size, joined in classes.items()}
+
+
+def _compared(node: Node) -> list[set[Size]]:
+    """Sizes that an operation compares, and that are not 1."""
+    if not isinstance(node, Apply) or not (node.op.elementwise or node.op.name == "matmul"):
+        return []
+    shapes = [list(zip(sizes(x), dims_of(x.type))) for x in node.inputs]
+    if node.op.name == "matmul":
+        a, b = shapes
+        return [{a[-1][0], b[-2 if len(b) > 1 else -1][0]}]
+    longest = max(map(len, shapes))
+    return [{shape[-axis][0] for shape in shapes if len(shape) >= axis and shape[-axis][1] not in (1, ANY)}
+            for axis in range(1, longest + 1)]  # fmt: skip
