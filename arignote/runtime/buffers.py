@@ -3,7 +3,8 @@
 A buffer is a 64-byte header followed by 64-byte-aligned data; its address is the header's. Blocks come in size
 classes (steps of 64 bytes up to 1 KiB, then four sizes to each doubling). A freed block goes to the free list of its
 class, guarded by a spin lock, so that a program in its steady state asks the system for nothing. Large blocks are
-kept as well, up to a bound: fresh pages of the system cost more than the arithmetic of many kernels.
+kept as well, up to a bound: fresh pages of the system cost more than the arithmetic of many kernels. Small blocks are
+carved from slabs, at last of a huge page each, so that trees lie together; past 64 MB of a size they come one by one.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ _CLASS_COUNT = 176
 _SMALL_LIMIT = 1024
 _LARGE_BYTES = 1 << 20
 _SMALL_CLASS_CACHE = 4 << 20
+_FIRST_SLAB, _SLAB_LIMIT, _IN_SLAB = 32 << 10, 64 << 20, 1 << 32
 _HUGE_PAGE = 2 << 20
 _MADV_HUGEPAGE = 14
-_LOCK, _HEAD, _LIVE, _CACHED = 0, 8, 16, 24
+_LOCK, _HEAD, _LIVE, _CACHED, _CURSOR, _END, _SLABS = range(0, 56, 8)
 
 DEFINITIONS = (
     f"@classes = internal global [{_CLASS_COUNT} x [8 x i64]] zeroinitializer, align 64\n"
@@ -73,6 +75,8 @@ def _alloc() -> Function:
     with f.when(block.get().differs(None)):
         f.store(f.load("ptr", block.get(), NEXT), place, _HEAD)
         f.store(f.load("i64", place, _CACHED) - size.get(), place, _CACHED)
+    with f.when(block.get().equals(None) & (size.get() <= _SMALL_LIMIT)):
+        block.set(f.call("ptr", "carve", place, size.get(), index.get()))
     _unlock(f, place)
     with f.when(block.get().equals(None)):
         block.set(f.call("ptr", "fresh_block", size.get()))
@@ -95,13 +99,51 @@ def _alloc() -> Function:
     return f
 
 
+def _carve() -> Function:
+    """The next block of the class's slab, or null when its slabs are all that they may be. Under the class's lock."""
+    f = Function("carve", "ptr", place="ptr", size="i64", index="i64")
+    place, begin = f["place"], f.variable("ptr", f.load("ptr", f["place"], _CURSOR))
+    with f.when(f.to_integer(begin.get()) + f["size"] > f.load("i64", place, _END)):
+        used = f.load("i64", place, _SLABS)
+        bytes = f.variable("i64", f.minimum(used, _HUGE_PAGE))
+        with f.when(used >= _SLAB_LIMIT):
+            f.leave(None)
+        with f.when(bytes.get() < _FIRST_SLAB):
+            bytes.set(_FIRST_SLAB)
+        begin.set(f.call("ptr", "fresh_slab", bytes.get()))
+        with f.when(begin.get().equals(None)):
+            f.leave(None)
+        f.store(f.to_integer(begin.get()) + bytes.get(), place, _END)
+        f.store(used + bytes.get(), place, _SLABS)
+    f.store(f.address(begin.get(), f["size"]), place, _CURSOR)
+    f.store(f["index"] | _IN_SLAB, begin.get(), CLASS)
+    f.store(f["size"] - HEADER_BYTES, begin.get(), CAPACITY)
+    f.leave(begin.get())
+    return f
+
+
+def _fresh_slab() -> Function:
+    """Memory from the system for a slab; a large one is one huge page."""
+    f = Function("fresh_slab", "ptr", bytes="i64")
+    with f.when(f["bytes"] < _HUGE_PAGE):
+        f.leave(f.call("ptr", imported(f, "aligned_alloc"), HEADER_BYTES, f["bytes"]))
+    f.leave(f.call("ptr", "huge_block", f["bytes"]))
+    return f
+
+
 def _fresh_block() -> Function:
     """Memory from the system; large blocks in huge pages, so that touching them first costs few page faults."""
     f = Function("fresh_block", "ptr", size="i64")
-    allocate = imported(f, "aligned_alloc")
     with f.when(f["size"] < 2 * _HUGE_PAGE):
-        f.leave(f.call("ptr", allocate, HEADER_BYTES, f["size"]))
-    block = f.call("ptr", allocate, _HUGE_PAGE, f["size"])
+        f.leave(f.call("ptr", imported(f, "aligned_alloc"), HEADER_BYTES, f["size"]))
+    f.leave(f.call("ptr", "huge_block", f["size"]))
+    return f
+
+
+def _huge_block() -> Function:
+    """Memory from the system at the start of a huge page, in such pages where the system has them."""
+    f = Function("huge_block", "ptr", size="i64")
+    block = f.call("ptr", imported(f, "aligned_alloc"), _HUGE_PAGE, f["size"])
     if IS_LINUX:
         with f.when(block.differs(None)):
             f.call("i32", imported(f, "madvise"), block, f["size"], _MADV_HUGEPAGE, types=("", "", "i32"))
@@ -113,8 +155,8 @@ def _keep_or_free() -> Function:
     """Gives a block without references back: to its class, or to the system when enough is kept."""
     f = Function("keep_or_free", "void", block="ptr")
     size = f.load("i64", f["block"], CAPACITY) + HEADER_BYTES
-    place = _class_at(f, f.load("i64", f["block"], CLASS))
-    is_large = size >= _LARGE_BYTES
+    kind = f.load("i64", f["block"], CLASS)
+    place, is_large, is_in_slab = _class_at(f, kind & (_IN_SLAB - 1)), size >= _LARGE_BYTES, kind >= _IN_SLAB
     keep = f.variable("i1", 1)
     with f.when(is_large):
         cached = f.exchange("add", size, Value(f, "ptr", "@cached_large"), 0, "i64")
@@ -124,7 +166,7 @@ def _keep_or_free() -> Function:
     _lock(f, place)
     f.store(f.load("i64", place, _LIVE) - 1, place, _LIVE)
     small_full = f.load("i64", place, _CACHED) > _SMALL_CLASS_CACHE
-    with f.when(small_full & f.binary("xor", is_large, 1)):
+    with f.when(small_full & (is_large | is_in_slab).equals(0)):
         keep.set(0)
     with f.when(keep.get()):
         f.store(f.load("ptr", place, _HEAD), f["block"], NEXT)
@@ -223,7 +265,9 @@ def _unlock_all() -> Function:
 
 def functions() -> list[Function]:
     """The native functions of this file."""
-    return [_alloc(), _fresh_block(), _keep_or_free(), _free(), _release(), _grow(), _live(), _unlock_all()]
+    makers = (_alloc, _carve, _fresh_slab, _fresh_block, _huge_block)
+    others = (_keep_or_free, _free, _release, _grow, _live, _unlock_all)
+    return [make() for make in (*makers, *others)]
 
 
 def default_cache_limit() -> int:

@@ -76,6 +76,19 @@ def test_shared_children_live_until_the_last_reference():
     assert native.live_buffers() == before
 
 
+@pytest.mark.parametrize(("size", "count"), [(8, 3000), (900, 72_000)])
+def test_small_blocks_lie_apart_also_past_the_slabs(size, count):
+    alloc, free, _, _ = functions()
+    before = native.live_buffers()
+    buffers = [alloc(size) for _ in range(count)]
+    places = sorted(buffers)
+    assert all(there - here >= size + HEADER_BYTES for here, there in zip(places, places[1:]))
+    assert all(buffer % 64 == 0 for buffer in buffers)
+    for buffer in buffers:
+        free(buffer)
+    assert native.live_buffers() == before
+
+
 def test_growing_keeps_the_contents():
     alloc, _, release, grow = functions()
     before, buffer, moves = native.live_buffers(), alloc(8), 0
