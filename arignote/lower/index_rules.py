@@ -32,7 +32,7 @@ from arignote.lower.lazy import (
 from arignote.lower.loop_ir import BOOL, Const, Operand
 from arignote.lower.nests import Nest
 from arignote.lower.reductions import accumulator
-from arignote.lower.scatter_runs import add_in_runs
+from arignote.lower.scatter_runs import add_in_runs, extent
 from arignote.lower.values import ZERO, AnyValue, Stored
 from arignote.ops.index import in_range
 
@@ -236,14 +236,7 @@ def _index_failure(context: Context, condition: Operand, shapes: list[tuple[Oper
 def _check_indices(context: Context, picks: Stored, size: Operand, axis: int) -> None:
     """One pass over an index array; only where it fails, another one for the first index that is out of range."""
     build = context.build
-    nest = Nest(context, picks.sizes)
-    least, most = accumulator("min", "int64"), accumulator("max", "int64")
-    with build.kernel() as kernel:
-        ends = _every_element(nest, picks, [*least.initial, *most.initial], lambda carried, value: [
-            build.let("minimum", carried[0], value), build.let("maximum", carried[1], value)])  # fmt: skip
-        kernel.statement.reads = (picks.pointer,)
-        kernel.yields(*ends)
-    low, high = kernel.results
+    low, high = extent(context, picks) if picks.contiguous else _extent_of_any(context, picks)
     # An empty index array leaves the identities: the least is then above the most.
     some = build.let("less_equal", low, high)
     outside = build.let("logical_or", build.let("less", low, build.let("negative", size)),
@@ -256,6 +249,19 @@ def _check_indices(context: Context, picks: Stored, size: Operand, axis: int) ->
         branch.yields(ZERO)
     message = ("index ", INTEGER, f" is out of bounds for axis {axis} with size ", INTEGER)
     context.raise_if(bad, IndexError, message, branch.results[0], size)
+
+
+def _extent_of_any(context: Context, picks: Stored) -> tuple[Operand, Operand]:
+    """The least and the greatest index of an array in any layout."""
+    build = context.build
+    nest = Nest(context, picks.sizes)
+    least, most = accumulator("min", "int64"), accumulator("max", "int64")
+    with build.kernel() as kernel:
+        ends = _every_element(nest, picks, [*least.initial, *most.initial], lambda carried, value: [
+            build.let("minimum", carried[0], value), build.let("maximum", carried[1], value)])  # fmt: skip
+        kernel.statement.reads = (picks.pointer,)
+        kernel.yields(*ends)
+    return kernel.results[0], kernel.results[1]
 
 
 def _first_outside(context: Context, picks: Stored, size: Operand) -> Operand:

@@ -1,4 +1,4 @@
-"""Adding to places that are picked along one axis, one element after the other.
+"""Adding to places that are picked along one axis, one element after the other; and the extent of indices.
 
     for i in count: target[index[i]] += value[i]
 
@@ -13,10 +13,37 @@ from arignote.lower.context import Context
 from arignote.lower.lazy import from_end
 from arignote.lower.loop_ir import INT64, Const, Operand
 from arignote.lower.nests import Nest
+from arignote.lower.reductions import accumulator
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored
 
 PART = 32768
 """Elements worth a thread."""
+MOST_PARTS = 64
+
+
+def extent(context: Context, picks: Stored) -> tuple[Operand, Operand]:
+    """The least and the greatest index of a contiguous array; the identities where it is empty. Parts of it, on several
+    threads, leave theirs in the frame."""
+    build = context.build
+    count = context.product(picks.sizes)
+    share = build.let("floor_divide", build.index_add(count, MOST_PARTS - 1), Const(MOST_PARTS, INT64))
+    length = build.let("maximum", share, Const(PART, INT64))
+    parts = build.let("floor_divide", build.let("add", count, build.let("subtract", length, ONE)), length)
+    ways = [accumulator("min", INT64), accumulator("max", INT64)]
+    rooms = [build.scratch(INT64, MOST_PARTS) for _ in ways]
+    initial = [way.initial[0] for way in ways]
+    with build.kernel([picks.pointer], rooms), build.loop(parts, parallel=True, grain=ONE) as part:
+        first = build.let("multiply", part.index, length)
+        here = build.let("minimum", build.let("subtract", count, first), length)
+        with build.loop(here, initial, types=[INT64, INT64], vector=True, reduction=True) as loop:
+            index = build.load(picks.pointer, build.index_add(first, loop.index))
+            loop.yields(*[way.step(build, [old], index, ZERO)[0] for way, old in zip(ways, loop.carried)])
+        for room, found in zip(rooms, loop.results):
+            build.store(room, part.index, found)
+    with build.loop(parts, initial, types=[INT64, INT64]) as over:
+        ends = [build.load(room, over.index) for room in rooms]
+        over.yields(*[way.step(build, [old], end, ZERO)[0] for way, old, end in zip(ways, over.carried, ends)])
+    return over.results[0], over.results[1]
 
 
 def add_in_runs(context: Context, target: Stored, value: AnyValue, picks: Stored, count: Operand) -> None:
