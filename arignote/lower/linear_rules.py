@@ -18,7 +18,8 @@ from arignote.lower.frame import Frame, rule
 from arignote.lower.loop_ir import Const, Operand, Var
 from arignote.lower.values import ZERO, AnyValue, Stored, is_constant
 
-GEMM = {"float64": "ag_gemm_f64", "float32": "ag_gemm_f32"}
+STACK = {"float64": "ag_stack_product_f64", "float32": "ag_stack_product_f32"}
+GEMM = {"float64": "ag_product_f64", "float32": "ag_product_f32"}
 
 
 @rule("matmul")
@@ -32,6 +33,9 @@ def _matmul(frame: Frame, node: Apply) -> AnyValue:
     a, b = (spread(context, x, batch) for x in (a, b))
 
     def stacks(axis: int, at: tuple[Operand, Operand, Operand]) -> None:
+        if axis == rank - 3 and a.dtype in GEMM and not is_constant(batch[axis], 1):
+            _products(context, a, b, result, at, inner)
+            return
         if axis == rank - 2:
             _product(context, a, b, result, at, inner)
             return
@@ -76,6 +80,17 @@ def spread(context: Context, x: Stored, batch: tuple[Operand, ...]) -> Stored:
     wide = broadcast(context, x, (*batch, *x.sizes[-2:]))
     assert isinstance(wide, Stored)
     return wide
+
+
+def _products(context: Context, a: Stored, b: Stored, c: Stored, at: tuple[Operand, Operand, Operand],
+              inner: Operand) -> None:  # fmt: skip
+    """A stack of products, along the axis before those of the matrices."""
+    build = context.build
+    pointers = [x.pointer if is_constant(o, 0) else build.let("pointer_offset", x.pointer, o)
+                for x, o in zip((a, b, c), at)]  # fmt: skip
+    m, n = c.sizes[-2:]
+    build.extern(STACK[a.dtype], [c.sizes[-3], m, n, inner, pointers[0], *a.strides[-3:], pointers[1], *b.strides[-3:],
+                                  pointers[2], *c.strides[-3:-1]])  # fmt: skip
 
 
 def _product(context: Context, a: Stored, b: Stored, c: Stored, at: tuple[Operand, Operand, Operand],

@@ -30,7 +30,7 @@ def gemm(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row):
             c.data[c.offset + i * c_row + j] = total
 
 
-SYMBOLS["ag_gemm_f64"] = SYMBOLS["ag_gemm_f32"] = gemm
+SYMBOLS["ag_product_f64"] = SYMBOLS["ag_product_f32"] = gemm
 
 
 def stack_product(count, m, n, k, a, a_stack, a_row, a_column, b, b_stack, b_row, b_column, c, c_stack, c_row):

@@ -1,14 +1,16 @@
-"""Stacks of matrix products:
+"""Matrix products, C = A B, and stacks of them:
 
+    ag_product_f64(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row)
     ag_stack_product_f64(count, m, n, k, a, a_stack, a_row, a_column, b, b_stack, b_row, b_column, c, c_stack, c_row)
 
-computes C_i = A_i B_i, and the same with _f32. Products that are not large go to tiles (`gemm_tiles.py`), many at a
-time over the runtime's threads; a right factor whose rows are not contiguous is packed first. Large ones go to BLAS.
+and the same with _f32. What is not large goes to tiles (`gemm_tiles.py`): small products of a stack many at a time over
+the runtime's threads, one product by panels of columns (`gemm_panels.py`). Large ones go to BLAS.
 """
 
 from __future__ import annotations
 
 from ...lower.loop_ir import Type
+from .gemm_panels import add_panels
 from .gemm_tiles import add_tiles
 from .text import BYTES, ModuleText, float_text, llvm_type, suffix
 
@@ -22,9 +24,14 @@ GRAIN = 30_000
 
 
 def stack_type(symbol: str) -> Type | None:
-    """The type of a stack of products by its symbol; None for other symbols."""
+    """The type of a product, or of a stack of them, by its symbol; None for other symbols."""
     name, _, ending = symbol.rpartition("_")
-    return TYPES.get(ending) if name == "ag_stack_product" else None
+    return TYPES.get(ending) if name in ("ag_stack_product", "ag_product") else None
+
+
+def stack_symbols(type: Type) -> tuple[str, str]:
+    """What the module of a type's products defines."""
+    return f"ag_product_{suffix(type)}", f"ag_stack_product_{suffix(type)}"
 
 
 def stack_module(type: Type, vector_bytes: int, masks: bool) -> ModuleText:
@@ -34,7 +41,7 @@ def stack_module(type: Type, vector_bytes: int, masks: bool) -> ModuleText:
     scalar, ending = llvm_type(type), suffix(type)
     module.symbol("ag_parallel_for", "void", "ptr, ptr, i64, i64")
     module.symbol(f"ag_gemm_{ending}", "void", "i64, i64, i64, ptr, i64, i64, ptr, i64, i64, ptr, i64")
-    module.intrinsic("llvm.smax.i64", "i64", "i64, i64")
+    add_panels(module, type)
     names = {"SUFFIX": ending, "SCALAR": scalar, "LARGE": str(LARGE), "MOST": str(PACKED_BYTES // BYTES[type]),
              "GRAIN": str(GRAIN), "ONE": float_text(1.0, type), "ZERO": float_text(0.0, type),
              "LOADS": _loads(), "STORES": _stores()}  # fmt: skip
@@ -136,7 +143,7 @@ loop:
   %a_here = getelementptr SCALAR, ptr %a, i64 %a_offset
   %b_here = getelementptr SCALAR, ptr %b, i64 %b_offset
   %c_here = getelementptr SCALAR, ptr %c, i64 %c_offset
-  call void @ag_gemm_SUFFIX(i64 %m, i64 %n, i64 %k, ptr %a_here, i64 %ar, i64 %ac, ptr %b_here, i64 %br, i64 %bc,
+  call void @ag_product_SUFFIX(i64 %m, i64 %n, i64 %k, ptr %a_here, i64 %ar, i64 %ac, ptr %b_here, i64 %br, i64 %bc,
     ptr %c_here, i64 %cr)
   %next = add i64 %item, 1
   %more = icmp slt i64 %next, %count

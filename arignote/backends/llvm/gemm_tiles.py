@@ -34,6 +34,7 @@ def add_tiles(module: ModuleText, type: Type) -> None:
         module.functions += [_Tile(type, width, rows, 2, False).text(), _Tile(type, width, rows, 1, True).text()]
     names = {"SUFFIX": suffix(type), "SCALAR": scalar, "BYTES": str(BYTES[type]), "ROWS": str(ROWS),
              "TWO": str(2 * width), "WIDTH": str(width)}  # fmt: skip
+    module.functions.append(_turn(type, width))
     for text in (_PANEL, _TILES, _PACK):
         for name, value in names.items():
             text = text.replace(name, value)
@@ -56,9 +57,10 @@ class _Tile:
         scalar, vector = self.scalar, self.vector
         sums = [f"s{i}_{j}" for i in range(self.rows) for j in range(self.vectors)]
         zero = "zeroinitializer"
-        head = (f"define internal void @ag_tile_{self.rows}_{self.vectors}_{suffix(self.type)}(i64 %k, ptr %a, i64 %ar, "
-                f"i64 %ac, ptr %b, i64 %br, ptr %c, i64 %cr, i64 %columns, {scalar} %alpha, {scalar} %beta) nounwind {{")
-        self.lines = [head, "entry:"]
+        name = f"ag_tile_{self.rows}_{self.vectors}_{suffix(self.type)}"
+        heads = ("i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, ptr %c, i64 %cr, i64 %columns, "
+                 f"{scalar} %alpha, {scalar} %beta")  # fmt: skip
+        self.lines = [f"define internal void @{name}({heads}) nounwind {{", "entry:"]
         if self.masked:
             self._splat("i64", "wide", "%columns")
             numbers = ", ".join(f"i64 {lane}" for lane in range(self.width))
@@ -145,8 +147,34 @@ class _Tile:
                     self.put(f"store {self.vector} {value}, ptr %c_place{name}, align {self.bytes}")
 
 
-_PANEL = """define internal void @ag_panel_SUFFIX(i64 %m, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, ptr %c, i64 %cr,
-    i64 %columns, i1 %wide, SCALAR %alpha, SCALAR %beta) nounwind {
+def _turn(type: Type, width: int) -> str:
+    """A square of numbers transposed: each step exchanges the halves of pairs of blocks, of half the size each time."""
+    scalar = llvm_type(type)
+    vector = f"<{width} x {scalar}>"
+    lines = [f"define internal void @ag_turn_{suffix(type)}(ptr %from, i64 %stride, ptr %to) nounwind {{", "entry:"]
+    for row in range(width):
+        lines.append(f"  %at{row} = mul i64 %stride, {row}")
+        lines.append(f"  %place{row} = getelementptr {scalar}, ptr %from, i64 %at{row}")
+        lines.append(f"  %r0_{row} = load {vector}, ptr %place{row}, align {BYTES[type]}")
+    step, half = 0, width // 2
+    while half:
+        for row in range(width):
+            first, second = row & ~half, row | half
+            lower = not row & half
+            lanes = [lane + (0 if lower else half) if not lane & half else width + lane - (half if lower else 0)
+                     for lane in range(width)]  # fmt: skip
+            mask = ", ".join(f"i32 {lane}" for lane in lanes)
+            lines.append(f"  %r{step + 1}_{row} = shufflevector {vector} %r{step}_{first}, {vector} %r{step}_{second}, "
+                         f"<{width} x i32> <{mask}>")  # fmt: skip
+        step, half = step + 1, half // 2
+    for row in range(width):
+        lines.append(f"  %to{row} = getelementptr {scalar}, ptr %to, i64 {2 * width * row}")
+        lines.append(f"  store {vector} %r{step}_{row}, ptr %to{row}, align {BYTES[type]}")
+    return "\n".join([*lines, "  ret void", "}"]) + "\n"
+
+
+_PANEL = """define internal void @ag_panel_SUFFIX(i64 %m, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br,
+    ptr %c, i64 %cr, i64 %columns, i1 %wide, SCALAR %alpha, SCALAR %beta) nounwind {
 entry:
   br label %test
 test:
@@ -218,13 +246,53 @@ _PACK = """define internal void @ag_pack_SUFFIX(i64 %k, i64 %n, ptr %b, i64 %br,
 entry:
   %kn = mul i64 %k, %n
   %none = icmp eq i64 %kn, 0
-  br i1 %none, label %done, label %outer
+  br i1 %none, label %done, label %some
+some:
+  %dense = icmp eq i64 %bc, 1
+  %full = icmp eq i64 %n, TWO
+  %simple = and i1 %dense, %full
+  br i1 %simple, label %row_by_row, label %not_dense
+not_dense:
+  %down = icmp eq i64 %br, 1
+  %turnable = and i1 %down, %full
+  %rest = urem i64 %k, WIDTH
+  %whole_blocks = sub i64 %k, %rest
+  %turned = select i1 %turnable, i64 %whole_blocks, i64 0
+  %turns = icmp sgt i64 %turned, 0
+  br i1 %turns, label %turn, label %left_over
+turn:
+  %t = phi i64 [ 0, %not_dense ], [ %t_next, %turn ]
+  %t_from = getelementptr SCALAR, ptr %b, i64 %t
+  %t_to_at = mul i64 %t, TWO
+  %t_to = getelementptr SCALAR, ptr %packed, i64 %t_to_at
+  call void @ag_turn_SUFFIX(ptr %t_from, i64 %bc, ptr %t_to)
+  %second = mul i64 %bc, WIDTH
+  %t_from_second = getelementptr SCALAR, ptr %t_from, i64 %second
+  %t_to_second = getelementptr SCALAR, ptr %t_to, i64 WIDTH
+  call void @ag_turn_SUFFIX(ptr %t_from_second, i64 %bc, ptr %t_to_second)
+  %t_next = add i64 %t, WIDTH
+  %t_more = icmp slt i64 %t_next, %turned
+  br i1 %t_more, label %turn, label %left_over
+left_over:
+  %finished = icmp eq i64 %turned, %k
+  br i1 %finished, label %done, label %outer
+row_by_row:
+  %r = phi i64 [ 0, %some ], [ %r_next, %row_by_row ]
+  %source = mul i64 %r, %br
+  %source_at = getelementptr SCALAR, ptr %b, i64 %source
+  %target_row = mul i64 %r, TWO
+  %target_at = getelementptr SCALAR, ptr %packed, i64 %target_row
+  %whole = load <TWO x SCALAR>, ptr %source_at, align BYTES
+  store <TWO x SCALAR> %whole, ptr %target_at, align BYTES
+  %r_next = add i64 %r, 1
+  %r_more = icmp slt i64 %r_next, %k
+  br i1 %r_more, label %row_by_row, label %done
 outer:
-  %j = phi i64 [ 0, %entry ], [ %j_next, %close ]
+  %j = phi i64 [ 0, %left_over ], [ %j_next, %close ]
   %column = mul i64 %j, %bc
   br label %inner
 inner:
-  %p = phi i64 [ 0, %outer ], [ %p_next, %inner ]
+  %p = phi i64 [ %turned, %outer ], [ %p_next, %inner ]
   %row = mul i64 %p, %br
   %from = add i64 %row, %column
   %place = getelementptr SCALAR, ptr %b, i64 %from

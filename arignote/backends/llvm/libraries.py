@@ -13,8 +13,13 @@ from types import ModuleType
 
 EXPORTED = {
     "ag_digamma": ("scipy.special.cython_special", "__pyx_fuse_1psi"),
-    **{f"ag_blas_{name}": ("scipy.linalg.cython_blas", name) for name in ("dgemm", "sgemm", "dgemv", "sgemv")},
-}
+    **{f"ag_blas_{letter}{name}": ("scipy.linalg.cython_blas", f"{letter}{name}")
+       for letter in "sd" for name in ("gemm", "gemv", "trsm", "trsv")},
+    **{f"ag_lapack_{letter}{name}": ("scipy.linalg.cython_lapack", f"{letter}{name}")
+       for letter in "sd" for name in ("potrf", "getrf")},
+}  # fmt: skip
+ALONE = ("cython_blas", "cython_lapack")
+"""Modules that need nothing of their package."""
 
 
 @cache
@@ -38,7 +43,7 @@ def process() -> ctypes.CDLL:
 def extension(name: str) -> ModuleType:
     """A module of SciPy's. BLAS comes without its package, whose import takes 0.2 s, where that is not loaded."""
     package, _, last = name.rpartition(".")
-    if last != "cython_blas" or package in sys.modules:
+    if last not in ALONE or package in sys.modules:
         return importlib.import_module(name)
     root = importlib.import_module(package.partition(".")[0])
     folder = Path(root.__path__[0], *package.split(".")[1:])

@@ -13,6 +13,8 @@ import llvmlite.binding as llvm
 from ...lower.loop_ir import Program, Type
 from .blas import product_module, product_symbols, product_type
 from .emit_program import HUGE_MARK, emit_program
+from .factors import factor_module, factor_of
+from .gemm_stack import stack_module, stack_symbols, stack_type
 from .libraries import address_of
 from .text import ModuleText
 
@@ -108,11 +110,29 @@ def link(exported: Sequence[str], object_code: bytes, imported: Mapping[str, int
 
 
 def bind(name: str, symbols: Mapping[str, int]) -> int:
-    """The address of an imported function: given, one of our matrix products, or of a library."""
+    """The address of an imported function: given, one of our own on matrices, or of a library."""
     if name in symbols:
         return symbols[name]
-    type = product_type(name)
-    return address_of(name) if type is None else matrix_products(type).address(name)
+    module = matrix_module(name, symbols)
+    return address_of(name) if module is None else module.address(name)
+
+
+_on_matrices: dict[str, CompiledModule] = {}
+
+
+def matrix_module(symbol: str, symbols: Mapping[str, int]) -> CompiledModule | None:
+    """The module of a matrix product or factorisation of ours, made once per process; None for other symbols."""
+    type = product_type(symbol)
+    if type is not None:
+        return matrix_products(type)
+    factor, stack = factor_of(symbol), stack_type(symbol)
+    if factor is None and stack is None:
+        return None
+    key = symbol if stack is None else stack
+    if key not in _on_matrices:
+        text = factor_module(*factor, *vector_form()) if factor is not None else stack_module(stack, *vector_form())
+        _on_matrices[key] = compile_text(text, (symbol,) if stack is None else stack_symbols(stack), symbols)
+    return _on_matrices[key]
 
 
 @cache

@@ -1,0 +1,153 @@
+"""One matrix product by panels of columns, over the runtime's threads.
+
+A panel of B, two vectors wide and so many rows high that it stays in the second cache, meets all rows of a block of A.
+It is read where it lies, or packed if its rows are not contiguous. BLAS packs both factors in larger pieces, which pays
+only where both are large.
+"""
+
+from __future__ import annotations
+
+from ...lower.loop_ir import Type
+from .gemm_tiles import width_of
+from .text import ModuleText, float_text, llvm_type, suffix
+
+DEPTH = 512
+"""Rows of a panel."""
+HEIGHT = 128
+"""Rows of A that meet a panel in one go, so that there is work for several threads where there are few panels."""
+PRODUCT_GRAIN = 30_000
+"""Multiplications that are worth a chunk for another thread."""
+LARGE = 1 << 28
+"""Multiplications from which BLAS is faster."""
+
+
+def add_panels(module: ModuleText, type: Type) -> None:
+    """Adds the product to a module that has the tiles."""
+    panel = 2 * width_of(module, type)
+    module.intrinsic("llvm.smin.i64", "i64", "i64, i64")
+    names = {"SUFFIX": suffix(type), "SCALAR": llvm_type(type), "PANEL": str(panel), "DEPTH": str(DEPTH),
+             "AREA": str(panel * DEPTH), "HEIGHT": str(HEIGHT), "GRAIN": str(PRODUCT_GRAIN), "LARGE": str(LARGE),
+             "ONE": float_text(1.0, type), "ZERO": float_text(0.0, type),
+             "LOADS": _loads(), "STORES": _stores()}  # fmt: skip
+    for text in (_CHUNK, _PRODUCT):
+        for name, value in names.items():
+            text = text.replace(name, value)
+        module.functions.append(text)
+
+
+_WORDS = {"m": "i64", "n": "i64", "k": "i64", "a": "ptr", "ar": "i64", "ac": "i64", "b": "ptr", "br": "i64",
+          "bc": "i64", "c": "ptr", "cr": "i64", "down": "i64"}  # fmt: skip
+
+
+def _places() -> list[str]:
+    return [f"  %at_{name} = getelementptr i64, ptr %task, i64 {word}" for word, name in enumerate(_WORDS)]
+
+
+def _loads() -> str:
+    return "\n".join([*_places(), *(f"  %{name} = load {type}, ptr %at_{name}" for name, type in _WORDS.items())])
+
+
+def _stores() -> str:
+    return "\n".join([*_places(), *(f"  store {type} %{name}, ptr %at_{name}" for name, type in _WORDS.items())])
+
+
+# A unit of work is a panel of columns and a block of rows; all its depth is gone through, so no two units meet.
+_CHUNK = """define internal void @ag_panels_SUFFIX(ptr %task, i64 %begin, i64 %end) nounwind {
+entry:
+  %packed = alloca [AREA x SCALAR], align 64
+LOADS
+  %plain = icmp eq i64 %bc, 1
+  br label %unit
+unit:
+  %number = phi i64 [ %begin, %entry ], [ %next, %close ]
+  %across = udiv i64 %number, %down
+  %block = urem i64 %number, %down
+  %column = mul i64 %across, PANEL
+  %row = mul i64 %block, HEIGHT
+  %columns_left = sub i64 %n, %column
+  %columns = call i64 @llvm.smin.i64(i64 %columns_left, i64 PANEL)
+  %rows_left = sub i64 %m, %row
+  %rows = call i64 @llvm.smin.i64(i64 %rows_left, i64 HEIGHT)
+  %a_offset = mul i64 %row, %ar
+  %a_start = getelementptr SCALAR, ptr %a, i64 %a_offset
+  %b_offset = mul i64 %column, %bc
+  %b_start = getelementptr SCALAR, ptr %b, i64 %b_offset
+  %c_row = mul i64 %row, %cr
+  %c_offset = add i64 %c_row, %column
+  %c_here = getelementptr SCALAR, ptr %c, i64 %c_offset
+  br label %deep
+deep:
+  %p = phi i64 [ 0, %unit ], [ %p_next, %multiply ]
+  %depth_left = sub i64 %k, %p
+  %depth = call i64 @llvm.smin.i64(i64 %depth_left, i64 DEPTH)
+  %a_along = mul i64 %p, %ac
+  %a_here = getelementptr SCALAR, ptr %a_start, i64 %a_along
+  %b_down = mul i64 %p, %br
+  %b_here = getelementptr SCALAR, ptr %b_start, i64 %b_down
+  %first = icmp eq i64 %p, 0
+  %beta = select i1 %first, SCALAR ZERO, SCALAR ONE
+  br i1 %plain, label %multiply, label %pack
+pack:
+  call void @ag_pack_SUFFIX(i64 %depth, i64 %columns, ptr %b_here, i64 %br, i64 %bc, ptr %packed)
+  br label %multiply
+multiply:
+  %right = phi ptr [ %b_here, %deep ], [ %packed, %pack ]
+  %right_row = phi i64 [ %br, %deep ], [ %columns, %pack ]
+  call void @ag_tiles_SUFFIX(i64 %rows, i64 %columns, i64 %depth, ptr %a_here, i64 %ar, i64 %ac, ptr %right,
+    i64 %right_row, ptr %c_here, i64 %cr, SCALAR ONE, SCALAR %beta)
+  %p_next = add i64 %p, DEPTH
+  %deeper = icmp slt i64 %p_next, %k
+  br i1 %deeper, label %deep, label %close
+close:
+  %next = add i64 %number, 1
+  %more = icmp slt i64 %next, %end
+  br i1 %more, label %unit, label %done
+done:
+  ret void
+}
+"""
+
+_PRODUCT = """define void @ag_product_SUFFIX(i64 %m, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, i64 %bc,
+    ptr %c, i64 %cr) nounwind {
+entry:
+  %task = alloca [12 x i64], align 64
+  %mn = mul i64 %m, %n
+  %work = mul i64 %mn, %k
+  %empty = icmp eq i64 %mn, 0
+  br i1 %empty, label %done, label %some
+some:
+  %large = icmp sge i64 %work, LARGE
+  %row = icmp eq i64 %m, 1
+  %column = icmp eq i64 %n, 1
+  %vector = or i1 %row, %column
+  %little = icmp slt i64 %work, 4096
+  %quick = and i1 %vector, %little
+  %slow = xor i1 %quick, true
+  %by_gemv = and i1 %vector, %slow
+  %away = or i1 %large, %by_gemv
+  br i1 %away, label %library, label %own
+library:
+  call void @ag_gemm_SUFFIX(i64 %m, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, i64 %bc, ptr %c, i64 %cr)
+  br label %done
+own:
+  %m_up = add i64 %m, 127
+  %down = sdiv i64 %m_up, HEIGHT
+  %n_up = add i64 %n, PANEL
+  %n_most = sub i64 %n_up, 1
+  %across = sdiv i64 %n_most, PANEL
+  %units = mul i64 %down, %across
+STORES
+  %few = icmp slt i64 %work, GRAIN
+  %single = icmp eq i64 %units, 1
+  %alone = or i1 %few, %single
+  br i1 %alone, label %here, label %threads
+here:
+  call void @ag_panels_SUFFIX(ptr %task, i64 0, i64 %units)
+  br label %done
+threads:
+  call void @ag_parallel_for(ptr @ag_panels_SUFFIX, ptr %task, i64 %units, i64 1)
+  br label %done
+done:
+  ret void
+}
+"""
