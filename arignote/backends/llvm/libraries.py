@@ -21,16 +21,33 @@ EXPORTED = {
 ALONE = ("cython_blas", "cython_lapack")
 """Modules that need nothing of their package."""
 
+BLAS_SETTINGS = {"ag_blas_set_threads": "set_num_threads", "ag_blas_get_threads": "get_num_threads"}
+PTHREADS = 1
+"""What OpenBLAS answers when it has threads of its own."""
+
 
 @cache
 def address_of(symbol: str) -> int:
     """The address of a C function by its name in generated code."""
+    if symbol in BLAS_SETTINGS:
+        return blas_setting(BLAS_SETTINGS[symbol])
     if symbol in EXPORTED:
         return capsule_address(*EXPORTED[symbol])
     try:
         return ctypes.cast(getattr(process(), symbol), ctypes.c_void_p).value or 0
     except AttributeError:
         raise LookupError(f"no symbol {symbol!r} is given, nor is it known in this process") from None
+
+
+def blas_setting(name: str) -> int:
+    """The address of one of OpenBLAS's functions on its number of threads; 0 where BLAS is another, or uses OpenMP,
+    whose numbers belong to the thread that sets them."""
+    library = ctypes.CDLL(extension("scipy.linalg.cython_blas").__file__)
+    for form in ("scipy_openblas_{}", "openblas_{}", "scipy_openblas_{}64_", "openblas_{}64_"):
+        found, kind = (getattr(library, form.format(each), None) for each in (name, "get_parallel"))
+        if found is not None and kind is not None:
+            return (ctypes.cast(found, ctypes.c_void_p).value or 0) if kind() == PTHREADS else 0
+    return 0
 
 
 @cache

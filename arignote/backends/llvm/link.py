@@ -12,10 +12,11 @@ import llvmlite.binding as llvm
 
 from ...lower.loop_ir import Program, Type
 from .blas import product_module, product_symbols, product_type
+from .blas_blocks import RUNTIME_PRODUCT
 from .emit_program import HUGE_MARK, emit_program
 from .factors import factor_module, factor_of
 from .gemm_stack import stack_module, stack_symbols, stack_type
-from .libraries import address_of
+from .libraries import BLAS_SETTINGS, address_of
 from .text import ModuleText
 
 
@@ -124,7 +125,7 @@ def matrix_module(symbol: str, symbols: Mapping[str, int]) -> CompiledModule | N
     """The module of a matrix product or factorisation of ours, made once per process; None for other symbols."""
     type = product_type(symbol)
     if type is not None:
-        return matrix_products(type)
+        return matrix_products(type, symbols.get(RUNTIME_PRODUCT, 0))
     factor, stack = factor_of(symbol), stack_type(symbol)
     if factor is None and stack is None:
         return None
@@ -136,9 +137,11 @@ def matrix_module(symbol: str, symbols: Mapping[str, int]) -> CompiledModule | N
 
 
 @cache
-def matrix_products(type: Type) -> CompiledModule:
-    """The matrix products of a type."""
-    return compile_text(product_module(type, *vector_form()), product_symbols(type), {})
+def matrix_products(type: Type, runtime_product: int) -> CompiledModule:
+    """The matrix products of a type; large ones in blocks where the runtime and BLAS have what that needs."""
+    in_blocks = bool(runtime_product and all(map(address_of, BLAS_SETTINGS)))
+    text = product_module(type, *vector_form(), in_blocks)
+    return compile_text(text, product_symbols(type), {RUNTIME_PRODUCT: runtime_product} if in_blocks else {})
 
 
 def load_object(
