@@ -131,7 +131,7 @@ def first_call(name: str, folder: str, programs: bool) -> dict[str, float]:
 
 
 def rows_of(name: str, folder: str, rounds: int, only_cold: bool) -> Iterator[Row]:
-    """The rows of one program. The first process of all is not counted: it writes bytecode, and the runtime's module."""
+    """The rows of one program. The first process is not counted: it writes bytecode, and the runtime's module."""
     _, title, limit = PROGRAMS[name]
     first_call(name, folder, programs=False)
     cold = [first_call(name, folder, programs=False) for _ in range(rounds)]

@@ -1,8 +1,8 @@
-"""Lowering of matrix products: floating point to BLAS, straight into the result; integers as loops.
+"""Lowering of matrix products: floating point by the backend, straight into the result; integers as loops.
 
-`ag_gemm_f64(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row)` (and `_f32`) computes C = A B for matrices
+`ag_product_f64(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row)` (and `_f32`) computes C = A B for matrices
 given by their strides in elements, so that a transposed view is not copied. C is overwritten, with zeros where k is
-0.
+0. `ag_stack_product_f64` does so for a stack of them.
 """
 
 from __future__ import annotations

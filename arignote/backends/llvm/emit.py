@@ -24,7 +24,7 @@ from ...lower.loop_ir import (
     Var,
 )
 from .cleanup import ending, release
-from .emit_signals import CALL_COST, emit_check, spend, spend_on_product
+from .emit_signals import CALL_COST, emit_check, spend, spend_on_matrices
 from .function_text import FunctionText
 from .runtime_text import define_retain
 from .text import element_bytes, global_name, llvm_type, memory_type, pointee
@@ -97,7 +97,8 @@ def emit_scratch(function: FunctionText, statement: Scratch) -> None:
     """Memory in the frame."""
     place = function.name("scratch")
     memory = memory_type(pointee(statement.pointer.type))
-    function.entry.append(f"  {place} = alloca [{statement.count} x {memory}], align {8 if statement.count < 8 else 64}")
+    alignment = 8 if statement.count < 8 else 64
+    function.entry.append(f"  {place} = alloca [{statement.count} x {memory}], align {alignment}")
     function.values[statement.pointer.id] = place
 
 
@@ -216,8 +217,7 @@ def emit_extern(function: FunctionText, statement: Extern) -> None:
     if statement.symbol == CHECK_SIGNALS:
         emit_check(function, statement.live)
         return
-    if statement.symbol.startswith("ag_gemm_"):
-        spend_on_product(function, statement.args[:3])
+    spend_on_matrices(function, statement.symbol, statement.args)
     parameters = [memory_type(arg.type) for arg in statement.args]
     if statement.can_fail:
         reference = function.module.symbol(statement.symbol, "i32", ", ".join(["ptr", *parameters, "ptr"]))

@@ -31,6 +31,12 @@ def budget(function: FunctionText) -> str:
     return function.budget
 
 
+def share_budget(function: FunctionText) -> None:
+    """A function apart takes what is left of its caller's budget, `%left`, where it stores what it leaves."""
+    function.budget = "%budget"
+    function.entry += ["  %budget = alloca i64", "  %given = load i64, ptr %left", "  store i64 %given, ptr %budget"]
+
+
 def spend(function: FunctionText, cost: str) -> None:
     """Takes the cost of some work from the budget, if a loop is being emitted at all."""
     if function.budget is not None:
@@ -104,8 +110,16 @@ def product(function: FunctionText, factors: list[str]) -> str:
     return result
 
 
-def spend_on_product(function: FunctionText, sizes: tuple[Operand, ...]) -> None:
-    """A matrix product costs its multiplications."""
-    if function.budget is not None:
-        count = product(function, [function.text(size) for size in sizes])
+MULTIPLICATIONS = {
+    "product": (0, 1, 2), "stack_product": (0, 1, 2, 3), "lu": (0, 1, 1, 1), "lu_solve": (0, 1, 1, 2),
+    "cholesky": (0, 1, 1, 1), "cholesky_adjoint": (0, 1, 1, 1), "triangular_solve": (0, 1, 1, 2),
+}  # fmt: skip
+"""Of functions on matrices: the arguments whose product is the number of multiplications, up to a factor."""
+
+
+def spend_on_matrices(function: FunctionText, symbol: str, args: tuple[Operand, ...]) -> None:
+    """A matrix product, or a factorisation, costs its multiplications."""
+    sizes = MULTIPLICATIONS.get(symbol.removeprefix("ag_").rpartition("_")[0])
+    if function.budget is not None and sizes is not None:
+        count = product(function, [function.text(args[place]) for place in sizes])
         spend(function, function.let(f"lshr i64 {count}, {PRODUCTS_PER_UNIT}"))
