@@ -6,22 +6,28 @@ combined in order; so several threads can work, and the result does not depend o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from arignote.lower.lazy import Reduction
 from arignote.lower.loop_ir import Kernel, Operand
 from arignote.lower.nests import BLOCK, GRAIN, Nest, Write, note_rows
 from arignote.lower.reductions import Accumulator, accumulator_of
 from arignote.lower.values import ONE, ZERO, Stored
 
+ROWS_AT_ONCE = 4
+
 
 class Accumulation:
-    """The kernels of such reductions, all over the same axes."""
+    """The kernels of such reductions, all over the same axes. `alone`: nothing else is worth doing in the same rows."""
 
-    def __init__(self, nest: Nest, writes: list[Write], reductions: list[tuple[Reduction, Stored]]) -> None:
+    def __init__(self, nest: Nest, writes: list[Write], reductions: list[tuple[Reduction, Stored]],
+                 alone: bool = False) -> None:  # fmt: skip
         self.nest, self.writes, self.reductions = nest, writes, reductions
         self.context, self.build = nest.context, nest.build
         self.axes = reductions[0][0].axes
         self.accumulators: list[Accumulator] = [accumulator_of(reduction) for reduction, _ in reductions]
         self.indices: list[Operand] = [ZERO] * len(nest.sizes)
+        self.alone = alone and len(nest.sizes) == 2 and not writes and not nest.packed
 
     def write(self) -> None:
         """Write the kernels."""
@@ -50,7 +56,7 @@ class Accumulation:
     def _in_blocks(self) -> None:
         build, nest, context = self.build, self.nest, self.context
         count = nest.sizes[0]
-        blocks, block = context.row_blocks(count)
+        blocks, block = context.row_blocks(count, context.product(nest.sizes[1:]))
         kept = self.reductions[0][1].sizes
         room = context.product(kept)
         partial = [self._registers(*pair, (blocks, *kept)) for pair in self._pairs()]
@@ -61,11 +67,14 @@ class Accumulation:
                 self._fill(partial, base, room)
                 first = build.index_multiply(outer.index, block)
                 here = build.let("minimum", build.let("subtract", count, first), block)
+                if self.alone:
+                    first, here = self._several_rows(partial, base, first, here)
                 with build.loop(here) as loop, nest.scope():
                     nest.row = self.indices[0] = build.let("add", first, loop.index)
                     self._loops(1, partial, base)
             self._name_pointers(kernel.statement)
-        note_rows(nest, kernel.statement, count, loop.statement, block)
+        if not self.alone:
+            note_rows(nest, kernel.statement, count, loop.statement, block)
         for place, accumulator in enumerate(self.accumulators):
             self._combine(accumulator, partial[place], self.reductions[place][1], blocks, room)
 
@@ -80,11 +89,24 @@ class Accumulation:
             return [*[self.context.allocate(type, sizes) for type in types[:-1]], destination]
         return [self.context.allocate(type, sizes) for type in types]
 
+    def _several_rows(self, targets: list[list[Stored]], base: Operand, first: Operand,
+                      count: Operand) -> tuple[Operand, Operand]:  # fmt: skip
+        """Several rows in one pass over what accumulates; where the rest begins, and how many rows it has."""
+        build, nest = self.build, self.nest
+        passes = build.let("floor_divide", count, build.index_add(ROWS_AT_ONCE, 0))
+        with build.loop(passes) as over, nest.scope():
+            row = build.let("add", first, build.index_multiply(over.index, ROWS_AT_ONCE))
+            with build.loop(nest.sizes[1], vector=True) as loop, nest.scope():
+                self.indices[1] = loop.index
+                self._accumulate(targets, base, [build.index_add(row, k) for k in range(ROWS_AT_ONCE)])
+        done = build.index_multiply(passes, ROWS_AT_ONCE)
+        return build.let("add", first, done), build.let("subtract", count, done)
+
     def _grain(self, each: Operand) -> Operand:
         """Steps worth a thread, of this many elements each."""
         build = self.build
         whole = build.let("floor_divide", build.index_add(GRAIN, 0), build.let("maximum", each, ONE))
-        return build.let("add", whole, ONE)
+        return build.let("maximum", whole, ONE)
 
     def _fill(self, targets: list[list[Stored]], base: Operand, room: Operand) -> None:
         """Everything begins with the identity."""
@@ -110,15 +132,19 @@ class Accumulation:
             nest.store(write, tuple(self.indices))
         self._accumulate(targets, base)
 
-    def _accumulate(self, targets: list[list[Stored]], base: Operand) -> None:
+    def _accumulate(self, targets: list[list[Stored]], base: Operand, rows: Sequence[Operand] = ()) -> None:
+        """Add the element at the indices to its result, or those of several rows, in order."""
         build, nest = self.build, self.nest
-        kept = tuple([i for axis, i in enumerate(self.indices) if axis not in self.axes])
         for accumulator, (reduction, destination), registers in zip(self.accumulators, self.reductions, targets):
-            value = nest.value(reduction.source, tuple(self.indices))
+            kept = tuple([i for axis, i in enumerate(self.indices) if axis not in self.axes])
             place = build.index_add(base, nest.offset(destination, kept))
-            old: list[Operand] = [build.load(target.pointer, place) for target in registers]
-            position = self.indices[self.axes[-1]] if accumulator.width == 2 else ZERO
-            for target, new in zip(registers, accumulator.step(build, old, value, position)):
+            found: list[Operand] = [build.load(target.pointer, place) for target in registers]
+            for row in rows or self.indices[:1]:
+                self.indices[0] = row
+                value = nest.value(reduction.source, tuple(self.indices))
+                position = self.indices[self.axes[-1]] if accumulator.width == 2 else ZERO
+                found = accumulator.step(build, found, value, position)
+            for target, new in zip(registers, found):
                 build.store(target.pointer, place, new)
 
     def _over_pairs(self, targets: list[list[Stored]], base: Operand) -> None:

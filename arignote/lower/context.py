@@ -32,6 +32,7 @@ LARGEST = float(1 << 43)
 """More elements than any array can have."""
 MOST_ROW_BLOCKS = 64
 FEWEST_ROWS = 16
+FEWEST_ELEMENTS = 16_384
 
 
 def symbol_name(function: Function) -> str:
@@ -93,7 +94,9 @@ class Context:
         self.flags: dict[int, tuple[Operand, Operand]] = {}
         """Steps and strides that are 0 where an axis turns out to have size 1: what they are otherwise, and when."""
         self._counts: dict[int, bool] = {}
-        self._row_blocks: dict[tuple[str, int], tuple[Operand, Operand]] = {}
+        self.given: set[int] = set()
+        """The buffers of the procedure's parameters."""
+        self._row_blocks: dict[tuple[tuple[str, int], tuple[str, int]], tuple[Operand, Operand]] = {}
         self._packed: dict[Key, Stored] = {}
         self._log: list[tuple[dict[Any, Any], Any, Any]] | None = None
         self._forced: list[Lazy] | None = None
@@ -192,15 +195,17 @@ class Context:
             total = self.times(total, size)
         return total
 
-    def row_blocks(self, count: Operand) -> tuple[Operand, Operand]:
-        """Into how many blocks so many rows are cut where each block has a result of its own, and the rows of one;
-        asked twice, the same variables."""
-        key = size_key(self.canonical(count))
+    def row_blocks(self, count: Operand, width: Operand) -> tuple[Operand, Operand]:
+        """Into how many blocks so many rows of this width are cut where each block has a result of its own, and the
+        rows of one; asked twice, the same variables."""
+        key = (size_key(self.canonical(count)), size_key(self.canonical(width)))
         if key not in self._row_blocks:
             build = self.build
             above = build.index_add(count, MOST_ROW_BLOCKS - 1)
             whole = build.let("floor_divide", above, build.index_add(MOST_ROW_BLOCKS, 0))
-            rows = build.let("maximum", whole, build.index_add(FEWEST_ROWS, 0))
+            worth = build.let("floor_divide", build.index_add(FEWEST_ELEMENTS, 0), build.let("maximum", width, ONE))
+            least = build.let("maximum", worth, build.index_add(FEWEST_ROWS, 0))
+            rows = build.let("maximum", whole, least)
             above = build.let("subtract", build.index_add(count, rows), ONE)
             blocks = build.let("maximum", build.let("floor_divide", above, rows), ONE)
             self._learn(self._row_blocks, key, (blocks, rows))

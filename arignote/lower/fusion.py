@@ -378,7 +378,9 @@ def _write_reductions(plan: Plan, writes: list[Write], reductions: list[tuple[Re
     context, space, axes = plan.context, plan.space, reductions[0][0].axes
     positions = any(r.op in ("argmax", "argmin") for r, _ in reductions)
     if axes and len(space) - 1 not in axes:
-        Accumulation(_nest(plan, writes, False, positions), writes, reductions).write()  # type: ignore[arg-type]
+        nest = _nest(plan, writes, False, positions)
+        alone = all(leaf.buffer.id in context.given for leaf in plan.leaves)
+        Accumulation(nest, writes, reductions, alone).write()  # type: ignore[arg-type]
         return
     kept = [axis for axis in range(len(space)) if axis not in axes]
     outputs = [write.destination for write in writes]

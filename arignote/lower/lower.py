@@ -101,6 +101,7 @@ def _parameters(context: Context, function: Function, all_sizes: bool) -> list[A
     found: list[AnyValue] = []
     for parameter in function.parameters:
         operands = [context.build.parameter(type_) for type_ in types_of(parameter.type, all_sizes)]
+        context.given.update(operand.id for operand in operands if operand.type == BUFFER)
         found.append(rebuild(context, parameter.type, iter(operands), all_sizes))
     return found
 

@@ -31,6 +31,7 @@ from arignote.lower.loop_ir import (
     Operand,
     Procedure,
     RaiseIf,
+    Rows,
     Scratch,
     Statement,
     Store,
@@ -183,6 +184,8 @@ class _RowFusion:
         assert first is not None
         if size_key(first.count) != size_key(rows.count):
             return False
+        if any(not _same_blocks(other.rows, rows) for other in group.kernels):
+            return False
         common = (found.writes & (group.effects.reads | group.effects.writes)) | (found.reads & group.effects.writes)
         shared = bool((found.reads | found.writes) & (group.effects.reads | group.effects.writes))
         return shared and all(self._is_local(number, [*group.kernels, kernel]) for number in common)
@@ -244,6 +247,11 @@ class _RowFusion:
                 out.append(Let(least, "minimum", (grain, other)))
                 grain = least
         loop.grain = grain
+
+
+def _same_blocks(one: Rows | None, other: Rows) -> bool:
+    """Whether rows are cut in the same way, where both kernels have blocks."""
+    return one is None or one.block is None or other.block is None or size_key(one.block) == size_key(other.block)
 
 
 def _add(total: Effects, found: Effects) -> None:

@@ -5,7 +5,6 @@ import pytest
 
 import arignote as ag
 from arignote.lower.loop_ir import Alloc, Kernel, Scratch
-
 from tests.lower.harness import Array, Emit, Parameter, agree, count, counts, main
 
 N = -1
@@ -142,3 +141,15 @@ def test_positions_along_the_first_axis(name):
     assert np.array_equal(compiled(x), program(x))
     x[70:] = np.nan
     assert np.array_equal(compiled(x), program(x))
+
+
+@pytest.mark.parametrize("name", ["sum", "max"])
+def test_several_rows_at_once(name):
+    def program(x):
+        return np.sum(x * 2.0, axis=0) if name == "sum" else np.max(x, axis=0)
+
+    compiled = ag.jit(program)
+    for shape in [(1, 3), (3, 5), (4, 1), (67, 3), (4100, 9), (8, 0)]:
+        x = rng.normal(size=shape)
+        np.testing.assert_allclose(compiled(x), program(x), rtol=1e-12, atol=1e-11)
+    assert np.array_equal(ag.jit(lambda x: np.sum(x, axis=0))(np.zeros((0, 3))), np.zeros(3))
