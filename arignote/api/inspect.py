@@ -65,7 +65,7 @@ class Inspection:
         return {
             "graph_lines": self.stages[-1][1].count("\n"),
             "loop_lines": self.loops.count("\n"),
-            "object_bytes": len(self._module.object_code),
+            "object_bytes": self._module.object_bytes,
         }
 
     @property

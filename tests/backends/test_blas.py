@@ -92,7 +92,7 @@ def test_rows_of_the_result_may_be_apart() -> None:
 
 WITHOUT_THE_PACKAGE = """
 import sys
-from arignote.backends.llvm.libraries import address_of
+from arignote.backends.libraries import address_of
 address = address_of("ag_blas_dgemm")
 assert address and "scipy.linalg" not in sys.modules
 import scipy.linalg.cython_blas

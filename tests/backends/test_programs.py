@@ -427,7 +427,7 @@ def test_other_vectors(form: tuple[int, bool], monkeypatch: pytest.MonkeyPatch) 
 def test_object_code_can_be_loaded_again() -> None:
     program = logistic()
     first = compiled(program)
-    second = load_object(["main"], first.object_code, first.imported, runtime()[1])
+    second = load_object(["main"], first.objects, first.imported, runtime()[1])
     assert call(second, program, [3.7, 0.3, 9]).results == call(first, program, [3.7, 0.3, 9]).results
 
 

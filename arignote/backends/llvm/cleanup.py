@@ -25,7 +25,6 @@ from ...lower.loop_ir import (
     For,
     If,
     Kernel,
-    Procedure,
     Statement,
     Var,
     While,
@@ -80,10 +79,10 @@ def define_release_slots(module: ModuleText) -> str:
     return RELEASE_SLOTS
 
 
-def find_slots(procedure: Procedure) -> dict[int, int]:
-    """The slots of a procedure's buffers, by variable number; none where they do not pay."""
+def slots_of(body: list[Statement]) -> dict[int, int]:
+    """The slots of the buffers defined in the body of a function, by variable number; none where they do not pay."""
     survey = _Survey()
-    survey.body(procedure.body, stores_are_felt=False)
+    survey.body(body, stores_are_felt=False)
     if survey.releases <= FEW_RELEASES:
         return {}
     return _assign(survey)
@@ -186,6 +185,8 @@ def ending(function: FunctionText, live: Iterable[Var]) -> str:
     """The label of the code that releases what is live and leaves."""
     row, others = 0, []
     for var in live:
+        if var.id in function.released_outside:
+            continue
         slot = function.slots.get(var.id)
         if slot is None or row >> slot & 1:  # named twice, it has two references to give back
             others.append(var)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ...lower.loop_ir import For, If, Operand, Statement, While
+from .emit_apart import emit_apart
 from .emit_vector import emit_vector_loop
 from .function_text import FunctionText, Lines
 from .loop_frame import LoopFrame
@@ -26,6 +27,8 @@ def emit_range(function: FunctionText, statement: For, begin: str, end: str) -> 
 
 def emit_for(function: FunctionText, statement: For) -> None:
     """A counted loop in the form that suits it."""
+    if function.is_straight and emit_apart(function, statement):
+        return
     vectors = plan(statement) if statement.vector and not unrollable(statement, SHORT_ITERATIONS) else None
     if vectors is not None:
         emit_vector_loop(function, statement, vectors)
@@ -68,6 +71,8 @@ def scalar_loop(function: FunctionText, statement: For, begin: str, end: str) ->
 
 def emit_while(function: FunctionText, statement: While) -> None:
     """A loop with a test of its own."""
+    if function.is_straight and emit_apart(function, statement):
+        return
     initial = [function.text(value) for value in statement.initial]
     preheader: Lines = []
     function.lines.append(preheader)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from ...lower.loop_ir import RECURSION_SITE, Call, Procedure, Program, walk
 from . import emit, emit_boxes, emit_kernel, emit_loops
-from .cleanup import emit_cleanup, ending, find_slots
+from .cleanup import emit_cleanup, ending, slots_of
+from .emit_apart import is_large
 from .emit_signals import emit_check_of_call
 from .function_text import FunctionText
 from .text import ModuleText, global_name, llvm_type, memory_type
 
 CONTEXT_STACK_LIMIT = 72  # bytes into the context: after the site and its eight arguments
-HUGE = 20_000  # lines: from here on LLVM spends more on registers than they are worth; kernels are functions apart
-HUGE_MARK = "arignote-huge"  # becomes `optnone` after the passes, each of which would write a line on stderr about it
 
 FunctionText.emitters = emit.EMITTERS | emit_boxes.EMITTERS | emit_loops.EMITTERS | emit_kernel.EMITTERS
 
@@ -72,7 +71,8 @@ def check_stack(function: FunctionText) -> None:
 def emit_procedure(module: ModuleText, procedure: Procedure, recursive: bool, is_entry: bool) -> None:
     """A procedure as `i32 name(ptr ctx, parameters..., ptr results)`."""
     function = FunctionText(module, procedure.name)
-    function.slots = find_slots(procedure)
+    function.slots = slots_of(procedure.body)
+    function.is_straight = not recursive and is_large(procedure)
     heads = ["ptr %ctx"]
     if recursive:
         check_stack(function)
@@ -93,9 +93,7 @@ def emit_procedure(module: ModuleText, procedure: Procedure, recursive: bool, is
     emit_cleanup(function)
     head = f"i32 {global_name(procedure.name)}({', '.join(heads)}) nounwind"
     text = function.function(f"define {'' if is_entry else 'internal '}{head}")
-    if text.count("\n") > HUGE:
-        text = text.replace(" nounwind {", f' nounwind noinline "{HUGE_MARK}" {{', 1)
-    module.functions.append(text)
+    (module.straight if function.is_straight else module.functions).append(text)
 
 
 def emit_program(program: Program, vector_bytes: int = 64, masks: bool = True) -> ModuleText:

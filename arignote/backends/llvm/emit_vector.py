@@ -45,6 +45,8 @@ def emit_vector_loop(
     end = end or function.text(statement.count)
     accumulators = [starting_lanes(function, statement, plan, place) for place in range(len(plan.reductions))]
     copies = unrolling(function, plan)
+    if not copies and begin == "0" and end[0] != "%" and int(end) % function.width == 0:
+        copies = 1  # whole vectors are left over: what is stored under a mask is slow to read again
     if copies:
         middle = whole_vectors(function, begin, end, copies * function.width)
         if middle != begin:

@@ -43,6 +43,8 @@ class FunctionText:
         self.cold: Lines = []
         self.endings: dict[tuple[int, tuple[str, ...]], str] = {}  # of error paths; see cleanup.py
         self.slots: dict[int, int] = {}  # where buffers are kept for error paths, by variable number
+        self.released_outside: frozenset[int] = frozenset()  # buffers that the caller releases where this fails
+        self.is_straight = False  # whether it is translated without optimisation; see emit_apart.py
         self.block = "entry"
         self.counter = 0
         self.values: dict[int, object] = {}
@@ -53,6 +55,7 @@ class FunctionText:
         self.mask: str | None = None
         self.fused: frozenset[int] = frozenset()
         self.kernels = 0
+        self.loops = 0
         self.budget: str | None = None
         self.area_words = 0
 

@@ -11,24 +11,25 @@ from functools import cache
 import llvmlite.binding as llvm
 
 from ...lower.loop_ir import Program, Type
+from ..libraries import BLAS_SETTINGS, address_of
+from ..native_image import Image, Loaded, UnsupportedObjectError, is_supported, lay_out
 from .blas import product_module, product_symbols, product_type
 from .blas_blocks import RUNTIME_PRODUCT
-from .emit_program import HUGE_MARK, emit_program
+from .emit_program import emit_program
 from .factors import factor_module, factor_of
 from .gemm_stack import stack_module, stack_symbols, stack_type
-from .libraries import BLAS_SETTINGS, address_of
 from .text import ModuleText
 
 
 @cache
-def target_machine() -> llvm.TargetMachine:
+def target_machine(level: int = 2) -> llvm.TargetMachine:
     """The machine of this process, with all its features."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(),
         features=llvm.get_host_cpu_features().flatten(),
-        opt=2,
+        opt=level,
         reloc="pic",
         codemodel="small",
     )
@@ -64,24 +65,42 @@ def passes() -> tuple[llvm.PassBuilder, llvm.ModulePassManager]:
     return builder, manager
 
 
+LEVELS = (2, 0)
+"""How well the parts of a module are optimised: see `ModuleText.render`."""
+
+
 @dataclass(slots=True)
 class CompiledModule:
     """Machine code in this process; it is freed with this object."""
 
     exported: tuple[str, ...]
-    llvm_ir: str
-    object_code: bytes
+    texts: tuple[str, ...]
+    objects: tuple[bytes, ...]
     imported: tuple[str, ...]
     timings: dict[str, float] = field(default_factory=dict)
-    _tracker: llvm.ResourceTracker | None = None
+    image: Image | None = None
+    needs: tuple[CompiledModule, ...] = ()
+    _loaded: Loaded | llvm.ResourceTracker | None = None
 
     def address(self, name: str | None = None) -> int:
         """The address of a visible function; the first one's by default, which is the entry's."""
-        return self._tracker[name or self.exported[0]]  # type: ignore[index]
+        return self._loaded[name or self.exported[0]]  # type: ignore[index]
+
+    @property
+    def llvm_ir(self) -> str:
+        """The text that it was compiled from: what is optimised, and then what is translated straight."""
+        return "\n".join(self.texts)
+
+    @property
+    def object_bytes(self) -> int:
+        """The size of its object code."""
+        return sum(map(len, self.objects))
 
     def assembly(self) -> str:
         """The machine code as assembly text."""
-        return target_machine().emit_assembly(optimised(self.llvm_ir))
+        return "\n".join(
+            target_machine(level).emit_assembly(optimised(text)) for text, level in zip(self.texts, LEVELS)
+        )
 
 
 def optimised(text: str) -> llvm.ModuleRef:
@@ -90,24 +109,32 @@ def optimised(text: str) -> llvm.ModuleRef:
     module.verify()  # takes a hundredth of the time, and LLVM aborts the process where it meets what is not well formed
     builder, manager = passes()
     manager.run(module, builder)
-    if HUGE_MARK in text:
-        for function in module.functions:
-            if HUGE_MARK.encode() in b"".join(function.attributes):
-                function.add_function_attribute("optnone")
     return module
 
 
 _numbers = itertools.count()
 
 
-def link(exported: Sequence[str], object_code: bytes, imported: Mapping[str, int]) -> llvm.ResourceTracker:
-    """Loads object code, with the symbols that it imports bound to addresses."""
-    builder = llvm.JITLibraryBuilder().add_object_img(object_code)
+def link(exported: Sequence[str], objects: Sequence[bytes], imported: Mapping[str, int]) -> llvm.ResourceTracker:
+    """Loads object code with LLVM's linker, with the symbols that it imports bound to addresses."""
+    builder = llvm.JITLibraryBuilder()
+    for each in objects:
+        builder.add_object_img(each)
     for name in exported:
         builder.export_symbol(name)
     for name, address in imported.items():
         builder.import_symbol(name, address)
     return builder.link(engine(), f"arignote{next(_numbers)}")
+
+
+def image_of(objects: Sequence[bytes]) -> Image | None:
+    """The code laid out by ourselves, which takes little time; None where that is left to LLVM's linker."""
+    if not is_supported():
+        return None
+    try:
+        return lay_out(*objects)
+    except UnsupportedObjectError:
+        return None
 
 
 def bind(name: str, symbols: Mapping[str, int]) -> int:
@@ -146,27 +173,29 @@ def matrix_products(type: Type, runtime_product: int) -> CompiledModule:
 
 def load_object(
     exported: Sequence[str],
-    object_code: bytes,
+    objects: Sequence[bytes],
     imported: Sequence[str],
     symbols: Mapping[str, int],
-    llvm_ir: str = "",
+    texts: Sequence[str] = (),
 ) -> CompiledModule:
     """A module from object code that was compiled before."""
-    bound = {name: bind(name, symbols) for name in imported}
-    return CompiledModule(
-        tuple(exported), llvm_ir, object_code, tuple(imported), {}, link(exported, object_code, bound)
-    )
+    image = image_of(objects)
+    bound = {name: bind(name, symbols) for name in (imported if image is None else image.imported)}
+    modules = {id(module): module for name in imported if (module := matrix_module(name, symbols)) is not None}
+    needs = tuple(modules.values())
+    loaded = link(exported, objects, bound) if image is None else Loaded(image, bound)
+    return CompiledModule(tuple(exported), tuple(texts), tuple(objects), tuple(imported), {}, image, needs, loaded)
 
 
 def compile_text(text: ModuleText, exported: Sequence[str], symbols: Mapping[str, int]) -> CompiledModule:
     """Compiles the text of a module and binds the C functions that it uses."""
     emitted = time.perf_counter()
-    rendered = text.render()
-    module = optimised(rendered)
+    texts = [part for part in text.render() if part]
+    modules = [optimised(part) for part in texts]
     inlined = time.perf_counter()
-    object_code = target_machine().emit_object(module)
+    objects = [target_machine(level).emit_object(module) for module, level in zip(modules, LEVELS)]
     generated = time.perf_counter()
-    compiled = load_object(exported, object_code, sorted(text.imported), symbols, rendered)
+    compiled = load_object(exported, objects, sorted(text.imported), symbols, texts)
     compiled.timings = {
         "optimise": inlined - emitted,
         "codegen": generated - inlined,

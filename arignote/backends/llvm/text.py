@@ -99,6 +99,7 @@ class ModuleText:
         self.declarations: dict[str, str] = {}
         self.definitions: dict[str, str] = {}
         self.functions: list[str] = []
+        self.straight: list[str] = []  # of functions that are translated without optimisation, in a tenth of the time
         self.kernels: dict[tuple[str, str], str] = {}  # by result and text, as many kernels of a program are the same
         self.imported: set[str] = set()
         self.is_recursive = False  # whether a procedure may call itself
@@ -130,10 +131,23 @@ class ModuleText:
         self.declarations[name] = f"{reference} = private unnamed_addr constant {type} {value}"
         return reference
 
-    def render(self) -> str:
-        """The whole module."""
+    def render(self) -> tuple[str, str]:
+        """The text of what is optimised, and of what is translated straight (which may be empty)."""
+        if not self.straight:
+            return self._rendered(self.functions), ""
+        functions, straight = ([text.replace("define internal ", "define ", 1) for text in texts]
+                               for texts in (self.functions, self.straight))  # fmt: skip
+        return self._rendered([*map(declaration, straight), *functions]), self._rendered(
+            [*map(declaration, functions), *straight]
+        )
+
+    def _rendered(self, functions: list[str]) -> str:
         definitions = self.definitions | {
             name: self.definitions[name].replace(INLINED, "", 1) for name, uses in self.uses.items() if uses > FEW_USES
         }
-        parts = (*self.declarations.values(), *definitions.values(), *self.functions, RARE_BRANCH)
-        return "\n".join(parts)
+        return "\n".join((*self.declarations.values(), *definitions.values(), *functions, RARE_BRANCH))
+
+
+def declaration(function: str) -> str:
+    """The declaration of a function that is defined in another module."""
+    return function[: function.index(" {\n")].replace("define ", "declare ", 1) + "\n"

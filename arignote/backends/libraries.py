@@ -18,12 +18,12 @@ EXPORTED = {
     **{f"ag_lapack_{letter}{name}": ("scipy.linalg.cython_lapack", f"{letter}{name}")
        for letter in "sd" for name in ("potrf", "getrf")},
 }  # fmt: skip
-ALONE = ("cython_blas", "cython_lapack")
-"""Modules that need nothing of their package."""
-
 BLAS_SETTINGS = {"ag_blas_set_threads": "set_num_threads", "ag_blas_get_threads": "get_num_threads"}
 PTHREADS = 1
 """What OpenBLAS answers when it has threads of its own."""
+
+ALONE = ("cython_blas", "cython_lapack")
+"""Modules that need nothing of their package."""
 
 
 @cache
