@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from arignote.frontend.values import MAKER_ATTRIBUTE, TRANSFORM_ATTRIBUTE
+from arignote.ir.marks import MAKER_ATTRIBUTE, TRANSFORM_ATTRIBUTE
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from arignote import pipeline
 from arignote.api.config import config
-from arignote.frontend.specialise import RECURSION_LIMIT
-from arignote.frontend.values import TRANSFORM_ATTRIBUTE
 from arignote.ir.errors import CompileError, InternalError, UnsupportedSyntaxError
+from arignote.ir.marks import RECURSION_LIMIT, TRANSFORM_ATTRIBUTE
 from arignote.ir.structure import Structure, leaf_structures
 from arignote.runtime.dispatch import Dispatcher, Signature
 from arignote.runtime.encode import Capture
@@ -77,6 +74,8 @@ def failures_reported(target: Any, form: Form) -> Iterator[None]:
 
 
 def _compile(target: Any, form: Form, signature: Signature) -> CompiledSpecialisation:
+    # The compiler is imported when there is something to compile, which takes as long as importing all the rest.
+    from arignote import pipeline
     from arignote.backends.llvm import compile_program
     from arignote.backends.llvm.text import ModuleText, global_name
 
@@ -107,9 +106,6 @@ def make_compiled(target: Any, function: Callable[..., Any], transform: tuple[An
     transform: what the callable is, for compiled code that meets it as a value
     plain:     whether `disable_jit` may run `function` in its place
     """
-
-    # The code generator loads LLVM: that is the price of the first compiled function, not of importing the package.
-    importlib.import_module("arignote.backends.llvm")
 
     def compile_(signature: Signature) -> CompiledSpecialisation:
         return compile_specialisation(target, function, signature)

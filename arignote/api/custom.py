@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from arignote.frontend.values import MAKER_ATTRIBUTE, TRANSFORM_ATTRIBUTE
+from arignote.ir.marks import MAKER_ATTRIBUTE, TRANSFORM_ATTRIBUTE
 
 Function = Callable[..., Any]
 

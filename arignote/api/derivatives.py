@@ -22,8 +22,7 @@ from arignote.api.transforms import (
     vjp,
 )
 from arignote.api.vmap import vmap
-from arignote.frontend.jacobian import PROGRAMS
-from arignote.frontend.values import MAKER_ATTRIBUTE
+from arignote.ir.marks import JACOBIAN_PROGRAMS, MAKER_ATTRIBUTE
 
 
 def hvp(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -127,7 +126,7 @@ def with_float_leaves(tree: Any, leaves: Any) -> Any:
     raise NotImplementedError("with_float_leaves is for compiled code")
 
 
-PROGRAMS.update({"jacrev": _rows, "jacfwd": _columns})
+JACOBIAN_PROGRAMS.update({"jacrev": _rows, "jacfwd": _columns})
 
 for _maker in (jacrev, jacfwd, float_leaves, with_float_leaves):
     setattr(_maker, MAKER_ATTRIBUTE, _maker.__name__)

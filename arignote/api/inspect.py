@@ -7,12 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from arignote import pipeline
 from arignote.api.compiled import call_form, deep_programs
-from arignote.frontend.values import TRANSFORM_ATTRIBUTE
 from arignote.ir.describe import structure_of
+from arignote.ir.marks import TRANSFORM_ATTRIBUTE
 from arignote.ir.structure import StaticOf
-from arignote.lower.loop_ir_text import show as show_loops
 from arignote.runtime.dispatch import Signature
 from arignote.runtime.forms import Binder
 from arignote.runtime.symbols import symbols
@@ -107,7 +105,9 @@ def inspect(fun: Callable[..., Any]) -> Callable[..., Inspection]:
 
 def inspect_signature(fun: Callable[..., Any], signature: Signature) -> Inspection:
     """The compilation of `fun` for one signature."""
+    from arignote import pipeline
     from arignote.backends.llvm import compile_program
+    from arignote.lower.loop_ir_text import show as show_loops
 
     python_function = innermost(fun)
     with deep_programs(python_function.__qualname__):

@@ -19,8 +19,7 @@ import numpy as np
 
 from arignote.api.custom import custom_jvp
 from arignote.api.transforms import jvp
-from arignote.frontend.values import MAKER_ATTRIBUTE
-from arignote.ops.random import words
+from arignote.ir.marks import MAKER_ATTRIBUTE
 
 _DRAW, _SPLIT, _FOLD = 0, 1, 2
 """The streams of a key: what is drawn, the keys it is split into, and those that numbers are folded into."""
@@ -34,6 +33,8 @@ def random_words(key: Any, start: Any, count: Any, stream: int) -> Any:
     key = np.asarray(key)
     if key.dtype != np.int64 or key.shape != (2,):
         raise ValueError(f"a key is an int64 array of two entries, got {key.dtype} of shape {key.shape}")
+    from arignote.ops.random import words
+
     return words(key, start, count, stream)
 
 

@@ -15,8 +15,8 @@ from typing import Any, ParamSpec, TypeVar, overload
 import numpy as np
 
 from arignote.api.compiled import make_compiled
-from arignote.frontend.values import MAKER_ATTRIBUTE, TRANSFORM_ATTRIBUTE
 from arignote.ir.describe import structure_of
+from arignote.ir.marks import MAKER_ATTRIBUTE, TRANSFORM_ATTRIBUTE
 from arignote.ir.structure_values import leaves_of
 
 Argnums = int | str | Sequence[int | str]

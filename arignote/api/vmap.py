@@ -13,8 +13,8 @@ import numpy as np
 from arignote.api.compiled import make_compiled
 from arignote.api.transforms import Target, as_written, require_callable
 from arignote.frontend.axes import DIFFERENT_SIZES, NOTHING_MAPPED, Axes, argument_axes, below, freeze, placed
-from arignote.frontend.values import MAKER_ATTRIBUTE
 from arignote.ir.describe import is_named_tuple_class
+from arignote.ir.marks import MAKER_ATTRIBUTE
 from arignote.ir.structure_values import make_dataclass
 
 

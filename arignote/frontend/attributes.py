@@ -37,6 +37,7 @@ from arignote.frontend.values import (
     is_number,
 )
 from arignote.ir.errors import UndefinedNameError
+from arignote.ir.marks import TRANSFORM_ATTRIBUTE
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
@@ -162,8 +163,6 @@ def _bind(context: Context, base: Value, found: Any, owner: type, name: str) -> 
 
 
 def _is_transformed(found: Any) -> bool:
-    from arignote.frontend.values import TRANSFORM_ATTRIBUTE
-
     return callable(found) and not isinstance(found, type) and hasattr(found, TRANSFORM_ATTRIBUTE)
 
 

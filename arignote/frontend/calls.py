@@ -28,8 +28,6 @@ from arignote.frontend.operators import (
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.transforms import call_maker, call_transform, call_transformed, give_rules
 from arignote.frontend.values import (
-    MAKER_ATTRIBUTE,
-    TRANSFORM_ATTRIBUTE,
     ArrayValue,
     BoundMethod,
     ChoiceValue,
@@ -43,6 +41,7 @@ from arignote.frontend.values import (
     is_number,
 )
 from arignote.ir.errors import UndefinedNameError, UnsupportedSyntaxError
+from arignote.ir.marks import MAKER_ATTRIBUTE, TRANSFORM_ATTRIBUTE
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context

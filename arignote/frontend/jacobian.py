@@ -5,7 +5,7 @@ The programs themselves are written in the compiled language, in the public inte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.argnums import choose
@@ -24,6 +24,7 @@ from arignote.frontend.values import (
     Value,
 )
 from arignote.ir.errors import DifferentiationError
+from arignote.ir.marks import JACOBIAN_PROGRAMS
 from arignote.ir.types import is_float
 
 if TYPE_CHECKING:
@@ -65,10 +66,6 @@ def _rebuilt(context: Context, tree: Value, leaves: Iterator[Value]) -> Value:
     return Static(None) if isinstance(tree.object, bool | int) else tree
 
 
-PROGRAMS: dict[str, Callable[..., Any]] = {}
-"""(function of the chosen arguments, those, is it only one?, has_aux) -> the Jacobian, by its name."""
-
-
 def jacobian(context: Context, kind: str, function: Value, options: tuple[Any, ...], arguments: list[Value],
              keywords: dict[str, Value]) -> Value:  # fmt: skip
     """The Jacobian of a function at these arguments."""
@@ -83,7 +80,7 @@ def jacobian(context: Context, kind: str, function: Value, options: tuple[Any, .
     settings = (tuple(chosen.places), tuple(chosen.keywords))
     restricted = TransformValue("restricted", function, settings, tuple(values))
     given = [restricted, TupleValue(tuple(by)), Static(None if isinstance(argnums, tuple) else "single")]
-    return context.call(context.lift(PROGRAMS[kind]), [*given, Static("aux" if has_aux else None)])
+    return context.call(context.lift(JACOBIAN_PROGRAMS[kind]), [*given, Static("aux" if has_aux else None)])
 
 
 def restricted(context: Context, value: TransformValue, arguments: list[Value]) -> Value:

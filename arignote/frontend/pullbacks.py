@@ -15,8 +15,9 @@ from arignote.frontend.given_tangents import cotangent_leaves, fitted
 from arignote.frontend.gradients import gradients_of
 from arignote.frontend.scope import HOOKS
 from arignote.frontend.transforms import Forward, has_aux_of, pull_back, split_aux
-from arignote.frontend.values import TRANSFORM_ATTRIBUTE, NodeValue, Static, TransformValue, TupleValue, Value
+from arignote.frontend.values import NodeValue, Static, TransformValue, TupleValue, Value
 from arignote.ir.graph import Node
+from arignote.ir.marks import TRANSFORM_ATTRIBUTE
 from arignote.ir.types import Array, Closure, Scalar, Tuple, Type, dims_of, fits
 
 if TYPE_CHECKING:

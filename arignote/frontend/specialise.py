@@ -33,6 +33,7 @@ from arignote.frontend.structures import structure_of
 from arignote.frontend.values import FunctionValue, ScalarValue, Value
 from arignote.ir.errors import CompileError, InternalError, TypeInferenceError, UnsupportedSyntaxError
 from arignote.ir.graph import Apply, Function, Node, Parameter
+from arignote.ir.marks import RECURSION_LIMIT
 from arignote.ir.structure import (
     FunctionOf,
     PythonScalarOf,
@@ -40,9 +41,6 @@ from arignote.ir.structure import (
     Structure,
 )
 from arignote.ir.types import Type
-
-RECURSION_LIMIT = 20_000
-"""Frames of Python that the interpreter may use on a deeply nested program."""
 
 MOST_RESTARTS = 50
 
@@ -95,7 +93,7 @@ def specialise(
     transforms: Transforms,
     assumes: bool = False,
 ) -> Specialised:
-    """Specialise a function (or an object that says what it is, see `values.TRANSFORM_ATTRIBUTE`) for these
+    """Specialise a function (or an object that says what it is, see `marks.TRANSFORM_ATTRIBUTE`) for these
     arguments. Whether it may make assumptions on sizes: see `assumptions.py`."""
     forced: set[Any] = set()
     forget()

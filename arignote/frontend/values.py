@@ -33,14 +33,6 @@ if TYPE_CHECKING:
     from arignote.frontend.scope import Scope
     from arignote.frontend.source import Definition
 
-TRANSFORM_ATTRIBUTE = "__arignote_transform__"
-"""On a callable object: what it is. ("jit", f), ("grad", f, argnums, has_aux), ("value_and_grad", f, argnums,
-has_aux)."""
-
-MAKER_ATTRIBUTE = "__arignote_maker__"
-"""On a function of the public interface that compiled code may call: "jit", "grad", "value_and_grad", "vjp" or
-"stop_gradient"; called with the arguments of the function of that name."""
-
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 _clock = itertools.count(1)
