@@ -27,6 +27,10 @@ _PAUSE = "pause" if platform.machine().lower() in ("x86_64", "amd64") else "yiel
 
 _CHUNKS_FOR_EACH_THREAD = 4
 
+_ALIGNED_CHUNK, _ALIGNMENT = 1024, 64
+"""Chunks of so many iterations begin at multiples of a cache line's elements: vectors that lie across two lines take
+twice as long, and stores that pass the caches by want whole lines."""
+
 DEFINITIONS = "@pool = internal global [80 x i64] zeroinitializer, align 64\n"
 
 
@@ -142,6 +146,8 @@ def _parallel_for() -> Function:
     chunk = f.variable("i64", count // ((helpers + 1) * _CHUNKS_FOR_EACH_THREAD) + 1)
     with f.when(chunk.get() < grain.get()):
         chunk.set(grain.get())
+    with f.when(chunk.get() >= _ALIGNED_CHUNK):
+        chunk.set((chunk.get() + (_ALIGNMENT - 1)) & -_ALIGNMENT)
     _lock(f)
     fields = ((f["body"], _BODY), (f["env"], _ENV), (count, _COUNT), (chunk.get(), _CHUNK), (helpers, _PARTICIPANTS))
     for value, field in fields:
