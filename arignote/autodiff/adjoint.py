@@ -60,12 +60,15 @@ class Adjoint:
     seeded: those of the function's parameters whose cotangents are added to something there is already
     written: those of the function's parameters that the loop around writes into from one iteration to the next
     steady: those of the function's parameters that cost nothing to keep, where saving costs memory in each iteration
+    summed: those of the function's parameters, all seeded, whose cotangents are added up in place
     """
 
     def __init__(self, function: Function, wrt: Flags, want: Mask,
                  parameters: tuple[Parameter, ...] | None = None, seeded: Iterable[Node] = (),
-                 written: Iterable[Node] = (), steady: Iterable[Node] = ()) -> None:  # fmt: skip
+                 written: Iterable[Node] = (), steady: Iterable[Node] = (),
+                 summed: Iterable[Node] = ()) -> None:  # fmt: skip
         self.function = function
+        self.summed = frozenset(summed)
         self.seeded = frozenset(seeded)
         self.volatile: set[Node] = set(written)
         self.steady: set[Node] = set(steady) - self.volatile
@@ -191,7 +194,12 @@ class Adjoint:
     def add(self, node: Node, cotangent: Cotangent) -> None:
         """Add to the cotangent of a primal node."""
         if cotangent is not None and node in self.demand:
-            self.cotangents[node] = accumulate(self.emit, self.cotangents.get(node), cotangent)
+            total = self.cotangents.get(node)
+            if node in self.summed and isinstance(total, Node) and isinstance(cotangent, Node):
+                added = self.emit.conform(cotangent, total.type)
+                self.cotangents[node] = self.emit.op("update_slice", total, added, axes=(), accumulate=True)
+            else:
+                self.cotangents[node] = accumulate(self.emit, total, cotangent)
 
     def add_at(self, place: Place, cotangent: Cotangent) -> None:
         if place.capture is None:

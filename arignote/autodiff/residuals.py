@@ -92,7 +92,9 @@ def _needed(backward: list[Node], cotangents: set[Node], forward: set[Node]) -> 
         if node in seen:
             continue
         seen.add(node)
-        if isinstance(node, Apply) and (node.op.name in _TRANSPARENT or not _is_forward(node, forward)):
+        if isinstance(node, Apply) and node.op.name == "size":
+            needed[node] = None  # a number may be kept in place of an array
+        elif isinstance(node, Apply) and (node.op.name in _TRANSPARENT or not _is_forward(node, forward)):
             wanted.extend(node.inputs)
         elif not isinstance(node, Constant):
             needed[node] = None

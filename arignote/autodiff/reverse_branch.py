@@ -91,7 +91,8 @@ def _branch(outer: Adjoint, node: Apply, closure: Node, flags: Flags, slots: dic
     written = [p for p, place in zip(function.parameters, places, strict=False)
                if place.capture is None and place.node in outer.volatile]  # fmt: skip
     steady = [p for p, place in zip(function.parameters, places, strict=False) if outer.is_steady(place)]
-    adjoint = Adjoint(function, flags, want, seeded=firsts.values(), written=written, steady=steady)
+    summed = [p for p, place in zip(function.parameters, places, strict=False) if place.node in outer.summed]
+    adjoint = Adjoint(function, flags, want, seeded=firsts.values(), written=written, steady=steady, summed=summed)
     cotangent = Parameter("cotangent", pruned_type(node.type, mask))
     branch = _Branch(adjoint, mine, cotangent)
     seeds: dict[Node, Cotangent] = {}

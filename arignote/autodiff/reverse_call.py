@@ -17,6 +17,7 @@ from arignote.autodiff.activity import Flags, Mask, call_demand, meet, result_ac
 from arignote.autodiff.adjoint import Adjoint, Place, Pullback, fresh, parameters_for, spread_all
 from arignote.autodiff.cotangent import Cotangent, gather, pruned_type, spread, whole
 from arignote.autodiff.emit import AdjointEmit, function_of
+from arignote.autodiff.passed_on import passed_on
 from arignote.autodiff.residuals import Policy
 from arignote.autodiff.sparse import read_by_place
 from arignote.ir.graph import Apply, Function, Node, Parameter, substitute
@@ -29,7 +30,7 @@ class Augmented:
 
     forward:  parameters -> (result, *saved); None where nothing is saved: the function itself will do
     backward: (*supplied, *saved, cotangent, *totals) -> cotangents of the parameters in `wrt`; those of parameters that
-              are read by place are added to `totals`
+              are read by place, or passed from call to call, are added to `totals`
     want:     the parts of the result whose cotangents the backward takes
     supplied: expressions over `parameters`, which the caller evaluates
     residual: of a recursive function, what `saved` is: one union that holds everything
@@ -100,7 +101,7 @@ def _augment(forms: Forms, function: Function, wrt: Flags, want: Mask, steady: F
 def _make(made: Augmented, function: Function, wrt: Flags, want: Mask, steady: Flags) -> None:
     kept_anyway = [p for p, flag in zip(function.parameters, steady, strict=True) if flag]
     places = [function.parameters[i] for i in seeded(function, wrt)]
-    adjoint = Adjoint(function, wrt, want, made.parameters, places, steady=kept_anyway)
+    adjoint = Adjoint(function, wrt, want, made.parameters, places, steady=kept_anyway, summed=passed_on(function))
     cotangent, *totals = given = made.backward.parameters[1:]
     seeds: dict[Node, Cotangent] = {p: spread(adjoint.emit, t) for p, t in zip(places, totals, strict=True)}
     adjoint.run_backward(spread(adjoint.emit, cotangent), seeds)
@@ -137,9 +138,10 @@ def _finish_recursive(made: Augmented, adjoint: Adjoint, saved: list[Node], root
 
 
 def seeded(function: Function, wrt: Flags) -> list[int]:
-    """Of the parameters in `wrt`, the positions of those that are read by place."""
-    by_place = read_by_place(function)
-    return [i for i, (p, flag) in enumerate(zip(function.parameters, wrt, strict=True)) if flag and p in by_place]
+    """Of the parameters in `wrt`, the positions of those whose cotangents are added to what there is already: they are
+    read by place, or passed from call to call."""
+    added_to = read_by_place(function) | passed_on(function)
+    return [i for i, (p, flag) in enumerate(zip(function.parameters, wrt, strict=True)) if flag and p in added_to]
 
 
 def _taken_apart(emit: AdjointEmit, x: Node) -> Node:

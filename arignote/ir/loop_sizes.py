@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from arignote.ir.graph import Apply, Function, Node, nodes_of
-from arignote.ir.sizes import Size, sizes
+from arignote.ir.sizes import Size, component_sizes, sizes
 from arignote.ir.structure import ANY
 from arignote.ir.types import TOKEN, Array, dims_of
 
@@ -11,13 +11,10 @@ from arignote.ir.types import TOKEN, Array, dims_of
 def fixed_axes(function: Function, count: int) -> list[set[int]]:
     """For each of the last `count` parameters, which a loop carries, the axes whose size the body leaves as it is."""
     parameters = function.parameters[len(function.parameters) - count :]
-    result = function.result
-    if not (isinstance(result, Apply) and result.op.name == "tuple"):
-        return [set() for _ in parameters]
     return [
-        {axis for axis, size in enumerate(sizes(item)) if size == (parameter, axis)}
+        {axis for axis, size in enumerate(component_sizes(function.result, place)) if size == (parameter, axis)}
         if isinstance(parameter.type, Array) else set()
-        for parameter, item in zip(parameters, result.inputs)
+        for place, parameter in enumerate(parameters)
     ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ what lets the front end pin fewer checks, the optimiser drop broadcasts, and the
 
 from __future__ import annotations
 
-from arignote.ir.graph import Apply, Constant, Node
+from arignote.ir.graph import Apply, Constant, Function, Node
 from arignote.ir.structure import ANY
 from arignote.ir.types import dims_of
 
@@ -37,8 +37,18 @@ def _unknown_below(node: Node) -> list[Node]:
             seen.add(current)
             stack.append((current, True))
             if isinstance(current, Apply) and (current.op.elementwise or current.op.name in _RULES):
-                stack.extend((child, False) for child in current.inputs if dims_of(child.type))
+                stack.extend((child, False) for child in _read_by_rule(current) if dims_of(child.type))
     return order
+
+
+def _read_by_rule(node: Apply) -> tuple[Node, ...]:
+    """The nodes whose sizes the rule of a node asks for: of a loop or a branch, those that go in."""
+    source = node.inputs[0] if node.op.name == "item" else node
+    if isinstance(source, Apply) and source.op.name in _LOOPS:
+        return source.inputs[2:]
+    if isinstance(source, Apply) and source.op.name == "cond":
+        return tuple([x for side in source.inputs[1:] if isinstance(side, Apply) for x in side.inputs])
+    return node.inputs
 
 
 def _derive(node: Node) -> tuple[Size, ...]:
@@ -149,9 +159,68 @@ def _item(node: Apply, own: list[Size]) -> list[Size]:
     source = node.inputs[0]
     if isinstance(source, Apply) and source.op.name == "nonzero" and node["index"] > 0:
         return [(Apply(node.op, node.inputs, (("index", 0),)), 0)]
-    return own
+    known = component_sizes(source, node["index"])
+    return [mine if size is None else size for mine, size in zip(own, known, strict=True)]
 
 
+def component_sizes(node: Node, index: int) -> list[Size | None]:
+    """The sizes of an array in a tuple, where they are known."""
+    if isinstance(node, Apply) and node.op.name == "tuple":
+        return list(sizes(node.inputs[index]))
+    if isinstance(node, Apply) and node.op.name in _LOOPS:
+        return _carried(node, index)
+    if isinstance(node, Apply) and node.op.name == "cond":
+        return _chosen(node, index)
+    return [None] * len(dims_of(node.type.items[index]))  # type: ignore[attr-defined]
+
+
+def _carried(loop: Apply, index: int) -> list[Size | None]:
+    """What no iteration changes is as it was before the loop."""
+    before = sizes(loop.inputs[2 + index])
+    function = _defined(loop.inputs[1])
+    if function is None:
+        return [None] * len(before)
+    parameter = function.parameters[len(function.parameters) - len(loop.inputs) + 2 + index]
+    after = component_sizes(function.result, index)
+    pairs = enumerate(zip(before, after, strict=True))
+    return [mine if size == (parameter, axis) else None for axis, (mine, size) in pairs]
+
+
+def _chosen(branch: Apply, index: int | None) -> list[Size | None]:
+    """What both sides agree on, in terms of what they capture."""
+    sides = [_of_side(x, index) for x in branch.inputs[1:]]
+    if None in sides:
+        return [None] * len(dims_of(branch.type if index is None else branch.type.items[index]))  # type: ignore[attr-defined]
+    return [one if one == other else None for one, other in zip(*sides, strict=True)]  # type: ignore[arg-type]
+
+
+def _of_side(closure: Node, index: int | None) -> list[Size | None] | None:
+    function = _defined(closure)
+    if function is None:
+        return None
+    found = sizes(function.result) if index is None else component_sizes(function.result, index)
+    captured = dict(zip(function.parameters, closure.inputs, strict=True))  # type: ignore[attr-defined]
+    return [None if size is None else _outside(size, captured) for size in found]
+
+
+def _defined(closure: Node) -> Function | None:
+    """The function of a closure that is made right here."""
+    if not (isinstance(closure, Apply) and closure.op.name == "closure"):
+        return None
+    function: Function = closure["function"]
+    return function if function.is_defined else None
+
+
+def _outside(size: Size, captured: dict[Node, Node]) -> Size | None:
+    """A size in a function in terms of what the function captures."""
+    if isinstance(size, int):
+        return size
+    if isinstance(size, tuple):
+        return sizes(captured[size[0]])[size[1]] if size[0] in captured else None
+    return as_size(captured[size]) if size in captured else None
+
+
+_LOOPS = frozenset(("for_loop", "while_loop"))
 _RULES = {
     "transpose": _transpose, "expand_dims": _expand_dims, "squeeze": _drop_axes, "index": _drop_axes,
     "sum": _drop_axes, "prod": _drop_axes, "max": _drop_axes, "min": _drop_axes, "any": _drop_axes, "all": _drop_axes,
@@ -163,4 +232,5 @@ _RULES = {
     "lu": _lu, "lu_solve": _solution, "triangular_solve": _solution, "cholesky": _as_first,
     "cholesky_adjoint": _solution, "log_abs_det": lambda node, own: [*sizes(node.inputs[0])[:-2], 1],
     "gather": _gather, "sort": _as_first, "argsort": _as_first, "item": _item,
+    "cond": lambda node, own: [a if b is None else b for a, b in zip(own, _chosen(node, None), strict=True)],
 }  # fmt: skip

@@ -96,6 +96,8 @@ class Context:
         self._counts: dict[int, bool] = {}
         self.given: set[int] = set()
         """The buffers of the procedure's parameters."""
+        self.limits: dict[int, Operand] = {}
+        """For the index of each loop how many iterations there are."""
         self._row_blocks: dict[tuple[tuple[str, int], tuple[str, int]], tuple[Operand, Operand]] = {}
         self._packed: dict[Key, Stored] = {}
         self._log: list[tuple[dict[Any, Any], Any, Any]] | None = None
@@ -170,6 +172,14 @@ class Context:
         """A size has been checked not to be negative."""
         if isinstance(size, Var):
             self._learn(self._counts, size.id, True)
+
+    def now_index(self, index: Var, count: Operand) -> None:
+        """A loop over `count` iterations has begun: it is less than the count, which is positive."""
+        self.now_count(index)
+        self.limits[index.id] = count
+        op, args = self.build.definitions.get(count.id, ("", ())) if isinstance(count, Var) else ("", ())
+        if op == "maximum" and is_constant(args[1], 0):
+            self.now_equal(args[0], count)
 
     def shape_key(self, sizes: tuple[Operand, ...]) -> tuple[Any, ...]:
         """Equal for shapes known to be equal."""

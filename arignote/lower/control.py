@@ -130,11 +130,15 @@ def _cond(frame: Frame, node: Apply) -> AnyValue:
     captured = [[settled(context, value) for value in side.captures] for side in sides]
     with build.branch(condition) as branch:
         with context.region():
-            branch.yields(*_side(context, sides[0].function, captured[0], node.type))
+            one = _side(context, sides[0].function, captured[0], node.type)
+            branch.yields(*one)
         branch.otherwise()
         with context.region():
-            branch.yields(*_side(context, sides[1].function, captured[1], node.type))
-    return rebuild(context, node.type, iter(branch.results))
+            other = _side(context, sides[1].function, captured[1], node.type)
+            branch.yields(*other)
+    # A size that is the same on both sides is known by its old name.
+    results = [a if a is b and a.type == INT64 else x for a, b, x in zip(one, other, branch.results, strict=True)]
+    return rebuild(context, node.type, iter(results))
 
 
 def _side(context: Context, function: Function, arguments: list[AnyValue], type_: Type) -> list[Operand]:
@@ -156,7 +160,7 @@ def _for_loop(frame: Frame, node: Apply) -> AnyValue:
     carry = Carry(frame, body, node.inputs[2:], skip=1, stacked=stacked_lists(frame, node, body, count))
     with build.loop(count, carry.initial) as loop:
         with context.region():
-            context.now_count(loop.index)
+            context.now_index(loop.index, count)
             if not (isinstance(count, Const) and count.value <= SHORT_LOOP):
                 _check_signals(context)
             values = carry.values(context, iter(loop.carried), loop.index)

@@ -31,6 +31,7 @@ from arignote.lower.lazy import (
 )
 from arignote.lower.loop_ir import BOOL, Const, Operand
 from arignote.lower.nests import Nest
+from arignote.lower.ranges import Range, is_below, never_negative, range_of
 from arignote.lower.reductions import accumulator
 from arignote.lower.scatter_runs import add_in_runs, extent
 from arignote.lower.values import ZERO, AnyValue, Stored
@@ -45,21 +46,26 @@ def _positions(frame: Frame, node: Apply, indices: tuple[Node, ...], sizes: tupl
     found: list[Operand] = []
     for axis, given in zip(node["axes"], indices):
         index, size = frame.scalar(given), sizes[axis]
+        bounds = range_of(context, index)
         if node.can_fail:
-            check_index(context, index, size, axis)
-        found.append(from_end(Nest(context), index, size))
+            check_index(context, index, size, axis, bounds)
+        found.append(index if never_negative(bounds) else from_end(Nest(context), index, size))
     return found
 
 
-def check_index(context: Context, index: Operand, size: Operand, axis: int) -> None:
+def check_index(context: Context, index: Operand, size: Operand, axis: int, bounds: Range) -> None:
     """Out of bounds where not -size <= index < size: as one unsigned comparison would say it."""
     build = context.build
+    if never_negative(bounds) and is_below(context, bounds, size):
+        return
     if isinstance(index, Const) and isinstance(size, Const):
         outside: Operand = Const(not -size.value <= index.value < size.value, BOOL)
     elif isinstance(index, Const) and index.value >= 0:
         outside = build.let("less_equal", size, index)
     elif isinstance(index, Const):
         outside = build.let("less", size, Const(-index.value, "int64"))
+    elif never_negative(bounds):
+        outside = build.let("greater_equal", index, size)
     else:
         below = build.let("less", index, build.let("negative", size))
         outside = build.let("logical_or", below, build.let("greater_equal", index, size))

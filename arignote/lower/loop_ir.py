@@ -324,12 +324,17 @@ Statement = (
 
 @dataclass(slots=True, eq=False)
 class Procedure:
-    """A function of the program."""
+    """A function of the program.
+
+    consumed: buffers among the parameters of which it takes over one reference, also where it fails; the others are
+              borrowed
+    """
 
     name: str
     parameters: tuple[Var, ...]
     body: list[Statement]
     results: tuple[Operand, ...]
+    consumed: tuple[Var, ...] = ()
 
 
 @dataclass(slots=True, eq=False)

@@ -199,14 +199,19 @@ class KernelRegion(Region):
         return self.statement
 
 
+INDEX_FORMULAS = frozenset(("add", "subtract", "maximum"))
+
+
 class ProcedureBuilder:
     """Builds one procedure; `body` is the statement list that is being appended to."""
 
-    __slots__ = ("name", "parameters", "body", "_whole", "_next")
+    __slots__ = ("name", "parameters", "body", "definitions", "_whole", "_next")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.parameters: list[Var] = []
+        self.definitions: dict[int, tuple[str, tuple[Operand, ...]]] = {}
+        """How the integers are defined that indices are made of."""
         self._whole: list[Statement] = []
         self.body = self._whole
         self._next = 0
@@ -236,6 +241,8 @@ class ProcedureBuilder:
             known = INT64
         whole = tuple(operand_of(arg, known) for arg in args)
         var = self.var(dtype or result_type(op, whole))
+        if op in INDEX_FORMULAS and var.type == INT64:
+            self.definitions[var.id] = op, whole
         self.body.append(Let(var, op, whole))
         return var
 

@@ -101,13 +101,14 @@ def evaluate(
 
 def call(run: Evaluation, procedure: Procedure, args: Sequence[Any]) -> tuple[Any, ...]:
     """Runs a procedure."""
-    run.depth += 1
-    if run.depth > MAXIMUM_DEPTH:
-        run.depth = 0
-        raise SiteRaised(RECURSION_SITE, ())
     frame = Frame(run, {})
     for var, value in zip(procedure.parameters, args, strict=True):
         frame.define(var, value)
+    run.depth += 1
+    if run.depth > MAXIMUM_DEPTH:
+        run.depth = 0
+        frame.release(procedure.consumed)
+        raise SiteRaised(RECURSION_SITE, ())
     frame.run_body(procedure.body)
     results = tuple(frame.value(result) for result in procedure.results)
     run.depth -= 1

@@ -86,7 +86,8 @@ def _nested(body: Sequence[Statement], yields: Sequence[Operand]) -> Iterator[st
 
 
 def _procedure(procedure: Procedure) -> Iterator[str]:
-    yield f"procedure {procedure.name}{_variables(procedure.parameters)} {{"
+    consumed = f" consumes{_list(procedure.consumed)}" if procedure.consumed else ""
+    yield f"procedure {procedure.name}{_variables(procedure.parameters)}{consumed} {{"
     for statement in procedure.body:
         for line in _statement(statement):
             yield "  " + line
@@ -236,11 +237,12 @@ class _Reader:
         self.variables = {}
         self.next("procedure")
         name, parameters = self.next(), self.sequence(self.define)
+        consumed = self.operands() if self.accept("consumes") else ()
         self.next("{")
         body = self.body("return")
         results = self.operands()
         self.next("}")
-        return Procedure(name, parameters, body, results)
+        return Procedure(name, parameters, body, results, consumed)  # type: ignore[arg-type]
 
     def body(self, end: str) -> list[Statement]:
         body = []

@@ -26,10 +26,11 @@ from arignote.lower import (
     shape_rules,
     union_rules,
 )
+from arignote.lower.consumption import consumed_positions
 from arignote.lower.context import Context, Unit, symbol_name
 from arignote.lower.control import call, run_body
 from arignote.lower.flatten import flatten, rebuild, types_of
-from arignote.lower.loop_ir import BUFFER, INT64, Operand, Program, pointer_to
+from arignote.lower.loop_ir import BUFFER, INT64, Operand, Procedure, Program, pointer_to
 from arignote.lower.memory import copy_procedure, insert_ownership
 from arignote.lower.nests import GRAIN
 from arignote.lower.row_fusion import fuse_rows
@@ -50,18 +51,32 @@ class Lowered:
     prints: tuple[tuple[Any, ...], ...]
 
 
+Written = tuple[Procedure, Context]
+"""A procedure in which references are not yet counted, and what is known of it."""
+
+
 def lower(function: Function) -> Lowered:
     """Lower a function and all that it calls. Its parameters and results follow the native calling convention."""
     unit = Unit()
-    _entry(unit, function)
+    written = [_entry(unit, function)]
     while unit.waiting:
-        _procedure(unit, unit.waiting.pop())
+        written.append(_procedure(unit, unit.waiting.pop()))
+    _count_references(unit, written)
     for dtype in sorted(unit.copies):
-        _copy_procedure(unit, dtype)
+        _count_references(unit, [_copy_procedure(unit, dtype)])
     return Lowered(unit.program, tuple(unit.sites), tuple(unit.prints))
 
 
-def _entry(unit: Unit, function: Function) -> None:
+def _count_references(unit: Unit, written: list[Written]) -> None:
+    for procedure, context in written:
+        fuse_rows(procedure, context.build.var)
+    consumed = consumed_positions([procedure for procedure, _ in written])
+    for procedure, context in written:
+        unit.copies |= insert_ownership(procedure, context.build.var, consumed)
+        unit.program.add(procedure)
+
+
+def _entry(unit: Unit, function: Function) -> Written:
     """The entry: all sizes are passed, and results own memory that nothing else refers to. A function that calls itself
     is written once, as a procedure that the entry calls."""
     # With a number, like all procedures: a user's function may be called `sin` or `free`, as functions of C are.
@@ -72,17 +87,17 @@ def _entry(unit: Unit, function: Function) -> None:
     operands = _own_results(
         context, flatten(context, result, function.result_type, all_sizes=True), function.result_type
     )
-    _finish(unit, context, operands)
+    return context.build.finish(*operands), context
 
 
-def _procedure(unit: Unit, function: Function) -> None:
+def _procedure(unit: Unit, function: Function) -> Written:
     context = Context(unit, unit.procedures[function])
     arguments = _parameters(context, function, all_sizes=False)
     result = run_body(context, function, arguments)
-    _finish(unit, context, flatten(context, result, function.result_type))
+    return context.build.finish(*flatten(context, result, function.result_type)), context
 
 
-def _copy_procedure(unit: Unit, dtype: str) -> None:
+def _copy_procedure(unit: Unit, dtype: str) -> Written:
     """(address, count) -> (buffer, address): a copy of elements. A placeholder has no memory to be copied."""
     context = Context(unit, copy_procedure(dtype))
     build = context.build
@@ -94,7 +109,7 @@ def _copy_procedure(unit: Unit, dtype: str) -> None:
         with build.kernel([source], [target]), build.loop(count, vector=True, parallel=True, grain=GRAIN) as loop:
             build.store(target, loop.index, build.load(source, loop.index))
         branch.yields(buffer, target)
-    _finish(unit, context, list(branch.results))
+    return context.build.finish(*branch.results), context
 
 
 def _parameters(context: Context, function: Function, all_sizes: bool) -> list[AnyValue]:
@@ -104,13 +119,6 @@ def _parameters(context: Context, function: Function, all_sizes: bool) -> list[A
         context.given.update(operand.id for operand in operands if operand.type == BUFFER)
         found.append(rebuild(context, parameter.type, iter(operands), all_sizes))
     return found
-
-
-def _finish(unit: Unit, context: Context, operands: list[Operand]) -> None:
-    procedure = context.build.finish(*operands)
-    fuse_rows(procedure, context.build.var)
-    unit.copies |= insert_ownership(procedure, context.build.var)
-    unit.program.add(procedure)
 
 
 def _own_results(context: Context, operands: list[Operand], type_: Type) -> list[Operand]:

@@ -3,9 +3,11 @@
 The lowering writes code as if memory were collected. This pass then walks every procedure backwards, once, and makes
 the counts precise, in the manner of Perceus (Reinking, Xie, de Moura, Leijen, 2021), on structured control flow:
 
-- A buffer variable that a statement defines owns one reference. Parameters are borrowed, and so are buffers that are
-  read from a box, which keeps them alive as long as it is alive: using them is using the box.
-- Values yielded by a region, initial values of a loop, results, buffers stored into memory or a box, and `Take` consume
+- A buffer variable that a statement defines owns one reference. Parameters are borrowed, but for those that are written
+  in place (`consumption.py`). So are buffers that are read from a box, which keeps them alive as long as it is alive:
+  using them is using the box.
+- Values yielded by a region, initial values of a loop, results, arguments of a call that takes them over, buffers
+  stored into memory or a box, and `Take` consume
   a reference: it is handed over where it was the last use, otherwise `Retain` comes before. Everything else borrows,
   and is followed by `Release` where it was the last use.
 - `Own` is memory that nobody else sees: the source itself where it dies there and is known to be the only reference
@@ -21,8 +23,9 @@ store overwrites.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from arignote.lower.loop_ir import (
     BUFFER,
@@ -54,6 +57,7 @@ from arignote.lower.loop_ir import (
 from arignote.lower.reuse import BodyUse, find_reuse, work_in_place
 
 ZERO = Const(0, "int64")
+NOTHING_CONSUMED: Mapping[str, frozenset[int]] = MappingProxyType({})
 
 
 @dataclass(slots=True, eq=False)
@@ -88,22 +92,30 @@ def copy_procedure(dtype: str) -> str:
     return f"copy.{dtype}"
 
 
-def insert_ownership(procedure: Procedure, new_variable: Callable[[str], Var]) -> set[str]:
+def insert_ownership(
+    procedure: Procedure, new_variable: Callable[[str], Var], consumed: Mapping[str, frozenset[int]] = NOTHING_CONSUMED
+) -> set[str]:
     """Insert Retain and Release, and the `live` lists of everything that can fail. Gives the types of elements for
-    which the procedure needs a `copy_procedure`."""
-    ownership = _Ownership(procedure, new_variable)
+    which the procedure needs a `copy_procedure`. `consumed`: the parameters that each procedure takes over."""
+    ownership = _Ownership(procedure, new_variable, consumed)
     ownership.run()
     return ownership.copied
 
 
 class _Ownership:
-    def __init__(self, procedure: Procedure, new_variable: Callable[[str], Var]) -> None:
-        self.procedure, self.new_variable = procedure, new_variable
+    def __init__(
+        self, procedure: Procedure, new_variable: Callable[[str], Var], consumed: Mapping[str, frozenset[int]]
+    ) -> None:
+        self.procedure, self.new_variable, self.consumed = procedure, new_variable, consumed
+        mine = consumed.get(procedure.name, frozenset())
+        procedure.consumed = tuple([var for i, var in enumerate(procedure.parameters) if i in mine])
         self.copied: set[str] = set()
         self.owner: dict[int, Var] = {}
         self.box: dict[int, Var] = {}
         self.alias: dict[int, Var] = {}
-        self.borrowed: set[int] = {var.id for var in procedure.parameters if var.type == BUFFER}
+        self.borrowed: set[int] = {
+            var.id for i, var in enumerate(procedure.parameters) if var.type == BUFFER and i not in mine
+        }
         self.null: set[int] = set()
         self.handed_on: dict[int, int] = {}
         """How often a buffer is given to something that may keep a reference to it."""
@@ -120,8 +132,8 @@ class _Ownership:
         results = self.procedure.results
         self._hand_on(results)
         self._reuse()
-        body, _ = self._rewrite(self.procedure.body, {}, {}, results)
-        self.procedure.body[:] = body
+        body, alive = self._rewrite(self.procedure.body, {}, {}, results)
+        self.procedure.body[:] = [Release(var) for var in self.procedure.consumed if var.id not in alive] + body
         own = tuple([self.own_already.get(x.id, x) if isinstance(x, Var) else x for x in results])
         self.procedure.results = self._named(own)
 
@@ -382,12 +394,25 @@ class _Ownership:
                 return
             case RaiseIf():
                 statement.live = self._alive(live, outside)
-            case Call() | Extern():
+            case Call():
+                self._call(statement, live, outside, out)
+                return
+            case Extern():
                 self._drop_unused(statement.results, live, out)
                 self._borrow(statement.args, live, outside, out)
                 statement.live = self._alive(live, outside)
                 statement.args = self._named(statement.args)
         out.append(statement)
+
+    def _call(self, statement: Call, live: dict[int, Var], outside: dict[int, Var], out: list[Statement]) -> None:
+        self._drop_unused(statement.results, live, out)
+        given, consumed = statement.args, self.consumed.get(statement.procedure, frozenset())
+        # The pointer after a buffer that is handed over points into it.
+        self._borrow([x for i, x in enumerate(given) if not {i, i - 1} & consumed], live, outside, out)
+        statement.live = self._alive(live, outside)
+        statement.args = self._named(given)
+        out.append(statement)
+        self._consume([given[i] for i in sorted(consumed)], live, outside, out)
 
     def _take(self, statement: Take, live: dict[int, Var], outside: dict[int, Var], out: list[Statement]) -> None:
         self._drop_unused((statement.buffer,), live, out)

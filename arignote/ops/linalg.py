@@ -85,13 +85,19 @@ def _rows_of_all(emit: Emit, x: Node) -> Node:
     return emit.op("reshape", x, emit.op("multiply", depth, rows), columns, dims=known)
 
 
+def _product(emit: Emit, a: Node, b: Node) -> Node:
+    """The matrix product. That of columns with rows is a formula, and can go straight into what it is added to."""
+    is_outer = array_type(a).dims[-1] == array_type(b).dims[-2] == 1
+    return emit.op("multiply" if is_outer else "matmul", a, b)
+
+
 def _matmul_vjp(emit: Emit, node: Apply, cotangent: Node) -> list[Node | None]:
     a, b = node.inputs
     if array_type(a).rank == 3:
         return [_sum_over_stack(emit, a, emit.op("transpose", cotangent, permutation=(0, 2, 1)), transposed(emit, b)),
                 _sum_over_stack(emit, b, a, cotangent)]  # fmt: skip
-    of_a = emit.op("matmul", cotangent, transposed(emit, b))
-    of_b = emit.op("matmul", transposed(emit, a), cotangent)
+    of_a = _product(emit, cotangent, transposed(emit, b))
+    of_b = _product(emit, transposed(emit, a), cotangent)
     if array_type(a).rank == 2:
         return [of_a, of_b]
     return [emit.sum_to(of_a, a), emit.sum_to(of_b, b)]

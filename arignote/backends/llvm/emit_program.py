@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...lower.loop_ir import RECURSION_SITE, Call, Procedure, Program, walk
+from ...lower.loop_ir import RECURSION_SITE, Call, Procedure, Program, Var, walk
 from . import emit, emit_boxes, emit_kernel, emit_loops
 from .cleanup import emit_cleanup, ending, slots_of
 from .emit_apart import is_large
@@ -43,7 +43,7 @@ def _left_over(forward: dict[str, set[str]], backward: dict[str, set[str]]) -> s
     return set(left)
 
 
-def check_stack(function: FunctionText) -> None:
+def check_stack(function: FunctionText, consumed: tuple[Var, ...]) -> None:
     """Fails with a RecursionError before the machine's stack overflows. The limit in the context may be an early one:
     off the straight path the runtime is asked whether there is more room."""
     frame = function.let(f"call ptr {function.module.intrinsic('llvm.frameaddress.p0', 'ptr', 'i32')}(i32 0)")
@@ -53,7 +53,7 @@ def check_stack(function: FunctionText) -> None:
     deep = function.let(f"icmp ult i64 {here}, {limit}")
     asking, going_on = function.label(), function.label()
     function.branch(deep, asking, going_on, unlikely=True)
-    leaving = ending(function, ())
+    leaving = ending(function, consumed)
     status, failed, failing = function.name(), function.name(), function.label()
     deepen = function.module.symbol("ag_deepen", "i32", "ptr", "nounwind cold")
     function.cold += [
@@ -74,14 +74,14 @@ def emit_procedure(module: ModuleText, procedure: Procedure, recursive: bool, is
     function.slots = slots_of(procedure.body)
     function.is_straight = not recursive and is_large(procedure)
     heads = ["ptr %ctx"]
-    if recursive:
-        check_stack(function)
-        emit_check_of_call(function)
     for position, var in enumerate(procedure.parameters):
         heads.append(f"{memory_type(var.type)} %p{position}")
         value = f"%p{position}"
         function.values[var.id] = function.let(f"trunc i8 {value} to i1") if var.type == "bool" else value
     heads.append("ptr noalias %results")
+    if recursive:
+        check_stack(function, procedure.consumed)
+        emit_check_of_call(function, procedure.consumed)
     function.statements(procedure.body)
     for position, result in enumerate(procedure.results):
         value, llvm = function.text(result), llvm_type(result.type)

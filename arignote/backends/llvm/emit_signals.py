@@ -52,14 +52,14 @@ def emit_check(function: FunctionText, live: Iterable[Var]) -> None:
     _ask_when(function, function.let(f"icmp slt i64 {left}, 0"), f"store i64 {BUDGET}, ptr {place}", live)
 
 
-def emit_check_of_call(function: FunctionText) -> None:
+def emit_check_of_call(function: FunctionText, consumed: Iterable[Var]) -> None:
     """One call more of a recursive procedure. All threads count together, and may miscount: only the pace suffers."""
     place = f"@{_CALLS_LEFT}"
     function.module.declarations[_CALLS_LEFT] = f"{place} = internal global i64 {CALLS}"
     left = function.let(f"sub i64 {function.let(f'load atomic i64, ptr {place} monotonic, align 8')}, 1")
     function.put(f"store atomic i64 {left}, ptr {place} monotonic, align 8")
     spent = function.let(f"icmp slt i64 {left}, 0")
-    _ask_when(function, spent, f"store atomic i64 {CALLS}, ptr {place} monotonic, align 8", ())
+    _ask_when(function, spent, f"store atomic i64 {CALLS}, ptr {place} monotonic, align 8", consumed)
 
 
 def _ask_when(function: FunctionText, spent: str, refill: str, live: Iterable[Var]) -> None:

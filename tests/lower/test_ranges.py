@@ -1,0 +1,122 @@
+"""Indices whose bounds are known from loops: no checks where they hold, and all that are needed where they do not."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import arignote as ag
+from arignote.lower.context import Context, Unit
+from arignote.lower.loop_ir import INT64
+from arignote.lower.ranges import is_below, never_negative, range_of
+
+
+def from_the_one_before(x, n):  # type: ignore[no-untyped-def]
+    out = np.zeros(n)
+    out[0] = x
+    for i in range(1, n):
+        out[i] = out[i - 1] * 0.5 + i
+    return out
+
+
+def wraps_around(x, n):  # type: ignore[no-untyped-def]
+    out = np.zeros(n)
+    for i in range(n):
+        out[i] = out[i - 1] + x
+    return out
+
+
+def pairs(x, n):  # type: ignore[no-untyped-def]
+    table = np.zeros((n, n + 1))
+    for i in range(n):
+        for j in range(i):
+            table[i, j + 1] += x * j
+            table[j, i - j] -= x
+    return table
+
+
+def backwards(x, n):  # type: ignore[no-untyped-def]
+    out = np.zeros(n)
+    for i in range(n - 1, -1, -1):
+        out[i] = x * i
+    for i in range(n):
+        out[n - 1 - i] += x
+    return out
+
+
+def by_steps(x, n):  # type: ignore[no-untyped-def]
+    out = np.zeros(n)
+    for i in range(0, n, 3):
+        out[i] = x + i
+    return out
+
+
+def table_in_a_branch(x, n):  # type: ignore[no-untyped-def]
+    table = np.zeros((n + 1, n + 1))
+    for i in range(1, n + 1):
+        for j in range(1, n + 1):
+            if (i + j) % 3 == 0:
+                table[i, j] = table[i - 1, j - 1]
+            else:
+                table[i, j] = min(table[i - 1, j], table[i, j - 1]) + x
+    return table
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+@pytest.mark.parametrize("program", [from_the_one_before, wraps_around, pairs, backwards, by_steps, table_in_a_branch])
+def test_values(program: Any, n: int) -> None:
+    assert np.array_equal(ag.jit(program)(1.5, n), program(1.5, n))
+
+
+def beyond_the_end(x, n):  # type: ignore[no-untyped-def]
+    out = np.zeros(n)
+    for i in range(n):
+        out[i + 1] = x
+    return out
+
+
+def far_below(x, n):  # type: ignore[no-untyped-def]
+    out = np.zeros(n)
+    for i in range(n):
+        out[i - 4] = x
+    return out
+
+
+def another_array(x, n):  # type: ignore[no-untyped-def]
+    out = np.zeros(n - 1)
+    for i in range(n):
+        out[i] = x
+    return out
+
+
+@pytest.mark.parametrize("program", [beyond_the_end, far_below, another_array])
+def test_errors(program: Any) -> None:
+    with pytest.raises(IndexError) as expected:
+        program(1.5, 3)
+    with pytest.raises(IndexError) as found:
+        ag.jit(program)(1.5, 3)
+    assert str(found.value) == str(expected.value)
+
+
+def test_empty() -> None:
+    assert ag.jit(wraps_around)(1.5, 0).shape == (0,)
+
+
+def test_bounds() -> None:
+    context = Context(Unit(), "test")
+    build = context.build
+    size = build.parameter(INT64)
+    context.now_count(size)
+    with build.loop(size) as loop:
+        context.now_index(loop.index, size)
+        index = loop.index
+        found = range_of(context, index)
+        assert never_negative(found) and is_below(context, found, size)
+        after = range_of(context, build.let("add", index, 1))
+        assert never_negative(after)
+        before = range_of(context, build.let("subtract", index, 1))
+        assert not never_negative(before) and is_below(context, before, size)
+        down = range_of(context, build.let("subtract", build.let("subtract", size, 1), index))
+        assert never_negative(down) and is_below(context, down, size)
+        loop.yields()
+    assert not never_negative(range_of(context, build.parameter(INT64)))
