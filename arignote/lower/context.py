@@ -99,7 +99,7 @@ class Context:
         self.limits: dict[int, Operand] = {}
         """For the index of each loop how many iterations there are."""
         self._row_blocks: dict[tuple[tuple[str, int], tuple[str, int]], tuple[Operand, Operand]] = {}
-        self._packed: dict[Key, Stored] = {}
+        self._made: dict[tuple[Any, Key], Any] = {}
         self._log: list[tuple[dict[Any, Any], Any, Any]] | None = None
         self._forced: list[Lazy] | None = None
 
@@ -221,12 +221,13 @@ class Context:
             self._learn(self._row_blocks, key, (blocks, rows))
         return self._row_blocks[key]
 
-    def packed(self, array: Stored, pack: Callable[[Context, Stored], Stored]) -> Stored:
-        """The array in another order of its axes; asked twice, the same memory."""
-        key = key_of(array)
-        if key not in self._packed:
-            self._learn(self._packed, key, pack(self, array))
-        return self._packed[key]
+    def once(self, make: Callable[[Context, Stored], Any], array: Stored) -> Any:
+        """What is made of a view of memory (another order of its axes, the least and the greatest of its elements);
+        asked twice, the same."""
+        key = (make, key_of(array))
+        if key not in self._made:
+            self._learn(self._made, key, make(self, array))
+        return self._made[key]
 
     def strides(self, sizes: tuple[Operand, ...]) -> tuple[Operand, ...]:
         """Strides of a C-contiguous array."""

@@ -24,6 +24,7 @@ from arignote.lower.lazy import (
     Lazy,
     Mapped,
     Reduction,
+    costs,
     direct,
     element_cost,
     from_end,
@@ -352,6 +353,8 @@ def _write_scatter(context: Context, target: Stored, value: AnyValue, picks: tup
     plan = fusion.Plan(context, sizes, None)
     plan.prepare([value, *picks])
     if accumulate and len(sizes) == 1 and len(target.sizes) == 1:
+        if isinstance(value, Lazy) and costs(value, EXPENSIVE):
+            value = fusion.stored(context, value)
         add_in_runs(context, target, value, fusion.stored(context, picks[0]), sizes[0])
         return
     nest = Nest(context, sizes)

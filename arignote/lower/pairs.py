@@ -27,7 +27,7 @@ Key = tuple[object, ...]
 
 def key_of(array: Stored) -> Key:
     """Identity of a view of memory."""
-    return (array.pointer.id, *map(size_key, array.strides))
+    return (array.pointer.id, *map(size_key, array.sizes), *map(size_key, array.strides))
 
 
 def suits(space: tuple[Operand, ...], axes: tuple[int, ...] | None, arrays: list[Stored]) -> bool:
@@ -57,7 +57,7 @@ def packed(context: Context, leaves: list[Stored]) -> dict[Key, Stored]:
     found: dict[Key, Stored] = {}
     for leaf in leaves:
         if _is_packable(leaf) and not any(_may_be_single(context, stride) for stride in leaf.strides):
-            found[key_of(leaf)] = context.packed(leaf, _transposed)
+            found[key_of(leaf)] = context.once(_transposed, leaf)
     return found
 
 

@@ -19,16 +19,20 @@ from arignote.lower.values import ONE, ZERO, AnyValue, Stored
 PART = 32768
 """Elements worth a thread."""
 MOST_PARTS = 64
+FIRST_LOOK = 1024
+"""So many pairs show of most indices that they do not ascend."""
 
 
 def extent(context: Context, picks: Stored) -> tuple[Operand, Operand]:
     """The least and the greatest index of a contiguous array; the identities where it is empty. Parts of it, on several
     threads, leave theirs in the frame."""
+    return context.once(_extent, picks)
+
+
+def _extent(context: Context, picks: Stored) -> tuple[Operand, Operand]:
     build = context.build
     count = context.product(picks.sizes)
-    share = build.let("floor_divide", build.index_add(count, MOST_PARTS - 1), Const(MOST_PARTS, INT64))
-    length = build.let("maximum", share, Const(PART, INT64))
-    parts = build.let("floor_divide", build.let("add", count, build.let("subtract", length, ONE)), length)
+    parts, length = _cut(context, count)
     ways = [accumulator("min", INT64), accumulator("max", INT64)]
     rooms = [build.scratch(INT64, MOST_PARTS) for _ in ways]
     initial = [way.initial[0] for way in ways]
@@ -44,6 +48,15 @@ def extent(context: Context, picks: Stored) -> tuple[Operand, Operand]:
         ends = [build.load(room, over.index) for room in rooms]
         over.yields(*[way.step(build, [old], end, ZERO)[0] for way, old, end in zip(ways, over.carried, ends)])
     return over.results[0], over.results[1]
+
+
+def _cut(context: Context, count: Operand) -> tuple[Operand, Operand]:
+    """How many parts so many elements are cut into where each part has a result of its own, and the length of one."""
+    build = context.build
+    share = build.let("floor_divide", build.index_add(count, MOST_PARTS - 1), Const(MOST_PARTS, INT64))
+    length = build.let("maximum", share, Const(PART, INT64))
+    above = build.let("add", count, build.let("subtract", length, ONE))
+    return build.let("floor_divide", above, length), length
 
 
 def add_in_runs(context: Context, target: Stored, value: AnyValue, picks: Stored, count: Operand) -> None:
@@ -74,20 +87,49 @@ def _parts(context: Context, picks: Stored, count: Operand) -> Operand:
     build = context.build
     many = build.let("floor_divide", count, Const(PART, INT64))
     with build.branch(build.let("greater", many, ONE)) as branch:
-        with build.kernel([picks.pointer]) as kernel:
-            pairs = build.let("subtract", count, ONE)
-            start = Const(False, "bool")
-            with build.loop(pairs, [start], types=["bool"], vector=True, reduction=True) as loop:
-                here = build.load(picks.pointer, _place(context, picks, loop.index))
-                following = build.load(picks.pointer, _place(context, picks, build.index_add(loop.index, 1)))
-                loop.yields(build.let("logical_or", loop.carried[0], build.let("less", following, here)))
-            kernel.yields(loop.results[0])
+        with build.branch(_descends(context, picks, Const(0, INT64), Const(FIRST_LOOK, INT64))) as early:
+            early.yields(Const(True, "bool"))
+            early.otherwise()
+            early.yields(_descends_anywhere(context, picks, count))
         least = build.load(picks.pointer, 0)
-        apart = build.let("logical_or", kernel.results[0], build.let("less", least, ZERO))
+        apart = build.let("logical_or", early.results[0], build.let("less", least, ZERO))
         branch.yields(build.let("select", apart, ONE, many))
         branch.otherwise()
         branch.yields(build.let("minimum", count, ONE))
     return branch.results[0]
+
+
+def _descends(context: Context, picks: Stored, first: Operand, pairs: Operand) -> Operand:
+    """Whether an index is followed by a smaller one, in so many pairs from `first` on."""
+    build = context.build
+    with build.kernel([picks.pointer]) as kernel:
+        kernel.yields(_descends_here(context, picks, first, pairs))
+    return kernel.results[0]
+
+
+def _descends_here(context: Context, picks: Stored, first: Operand, pairs: Operand) -> Operand:
+    build = context.build
+    with build.loop(pairs, [Const(False, "bool")], types=["bool"], vector=True, reduction=True) as loop:
+        position = build.index_add(first, loop.index)
+        here = build.load(picks.pointer, _place(context, picks, position))
+        following = build.load(picks.pointer, _place(context, picks, build.index_add(position, 1)))
+        loop.yields(build.let("logical_or", loop.carried[0], build.let("less", following, here)))
+    return loop.results[0]
+
+
+def _descends_anywhere(context: Context, picks: Stored, count: Operand) -> Operand:
+    """The same of all pairs, on several threads."""
+    build = context.build
+    pairs = build.let("subtract", count, ONE)
+    parts, length = _cut(context, pairs)
+    room = build.scratch("bool", MOST_PARTS)
+    with build.kernel([picks.pointer], [room]), build.loop(parts, parallel=True, grain=ONE) as part:
+        first = build.let("multiply", part.index, length)
+        here = build.let("minimum", build.let("subtract", pairs, first), length)
+        build.store(room, part.index, _descends_here(context, picks, first, here))
+    with build.loop(parts, [Const(False, "bool")], types=["bool"]) as over:
+        over.yields(build.let("logical_or", over.carried[0], build.load(room, over.index)))
+    return over.results[0]
 
 
 def _place(context: Context, picks: Stored, position: Operand) -> Operand:

@@ -54,3 +54,61 @@ def test_out_of_range():
 def test_gradient():
     index = np.array([0, 0, 2, 1, 1, 1])
     ag.check_grads(lambda t, v: np.sum(np.sin(program(t, index, v))), (RNG.normal(size=3), RNG.normal(size=6)))
+
+
+def costly(a, b, index, x):
+    """A value that is worth keeping: its two scatters and its sum read it from memory."""
+    weight = x / (1.0 + np.exp(a[index] * x))
+    first, second = np.zeros(a.shape[0]), np.zeros(b.shape[0])
+    np.add.at(first, index, weight)
+    np.add.at(second, index, weight * b[index])
+    return first, second, np.sum(weight)
+
+
+compiled_costly = ag.jit(costly)
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 1023, 70_001])
+@pytest.mark.parametrize("least", [0, -40])
+def test_costly_values_and_picked_elements(count, least):
+    a, b = RNG.normal(size=40), RNG.normal(size=40)
+    index, x = RNG.integers(least, 40, count), RNG.normal(size=count)
+    for got, expected in zip(compiled_costly(a, b, index, x), costly(a, b, index, x), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("late", [3, 65_000, 131_070])
+def test_almost_ascending(late):
+    """One index out of order, wherever it is, keeps all additions on one thread."""
+    index = np.sort(RNG.integers(0, 300, 131_072))
+    index[late] = 299
+    index[late + 1] = 0
+    target, value = RNG.normal(size=300), RNG.normal(size=131_072)
+    np.testing.assert_array_equal(compiled(target, index, value), program(target, index, value))
+
+
+def test_indices_are_looked_through_once():
+    """The extent of an index array that several operations use is found once."""
+
+    def several(a, b, index):
+        return np.sum(a[index] * b[index])
+
+    a, b, index = RNG.normal(size=40), RNG.normal(size=40), RNG.integers(0, 40, 100)
+    inspection = ag.inspect(several)(a, b, index)
+    assert inspection.loops.count("9223372036854775807:int64, ") == 2
+    with pytest.raises(IndexError):
+        ag.jit(several)(a, b[:39], np.full(3, 39))
+    np.testing.assert_allclose(ag.jit(several)(a, b, index), several(a, b, index))
+
+
+def test_index_array_made_in_the_same_loop():
+    """Where index arrays are written and read in one procedure, elements are picked by what is there at the time."""
+
+    def twice(a, index):
+        picked = a[index]
+        index = index.copy()
+        index[1:] = index[:-1]
+        return picked + a[index]
+
+    a, index = RNG.normal(size=40), RNG.integers(-40, 40, 101)
+    np.testing.assert_array_equal(ag.jit(twice)(a, index), twice(a, index))

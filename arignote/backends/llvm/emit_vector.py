@@ -25,6 +25,7 @@ from .vector_values import (
     first_lanes,
     horizontal,
     identity,
+    lane_of,
     progression,
     splat,
     value_of,
@@ -32,6 +33,8 @@ from .vector_values import (
 )
 
 MASKED_COST = 12
+PICKING_COST = 120
+"""Loops that read picked elements and cost more than this are no faster for reading them one by one."""
 ACCUMULATORS = 4
 INNER_ITERATIONS = 8
 
@@ -112,7 +115,7 @@ def unrolling(function: FunctionText, plan: VectorPlan) -> int:
 
     More than one only pays where accumulating would wait for the sum before.
     """
-    if plan.cost > MASKED_COST:
+    if plan.cost > MASKED_COST and not (plan.picks and plan.cost <= PICKING_COST):
         return 0 if function.module.masks else 1
     if any(reduction.keeps_initial for reduction in plan.reductions):
         return 1
@@ -220,7 +223,7 @@ def emit_vector_let(function: FunctionText, statement: Let) -> None:
         if statement.var.id in function.fused:
             right = right.replace("fadd", "fadd reassoc contract", 1).replace("fmul", "fmul contract", 1)
         found_text = right if is_value else function.pure(key, right, texts)
-    function.values[statement.var.id] = Vector(found_text)
+    function.values[statement.var.id] = Vector(found_text, lane_of(function, op, values, types, result))
 
 
 def emit_vector_if(function: FunctionText, statement: If) -> None:

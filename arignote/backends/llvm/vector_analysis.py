@@ -41,6 +41,7 @@ class VectorPlan:
     cost: int
     reductions: list[Reduction]
     fused: frozenset[int]
+    picks: bool
 
 
 def plan(statement: For) -> VectorPlan | None:
@@ -53,7 +54,17 @@ def plan(statement: For) -> VectorPlan | None:
     reductions = find_reductions(statement, inner)
     if reductions is None or inner_is_better(statement, inner):
         return None
-    return VectorPlan(widest(statement, inner), cost(inner), reductions, fused_products(statement, inner, reductions))
+    fused = fused_products(statement, inner, reductions)
+    return VectorPlan(widest(statement, inner), cost(inner), reductions, fused, reads_picked(statement.index, inner))
+
+
+def reads_picked(index: Var, inner: list[Statement]) -> bool:
+    """Whether elements are read where an index array says."""
+    loads = [each for each in inner if isinstance(each, Load)]
+    if not any(load.var.type == "int64" for load in loads):
+        return False
+    steps = coefficients(index, inner)
+    return any(isinstance(load.offset, Var) and steps.get(load.offset.id, 0) is None for load in loads)
 
 
 def inner_is_better(statement: For, inner: list[Statement]) -> bool:

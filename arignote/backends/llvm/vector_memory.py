@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from ...lower.loop_ir import Load, Operand, Store, Type
+from collections.abc import Callable
+
+from ...lower.loop_ir import Load, Operand, Store, Type, Var
 from .emit import address, load_scalar
 from .function_text import FunctionText
+from .streaming import may_stream, streaming_or
 from .text import element_bytes, llvm_type, memory_type, pointee, suffix
 from .vector_values import Progression, Value, Vector, value_of, vector_of
 
@@ -31,10 +34,43 @@ def emit_vector_load(function: FunctionText, statement: Load) -> None:
         place = first_address(function, statement.pointer, offset, 1 - function.width)  # type: ignore[arg-type]
         value = reverse(function, load_contiguous(function, var.type, vector, place, mask), vector)
     else:
-        value = gather(function, var.type, vector, places(function, statement.pointer, offset))
+        value = picked(function, statement, offset, vector)
     if var.type == "bool":
         value = function.let(f"icmp ne {vector} {value}, zeroinitializer")
-    function.values[var.id] = Vector(value)
+    single = direction == 1 and var.type == "int64" and function.mask is None and is_only_read(function, statement)
+    function.values[var.id] = Vector(value, lane_in_memory(function, var.type, place) if single else None)
+
+
+def is_only_read(function: FunctionText, statement: Load) -> bool:
+    """Whether what is loaded will still be there later in the loop."""
+    return isinstance(statement.pointer, Var) and statement.pointer.id in function.read_only
+
+
+def lane_in_memory(function: FunctionText, type: Type, place: str) -> Callable[[int], str]:
+    """Reads one of the neighbouring elements from this place on."""
+    element = memory_type(type)
+
+    def lane(number: int) -> str:
+        right = f"getelementptr {element}, ptr {place}, i64 {number}"
+        address = function.pure(("lane", place, number), right, (place,), movable=False)
+        return function.pure(("load", element, address), f"load {element}, ptr {address}", (address,), movable=False)
+
+    return lane
+
+
+def picked(function: FunctionText, statement: Load, offset: Value, vector: str) -> str:
+    """Elements from anywhere: one by one where the offsets of single lanes are known, else from a vector of
+    addresses."""
+    lane = offset.lane if isinstance(offset, Vector) else None
+    if lane is None or function.mask is not None:
+        return gather(function, statement.var.type, vector, places(function, statement.pointer, offset))
+    element, base = memory_type(pointee(statement.pointer.type)), function.text(statement.pointer)
+    value = "poison"
+    for number in range(function.width):
+        place = function.let(f"getelementptr {element}, ptr {base}, i64 {lane(number)}")
+        single = function.let(f"load {element}, ptr {place}")
+        value = function.let(f"insertelement {vector} {value}, {element} {single}, i64 {number}")
+    return value
 
 
 def emit_vector_store(function: FunctionText, statement: Store) -> None:
@@ -47,7 +83,14 @@ def emit_vector_store(function: FunctionText, statement: Store) -> None:
     direction = contiguous(offset)
     if direction == 1:
         place = first_address(function, statement.pointer, offset)  # type: ignore[arg-type]
+        if not may_stream(function, statement.pointer, type):
+            store_contiguous(function, type, vector, value, place, function.mask)
+            return
+        end = function.label()
+        streaming_or(function, type, vector, value, place, end)
         store_contiguous(function, type, vector, value, place, function.mask)
+        function.jump(end)
+        function.begin(end)
     elif direction == -1:
         mask = function.mask and reverse(function, function.mask, llvm_type("bool", function.width))
         place = first_address(function, statement.pointer, offset, 1 - function.width)  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...lower.loop_ir import Const, Operand, Type
@@ -11,9 +12,14 @@ from .text import ModuleText, constant_text, llvm_type, scalar_text, suffix
 
 @dataclass(slots=True, eq=False)
 class Vector:
-    """A vector with one value per lane."""
+    """A vector with one value per lane.
+
+    lane: writes the code for the value in one lane alone, where integers come straight from memory: places that are
+    picked by an index array are read one by one, which is faster than taking a vector of addresses apart.
+    """
 
     text: str
+    lane: Callable[[int], str] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +53,21 @@ def vector_of(function: FunctionText, value: Value, type: Type) -> str:
     if isinstance(value, Progression):
         return _steps(function, value)
     return splat(function, value, type)
+
+
+def lane_of(function: FunctionText, operation: str, values: list[Value], types: list[Type],
+            result: Type) -> Callable[[int], str] | None:  # fmt: skip
+    """One lane of an operation on values of which single lanes are known; None where they are not."""
+    if not any(isinstance(value, Vector) and value.lane for value in values):
+        return None
+    if any(not isinstance(value, str) and getattr(value, "lane", None) is None for value in values):
+        return None
+
+    def lane(number: int) -> str:
+        texts = [value if isinstance(value, str) else value.lane(number) for value in values]  # type: ignore
+        return function.scalar_let(operation, texts, types, result)
+
+    return lane
 
 
 def splat(function: FunctionText, text: str, type: Type) -> str:
