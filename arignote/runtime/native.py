@@ -118,7 +118,8 @@ def _load(code: bytes, names: Sequence[str]) -> Any:
 
 
 EXPORTED = (
-    *("ag_imports", "ag_alloc", "ag_free", "ag_release", "ag_grow", "ag_live_buffers", "ag_unlock_buffers"),
+    *("ag_imports", "ag_alloc", "ag_free", "ag_release", "ag_grow", "ag_live_buffers", "ag_system_blocks"),
+    "ag_unlock_buffers",
     *("ag_stack_limit", "ag_on_large_stack", "ag_deepen", "ag_free_large_stack"),
     *("ag_parallel_for", "ag_reset_pool", "ag_product", "ag_check_signals", "ag_print", "ag_call"),
     *("ag_hold_products", "ag_resume_products", "ag_reset_products"),
@@ -189,3 +190,8 @@ def function(name: str, returns: Any = None, *parameters: Any) -> Any:
 def live_buffers() -> int:
     """How many buffers are alive; a test that compares it before and after proves that nothing leaks."""
     return function("ag_live_buffers", ctypes.c_int64)()
+
+
+def system_blocks() -> int:
+    """How often native code has asked the system for memory; a program in its steady state does not."""
+    return function("ag_system_blocks", ctypes.c_int64)()

@@ -6,8 +6,10 @@ import ctypes
 import random
 import threading
 
+import numpy as np
 import pytest
 
+import arignote as ag
 from arignote.runtime import native
 from arignote.runtime.buffers import BYTES, CAPACITY, HEADER_BYTES, KIND, LENGTH, REFERENCES, REFERENCES_KIND
 
@@ -129,3 +131,13 @@ def test_many_threads():
     for thread in threads:
         thread.join()
     assert not failures and native.live_buffers() == before
+
+
+def test_large_blocks_begin_at_different_places_in_their_pages():
+    # A store to one array would delay a load from another at the same place in its page; NumPy's begin at the first.
+    copy = ag.jit(lambda x: x + 1.0)
+    x = np.ones(50_001)
+    kept = [copy(x) for _ in range(6)]
+    places = {array.ctypes.data % 4096 // 512 for array in kept}
+    assert len(places) >= 3
+    assert all(array.ctypes.data % 64 == 0 for array in kept)

@@ -9,6 +9,7 @@ from .cleanup import ending
 from .emit_loops import emit_range
 from .emit_signals import spend_on_kernel
 from .function_text import FunctionText
+from .streaming import begin_streams, end_streams
 from .text import global_name, llvm_type, memory_type, scalar_text
 
 
@@ -119,8 +120,10 @@ def outline_failing(function: FunctionText, kernel: Kernel, name: str, captured:
 def outline_parallel(function: FunctionText, kernel: Kernel, loop: For, name: str, captured: list[Var]) -> None:
     """A parallel kernel runs iterations begin..end; threads reach it through the addresses of its captured values."""
     inner = inner_function(function, kernel, name, captured)
+    begin_streams(inner, kernel)
     inner.statements(kernel.body[:-1])
     emit_range(inner, loop, "%begin", "%end")
+    end_streams(inner)
     inner.put("ret void")
     own = name
     name = define(function, inner, "void", own, [*parameters(kernel, captured), "i64 %begin", "i64 %end"])

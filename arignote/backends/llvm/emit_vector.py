@@ -184,6 +184,9 @@ def masked_loop(
 ) -> list[str]:
     """The loop under a mask of the lanes that are left; `once` when there is less than one vector of them."""
     function.fused = plan.fused
+    streamed = function.streamed
+    if once:  # what is streamed are whole vectors
+        function.streamed = frozenset()
     frame = LoopFrame(function, begin, end, function.width, once)
     function.mask = mask = first_lanes(function, frame.index, end)
     function.values[statement.index.id] = Progression(frame.index, "1")
@@ -198,7 +201,7 @@ def masked_loop(
         kept = function.let(f"select <{function.width} x i1> {mask}, {type} {lanes}, {type} {name}")
         carried.append((name, type, start[position], kept))
     after = frame.finish(carried)
-    function.mask = None
+    function.mask, function.streamed = None, streamed
     return after
 
 

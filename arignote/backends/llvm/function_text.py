@@ -54,6 +54,8 @@ class FunctionText:
         self.width = 0
         self.mask: str | None = None
         self.fused: frozenset[int] = frozenset()
+        self.streams: str | None = None  # whether stores pass the caches by, to the pointers that follow
+        self.streamed: frozenset[int] = frozenset()
         self.kernels = 0
         self.loops = 0
         self.budget: str | None = None

@@ -22,7 +22,8 @@ PLAIN_NAME = re.compile(r"[A-Za-z_.$][A-Za-z0-9_.$]*")
 UNUSUAL = re.compile(r"[^ !#-\[\]-~]")
 INLINED = " alwaysinline"
 FEW_USES = 8
-RARE_BRANCH = '!0 = !{!"branch_weights", i32 1, i32 4000}\n'
+METADATA = '!0 = !{!"branch_weights", i32 1, i32 4000}\n!1 = !{i32 1}\n'
+"""Of a branch that is rare, and of a store that passes the caches by."""
 
 
 def llvm_type(type: Type, width: int = 0) -> str:
@@ -145,7 +146,7 @@ class ModuleText:
         definitions = self.definitions | {
             name: self.definitions[name].replace(INLINED, "", 1) for name, uses in self.uses.items() if uses > FEW_USES
         }
-        return "\n".join((*self.declarations.values(), *definitions.values(), *functions, RARE_BRANCH))
+        return "\n".join((*self.declarations.values(), *definitions.values(), *functions, METADATA))
 
 
 def declaration(function: str) -> str:

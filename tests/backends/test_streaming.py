@@ -1,0 +1,87 @@
+"""Stores that pass the caches by: the same values, for every size and alignment; where they are used and where not."""
+
+import numpy as np
+import pytest
+
+import arignote as ag
+from arignote.backends.llvm import streaming
+
+pytestmark = pytest.mark.skipif(not streaming.streamed_bytes(), reason="how this processor streams is not known")
+
+
+@pytest.fixture
+def always(monkeypatch):
+    """Every result is worth streaming."""
+    monkeypatch.setattr(streaming, "streamed_bytes", lambda: 1)
+
+
+def short(x, y):
+    return x * y + 1
+
+
+def long(x, y):
+    return np.tanh(x) * np.exp(-y * y)
+
+
+def several(x, y):
+    return x * y, x + y, x > y
+
+
+def rows(x, y):
+    return x - np.mean(x, axis=-1, keepdims=True) + y
+
+
+def backwards(x, y):
+    return x[..., ::-1] * y
+
+
+def chosen(x, y):
+    return np.where(x > y, x * 2, np.exp(y))
+
+
+@pytest.mark.parametrize("program", [short, long, several, rows, backwards, chosen])
+def test_values(always, program):
+    rng = np.random.default_rng(0)
+    compiled = ag.jit(program)
+    for shape in [(0,), (7,), (64,), (1001,), (70_003,), (33, 65), (300, 331)]:
+        dtype = "float64" if len(shape) == 1 else "float32"
+        x, y = rng.normal(size=shape).astype(dtype), rng.normal(size=shape).astype(dtype)
+        x.reshape(-1)[3:4] = np.nan
+        with np.errstate(all="ignore"):
+            expected = np.zeros(0) if program is rows and not x.size else program(x, y)
+        found = compiled(x, y)
+        pairs = zip(found, expected, strict=True) if isinstance(expected, tuple) else [(found, expected)]
+        for ours, theirs in pairs:
+            np.testing.assert_allclose(ours, theirs, rtol=2e-6 if dtype == "float32" else 1e-14, atol=1e-6)
+
+
+def test_a_gradient_of_rows_is_the_same(always):
+    x = np.random.default_rng(1).normal(size=(300, 331))
+    loss = ag.value_and_grad(lambda v: np.sum(np.log(np.sum(np.exp(v), axis=1))))
+    value, slope = ag.jit(loss)(x)
+    exponentials = np.exp(x)
+    np.testing.assert_allclose(slope, exponentials / exponentials.sum(axis=1, keepdims=True), rtol=1e-13)
+    np.testing.assert_allclose(value, np.log(exponentials.sum(axis=1)).sum(), rtol=1e-13)
+
+
+def text_of(program, *args):
+    return ag.inspect(ag.jit(program))(*args).llvm
+
+
+def test_whole_results_are_streamed():
+    text = text_of(short, np.ones(5), np.ones(5))
+    assert text.count("!nontemporal") == 1
+    assert "sfence" in text
+
+
+def test_what_is_read_in_the_same_kernel_is_not_streamed():
+    def in_place(x):
+        y = np.exp(x)
+        y[1:4] += 1.0
+        return y
+
+    assert text_of(in_place, np.ones(5)).count("!nontemporal") == 1  # the exponentials, not what is added to them
+
+
+def test_small_results_of_known_size_have_no_second_form():
+    assert "!nontemporal" not in text_of(lambda x: np.arange(100) * 2.0 + x, 1.0)
