@@ -26,7 +26,7 @@ def examine() -> Iterator[Line]:
 def _compiler() -> Iterator[Line]:
     import llvmlite.binding as llvm
 
-    from arignote.backends.llvm.link import target_machine
+    from arignote.backends.llvm.generate import target_machine
 
     yield "LLVM", ".".join(map(str, llvm.llvm_version_info))
     yield "target", f"{target_machine().triple}, {llvm.get_host_cpu_name()}"

@@ -11,7 +11,7 @@ import llvmlite.binding as llvm
 import numpy as np
 
 from arignote.backends.llvm import CompiledModule, compile_program
-from arignote.backends.llvm.link import target_machine
+from arignote.backends.llvm.generate import target_machine
 from arignote.lower.loop_ir import Program
 from arignote.lower.loop_ir_check import check
 from arignote.lower.loop_ir_evaluate import Buffer, Pointer, SiteRaised, evaluate

@@ -5,7 +5,7 @@ import gc
 
 import pytest
 
-from arignote.backends.llvm.link import llvm, target_machine
+from arignote.backends.llvm.generate import llvm, target_machine
 from arignote.backends.native_image import Loaded, UnsupportedObjectError, is_supported, lay_out
 
 pytestmark = pytest.mark.skipif(not is_supported(), reason="images are for x86-64 Linux")

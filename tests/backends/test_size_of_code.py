@@ -13,7 +13,7 @@ def module_with(uses):
     for _ in range(uses):
         formula_reference(module, "sin", "float64", 0)
         formula_reference(module, "sin", "float64", 8)
-    return module.render()[0]
+    return module.render()
 
 
 def test_a_formula_is_inlined_where_it_is_used_a_few_times():

@@ -1,4 +1,4 @@
-"""From text to machine code: target machine, the few passes that pay, object code, linking by address."""
+"""From a program to machine code: object code linked by address, with the functions on matrices that it uses."""
 
 from __future__ import annotations
 
@@ -18,21 +18,8 @@ from .blas_blocks import RUNTIME_PRODUCT
 from .emit_program import emit_program
 from .factors import factor_module, factor_of
 from .gemm_stack import stack_module, stack_symbols, stack_type
+from .generate import STRAIGHT, Part, assembly, number_of_parts, object_codes, target_machine
 from .text import ModuleText
-
-
-@cache
-def target_machine(level: int = 2) -> llvm.TargetMachine:
-    """The machine of this process, with all its features."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    return llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(),
-        features=llvm.get_host_cpu_features().flatten(),
-        opt=level,
-        reloc="pic",
-        codemodel="small",
-    )
 
 
 @cache
@@ -50,31 +37,12 @@ def engine() -> llvm.LLJIT:
     return llvm.create_lljit_compiler(target_machine())
 
 
-@cache
-def passes() -> tuple[llvm.PassBuilder, llvm.ModulePassManager]:
-    """What is run on every module: only the inlining of formulas, and budgets of loops into registers.
-
-    Everything else is done when the text is written.
-    """
-    options = llvm.create_pipeline_tuning_options(speed_level=1)
-    builder = llvm.create_pass_builder(target_machine(), options)
-    manager = llvm.create_new_module_pass_manager()
-    manager.add_always_inliner_pass()
-    manager.add_sroa_pass()
-    manager.add_global_dead_code_eliminate_pass()
-    return builder, manager
-
-
-LEVELS = (2, 0)
-"""How well the parts of a module are optimised: see `ModuleText.render`."""
-
-
 @dataclass(slots=True)
 class CompiledModule:
     """Machine code in this process; it is freed with this object."""
 
     exported: tuple[str, ...]
-    texts: tuple[str, ...]
+    text: ModuleText | None
     objects: tuple[bytes, ...]
     imported: tuple[str, ...]
     timings: dict[str, float] = field(default_factory=dict)
@@ -89,7 +57,7 @@ class CompiledModule:
     @property
     def llvm_ir(self) -> str:
         """The text that it was compiled from: what is optimised, and then what is translated straight."""
-        return "\n".join(self.texts)
+        return "" if self.text is None else self.text.render()
 
     @property
     def object_bytes(self) -> int:
@@ -98,18 +66,7 @@ class CompiledModule:
 
     def assembly(self) -> str:
         """The machine code as assembly text."""
-        return "\n".join(
-            target_machine(level).emit_assembly(optimised(text)) for text, level in zip(self.texts, LEVELS)
-        )
-
-
-def optimised(text: str) -> llvm.ModuleRef:
-    """The module of a text after the passes."""
-    module = llvm.parse_assembly(text)
-    module.verify()  # takes a hundredth of the time, and LLVM aborts the process where it meets what is not well formed
-    builder, manager = passes()
-    manager.run(module, builder)
-    return module
+        return "" if self.text is None else assembly(parts_of(self.text, 1))
 
 
 _numbers = itertools.count()
@@ -176,7 +133,7 @@ def load_object(
     objects: Sequence[bytes],
     imported: Sequence[str],
     symbols: Mapping[str, int],
-    texts: Sequence[str] = (),
+    text: ModuleText | None = None,
 ) -> CompiledModule:
     """A module from object code that was compiled before."""
     image = image_of(objects)
@@ -184,23 +141,24 @@ def load_object(
     modules = {id(module): module for name in imported if (module := matrix_module(name, symbols)) is not None}
     needs = tuple(modules.values())
     loaded = link(exported, objects, bound) if image is None else Loaded(image, bound)
-    return CompiledModule(tuple(exported), tuple(texts), tuple(objects), tuple(imported), {}, image, needs, loaded)
+    return CompiledModule(tuple(exported), text, tuple(objects), tuple(imported), {}, image, needs, loaded)
 
 
-def compile_text(text: ModuleText, exported: Sequence[str], symbols: Mapping[str, int]) -> CompiledModule:
-    """Compiles the text of a module and binds the C functions that it uses."""
+def parts_of(text: ModuleText, count: int) -> list[Part]:
+    """The parts of a module that are translated on their own: what is optimised, in so many parts, and the rest."""
+    optimised, straight = text.parts(count)
+    return [*map(Part, optimised), *([Part(straight, STRAIGHT)] if straight else [])]
+
+
+def compile_text(
+    text: ModuleText, exported: Sequence[str], symbols: Mapping[str, int], threads: int = 1
+) -> CompiledModule:
+    """Compiles the text of a module, on several threads, and binds the C functions that it uses."""
     emitted = time.perf_counter()
-    texts = [part for part in text.render() if part]
-    modules = [optimised(part) for part in texts]
-    inlined = time.perf_counter()
-    objects = [target_machine(level).emit_object(module) for module, level in zip(modules, LEVELS)]
+    objects = object_codes(parts_of(text, threads))
     generated = time.perf_counter()
-    compiled = load_object(exported, objects, sorted(text.imported), symbols, texts)
-    compiled.timings = {
-        "optimise": inlined - emitted,
-        "codegen": generated - inlined,
-        "link": time.perf_counter() - generated,
-    }
+    compiled = load_object(exported, objects, sorted(text.imported), symbols, text)
+    compiled.timings = {"codegen": generated - emitted, "link": time.perf_counter() - generated}
     return compiled
 
 
@@ -215,6 +173,7 @@ def compile_program(
     text = emit_program(program, *vector_form())
     text.functions.extend(write(text) for write in (appended or {}).values())
     emitted = time.perf_counter()
-    compiled = compile_text(text, (program.entry.name, *(appended or {})), symbols)
+    threads = number_of_parts(sum(map(len, text.functions)))
+    compiled = compile_text(text, (program.entry.name, *(appended or {})), symbols, threads)
     compiled.timings = {"emit": emitted - started} | compiled.timings
     return compiled

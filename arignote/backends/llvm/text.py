@@ -132,15 +132,37 @@ class ModuleText:
         self.declarations[name] = f"{reference} = private unnamed_addr constant {type} {value}"
         return reference
 
-    def render(self) -> tuple[str, str]:
-        """The text of what is optimised, and of what is translated straight (which may be empty)."""
-        if not self.straight:
-            return self._rendered(self.functions), ""
-        functions, straight = ([text.replace("define internal ", "define ", 1) for text in texts]
-                               for texts in (self.functions, self.straight))  # fmt: skip
-        return self._rendered([*map(declaration, straight), *functions]), self._rendered(
-            [*map(declaration, functions), *straight]
-        )
+    def render(self) -> str:
+        """The text of the whole module, as it is shown."""
+        return self._rendered([*self.functions, *self.straight])
+
+    def groups(self, count: int) -> list[list[str]]:
+        """The functions that are optimised in so many groups, of about the same length."""
+        groups: list[list[str]] = [[] for _ in range(max(1, min(count, len(self.functions))))]
+        lengths = [0] * len(groups)
+        for function in sorted(self.functions, key=len, reverse=True):
+            lightest = lengths.index(min(lengths))
+            groups[lightest].append(function)
+            lengths[lightest] += len(function)
+        return groups
+
+    def parts(self, count: int = 1) -> tuple[list[str], str]:
+        """Texts of parts that are translated on their own and linked: those that are optimised, in so many parts, and
+        that of what is translated straight, which may be empty."""
+        if count <= 1 and not self.straight:
+            return [self._rendered(self.functions)], ""
+        groups = self.groups(count)
+        everywhere = [(function, function.replace("define internal ", "define ", 1))
+                      for function in (*self.functions, *self.straight)]  # fmt: skip
+        declarations = {function: declaration(visible) for function, visible in everywhere}
+        visible = dict(everywhere)
+
+        def part(functions: list[str]) -> str:
+            own = set(functions)
+            others = [text for function, text in declarations.items() if function not in own]
+            return self._rendered([*others, *(visible[function] for function in functions)])
+
+        return [part(group) for group in groups], part(self.straight) if self.straight else ""
 
     def _rendered(self, functions: list[str]) -> str:
         definitions = self.definitions | {
