@@ -34,6 +34,7 @@ from arignote.lower.loop_ir import BUFFER, INT64, Operand, Procedure, Program, p
 from arignote.lower.memory import copy_procedure, insert_ownership
 from arignote.lower.nests import GRAIN
 from arignote.lower.row_fusion import fuse_rows
+from arignote.lower.time_loops import move_into_kernels
 from arignote.lower.values import AnyValue, Stored
 
 RULE_FILES = (control, factor_rules, index_rules, linear_rules, list_rules, random_rules, scan_rules, shape_rules,
@@ -70,6 +71,7 @@ def lower(function: Function) -> Lowered:
 def _count_references(unit: Unit, written: list[Written]) -> None:
     for procedure, context in written:
         fuse_rows(procedure, context.build.var)
+        move_into_kernels(procedure, context.build.var)
     consumed = consumed_positions([procedure for procedure, _ in written])
     for procedure, context in written:
         unit.copies |= insert_ownership(procedure, context.build.var, consumed)

@@ -15,7 +15,7 @@ from .function_text import FunctionText, Lines
 from .loop_frame import LoopFrame
 from .table import instruction
 from .text import llvm_type
-from .vector_analysis import VectorPlan, unrollable
+from .vector_analysis import VectorPlan, longest_chain, unrollable
 from .vector_memory import emit_vector_load, emit_vector_store
 from .vector_values import (
     Progression,
@@ -44,7 +44,7 @@ def emit_vector_loop(
 ) -> None:
     """A loop over vectors of iterations begin..end, and the combination of what its lanes have accumulated."""
     outer_emitters, function.emitters = function.emitters, EMITTERS
-    function.width = min(max(function.module.vector_bytes // plan.width_bytes, 2), 64)
+    function.width = min(max(function.module.vector_bytes // plan.width_bytes, 2) * abreast(function, statement), 64)
     end = end or function.text(statement.count)
     accumulators = [starting_lanes(function, statement, plan, place) for place in range(len(plan.reductions))]
     copies = unrolling(function, plan)
@@ -61,6 +61,14 @@ def emit_vector_loop(
     for var, result in zip(statement.results, results, strict=True):
         function.values[var.id] = result
     function.width, function.emitters, function.fused = 0, outer_emitters, frozenset()
+
+
+def abreast(function: FunctionText, statement: For) -> int:
+    """How many vectors are gone through together, as one: several where a loop inside would wait for its own results,
+    as many as there are registers for."""
+    chain = longest_chain(statement)
+    registers = 24 if function.module.masks else 12
+    return 1 if chain is None else 4 if 4 * chain <= registers else 2 if 2 * chain <= registers else 1
 
 
 def whole_vectors(function: FunctionText, begin: str, end: str, step: int) -> str:

@@ -16,6 +16,7 @@ CHEAP = frozenset(
 )
 
 UNROLLED_STATEMENTS = 96
+SHORT_CHAIN = 64
 
 
 @dataclass(slots=True)
@@ -120,6 +121,23 @@ def unrollable(statement: For, iterations: int) -> bool:
         return False
     inner = sum(1 for _ in walk(statement.body))
     return inner * max(int(statement.count.value), 1) <= UNROLLED_STATEMENTS
+
+
+def longest_chain(statement: For) -> int | None:
+    """How many values a loop inside needs at least, if it is short and does nothing but compute what it carries; None
+    where there is no such loop, or others."""
+    loops = [each for each in statement.body if isinstance(each, For | While)]
+    if len(loops) != 1 or not isinstance(loops[0], For) or not loops[0].carried or isinstance(loops[0].count, Const):
+        return None
+    body, found = loops[0].body, varying(statement)
+    if len(body) > SHORT_CHAIN or any(isinstance(each, For | While | If | Store) for each in body):
+        return None
+    if any(isinstance(each, Load) and each.var.id in found or isinstance(each, Let) and each.op not in CHEAP
+           for each in body):  # fmt: skip
+        return None
+    taken = {arg.id for each in body for arg in operands(each) if isinstance(arg, Var)}
+    inside = {each.var.id for each in body if isinstance(each, Let | Load)}
+    return len(loops[0].carried) + len((taken & found) - inside - {var.id for var in loops[0].carried})
 
 
 def varying(statement: For) -> set[int]:
