@@ -94,12 +94,14 @@ class Context:
         self.flags: dict[int, tuple[Operand, Operand]] = {}
         """Steps and strides that are 0 where an axis turns out to have size 1: what they are otherwise, and when."""
         self._counts: dict[int, bool] = {}
+        self.from_start: set[int] = set()
+        """Pointers to index arrays in which nothing counts from the end."""
         self.given: set[int] = set()
         """The buffers of the procedure's parameters."""
         self.limits: dict[int, Operand] = {}
         """For the index of each loop how many iterations there are."""
         self._row_blocks: dict[tuple[tuple[str, int], tuple[str, int]], tuple[Operand, Operand]] = {}
-        self._made: dict[tuple[Any, Key], Any] = {}
+        self._made: dict[tuple[Any, Key, tuple[Any, ...]], Any] = {}
         self._log: list[tuple[dict[Any, Any], Any, Any]] | None = None
         self._forced: list[Lazy] | None = None
 
@@ -221,12 +223,12 @@ class Context:
             self._learn(self._row_blocks, key, (blocks, rows))
         return self._row_blocks[key]
 
-    def once(self, make: Callable[[Context, Stored], Any], array: Stored) -> Any:
+    def once(self, make: Callable[..., Any], array: Stored, *sizes: Operand) -> Any:
         """What is made of a view of memory (another order of its axes, the least and the greatest of its elements);
         asked twice, the same."""
-        key = (make, key_of(array))
+        key = (make, key_of(array), self.shape_key(sizes))
         if key not in self._made:
-            self._learn(self._made, key, make(self, array))
+            self._learn(self._made, key, make(self, array, *sizes))
         return self._made[key]
 
     def strides(self, sizes: tuple[Operand, ...]) -> tuple[Operand, ...]:

@@ -34,7 +34,7 @@ from arignote.lower.loop_ir import BOOL, Const, Operand
 from arignote.lower.nests import Nest
 from arignote.lower.ranges import Range, is_below, never_negative, range_of
 from arignote.lower.reductions import accumulator
-from arignote.lower.scatter_runs import add_in_runs, extent
+from arignote.lower.scatter_runs import add_in_runs, extent, from_the_start
 from arignote.lower.values import ZERO, AnyValue, Stored
 from arignote.ops.index import in_range
 
@@ -218,6 +218,7 @@ def _picks(frame: Frame, node: Apply, indices: tuple[Node, ...],
         if not in_range(node_, _size_key(node, axis)):
             value = fusion.stored(context, value)
             _check_indices(context, value, array.sizes[axis], axis)
+            value = from_the_start(context, value, array.sizes[axis]) if value.contiguous else value
         elif frame.is_costly(value):
             value = fusion.stored(context, value)
         picks.append(broadcast(context, value, shape))

@@ -177,8 +177,16 @@ def picked_position(nest: Nest, source: Stored | Lazy, picks: tuple[AnyValue, ..
     rank = len(source.sizes) - len(picks)
     width = len(indices) - rank
     inner = indices[axis : axis + width]
-    found = [from_end(nest, nest.value(pick, inner), source.sizes[axis + k]) for k, pick in enumerate(picks)]
+    found = [position_of(nest, pick, inner, source.sizes[axis + k]) for k, pick in enumerate(picks)]
     return (*indices[:axis], *found, *indices[axis + width :])
+
+
+def position_of(nest: Nest, pick: AnyValue, indices: tuple[Operand, ...], size: Operand) -> Operand:
+    """One element of an index array, as a position."""
+    index = nest.value(pick, indices)
+    if isinstance(pick, Stored) and pick.pointer.id in nest.context.from_start:
+        return index
+    return from_end(nest, index, size)
 
 
 def from_end(nest: Nest, index: Operand, size: Operand) -> Operand:

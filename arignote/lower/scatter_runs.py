@@ -10,7 +10,7 @@ whole runs, so that no place belongs to two; the additions into each place are m
 from __future__ import annotations
 
 from arignote.lower.context import Context
-from arignote.lower.lazy import from_end
+from arignote.lower.lazy import position_of
 from arignote.lower.loop_ir import INT64, Const, Operand
 from arignote.lower.nests import Nest
 from arignote.lower.reductions import accumulator
@@ -48,6 +48,32 @@ def _extent(context: Context, picks: Stored) -> tuple[Operand, Operand]:
         ends = [build.load(room, over.index) for room in rooms]
         over.yields(*[way.step(build, [old], end, ZERO)[0] for way, old, end in zip(ways, over.carried, ends)])
     return over.results[0], over.results[1]
+
+
+def from_the_start(context: Context, picks: Stored, size: Operand) -> Stored:
+    """Contiguous indices, which are in range for an axis of this size, counted from the start: a copy if some count
+    from the end, which is rare, so that nobody asks for each of them."""
+    return context.once(_from_the_start, picks, size)
+
+
+def _from_the_start(context: Context, picks: Stored, size: Operand) -> Stored:
+    build = context.build
+    with build.branch(build.let("less", extent(context, picks)[0], ZERO)) as branch:
+        with context.region():
+            fresh = context.allocate(picks.dtype, picks.sizes)
+            with (
+                build.kernel([picks.pointer], [fresh.pointer]),
+                build.loop(context.product(picks.sizes), vector=True) as loop,
+            ):
+                index = build.load(picks.pointer, loop.index)
+                end = build.let("select", build.let("less", index, ZERO), size, ZERO)
+                build.store(fresh.pointer, loop.index, build.let("add", index, end))
+        branch.yields(fresh.buffer, fresh.pointer)
+        branch.otherwise()
+        branch.yields(picks.buffer, picks.pointer)
+    buffer, pointer = branch.results
+    context.from_start.add(pointer.id)
+    return Stored(picks.dtype, buffer, pointer, picks.sizes, picks.strides, contiguous=True)
 
 
 def _cut(context: Context, count: Operand) -> tuple[Operand, Operand]:
@@ -157,8 +183,7 @@ def _add_part(nest: Nest, target: Stored, value: AnyValue, picks: Stored, begin:
     op = "logical_or" if target.dtype == "bool" else "add"
 
     def place_of(position: Operand) -> Operand:
-        index = build.load(picks.pointer, _place(nest.context, picks, position))
-        return build.index_multiply(from_end(nest, index, target.sizes[0]), target.strides[0])
+        return build.index_multiply(position_of(nest, picks, (position,), target.sizes[0]), target.strides[0])
 
     before = place_of(begin)
     start = build.load(target.pointer, before)

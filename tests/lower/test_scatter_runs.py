@@ -112,3 +112,21 @@ def test_index_array_made_in_the_same_loop():
 
     a, index = RNG.normal(size=40), RNG.integers(-40, 40, 101)
     np.testing.assert_array_equal(ag.jit(twice)(a, index), twice(a, index))
+
+
+def test_indices_are_counted_from_the_start_once():
+    """Where some count from the end, a copy is made; the array itself, which is updated later, is left alone."""
+
+    def program(a, index):
+        index = index.copy()
+        before = a[index]
+        index[1:3] = 0
+        after = a[index]
+        np.add.at(index, index, index)
+        return before, after, index
+
+    jitted = ag.jit(program)
+    for index in ([3, 1, 2, 0, 4], [3, -1, 2, 0, -5], [-1, -1, -1]):
+        given = RNG.normal(size=5), np.array(index)
+        for got, expected in zip(jitted(*given), program(*given), strict=True):
+            np.testing.assert_array_equal(got, expected)
