@@ -12,9 +12,11 @@ from arignote.api.config import config
 from arignote.ir.errors import CompileError, InternalError, UnsupportedSyntaxError
 from arignote.ir.marks import RECURSION_LIMIT, TRANSFORM_ATTRIBUTE
 from arignote.ir.structure import Structure, leaf_structures
+from arignote.runtime import kept_programs
 from arignote.runtime.dispatch import Dispatcher, Signature
 from arignote.runtime.encode import Capture
 from arignote.runtime.entry import CompiledSpecialisation, packed_text, parameter_types
+from arignote.runtime.kept_programs import Compiled
 from arignote.runtime.symbols import symbols
 
 Form = tuple[tuple[Structure, ...], dict[str, Structure]]
@@ -56,7 +58,23 @@ def compile_specialisation(target: Any, function: Callable[..., Any], signature:
     with deep_programs(getattr(function, "__qualname__", repr(function))):
         form = call_form(function, signature)
         with failures_reported(target, form):
-            return _compile(target, form, signature)
+            return _compile(target, form, signature).specialisation
+
+
+def find_or_compile(target: Any, function: Callable[..., Any], signature: Signature) -> CompiledSpecialisation:
+    """The same from the disk, if this program has been compiled before; otherwise it is kept there."""
+    if not kept_programs.is_on():
+        return compile_specialisation(target, function, signature)
+    with deep_programs(getattr(function, "__qualname__", repr(function))):
+        program = kept_programs.identify(target, function, signature.names, signature.structures, signature.assumes)
+        found = kept_programs.find(program)
+        if found is None:
+            form = call_form(function, signature)
+            with failures_reported(target, form):
+                compiled = _compile(target, form, signature)
+            kept_programs.keep(program, compiled)
+            found = compiled.specialisation
+        return found
 
 
 @contextmanager
@@ -73,7 +91,7 @@ def failures_reported(target: Any, form: Form) -> Iterator[None]:
         raise InternalError(error, replay=f"arignote replay {path}" if path else "") from error
 
 
-def _compile(target: Any, form: Form, signature: Signature) -> CompiledSpecialisation:
+def _compile(target: Any, form: Form, signature: Signature) -> Compiled:
     # The compiler is imported when there is something to compile, which takes as long as importing all the rest.
     from arignote import pipeline
     from arignote.backends.llvm import compile_program
@@ -92,23 +110,26 @@ def _compile(target: Any, form: Form, signature: Signature) -> CompiledSpecialis
         return packed_text(PACKED, global_name(program.entry.name), parameter_types(leaves), large)
 
     module = compile_program(program, symbols(), {PACKED: packed})
-    return CompiledSpecialisation(module.address(), specialised.result, captures, lowered.sites, lowered.prints,
+    made = CompiledSpecialisation(module.address(), specialised.result, captures, lowered.sites, lowered.prints,
                                   packed=module.address(PACKED), keep_alive=module)  # fmt: skip
+    return Compiled(made, module, program.entry.name, PACKED, specialised.looked_at)
 
 
 PACKED = "packed_entry"
 """The function through which the native entry calls the procedure, with its parameters in 8-byte slots."""
 
 def make_compiled(target: Any, function: Callable[..., Any], transform: tuple[Any, ...], plain: bool,
-                  static_argnums: Sequence[int] = (), static_argnames: Sequence[str] = ()) -> Any:  # fmt: skip
+                  static_argnums: Sequence[int] = (), static_argnames: Sequence[str] = (),
+                  cache: bool = True) -> Any:  # fmt: skip
     """A native callable for `target`, with the parameters of `function`.
 
     transform: what the callable is, for compiled code that meets it as a value
     plain:     whether `disable_jit` may run `function` in its place
+    cache:     whether its machine code may be kept on disk
     """
 
     def compile_(signature: Signature) -> CompiledSpecialisation:
-        return compile_specialisation(target, function, signature)
+        return (find_or_compile if cache else compile_specialisation)(target, function, signature)
 
     is_off = (lambda: config.jit_disabled) if plain else (lambda: False)
     dispatcher = Dispatcher(function, compile_, static_argnums, static_argnames, is_off)

@@ -57,7 +57,7 @@ def jit(fun: Any = None, *, static_argnums: int | Sequence[int] = (), static_arg
     require_callable(fun, "jit")
     fun = as_written(fun)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-    compiled = make_compiled(fun, fun, ("jit", fun), True, _numbers(static_argnums), names)
+    compiled = make_compiled(fun, fun, ("jit", fun), True, _numbers(static_argnums), names, cache)
     return _raising_on_nan(compiled, fun) if debug_nans else compiled
 
 

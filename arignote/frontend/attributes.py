@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.cases import is_union, split
 from arignote.frontend.containers import has_method
-from arignote.frontend.names import KNOWN_MODULES, captured, namespace_of
+from arignote.frontend.names import captured
 from arignote.frontend.numpy_table import ATTRIBUTES, METHODS
 from arignote.frontend.partials import partial_attribute
 from arignote.frontend.scope import HOOKS
@@ -37,7 +37,7 @@ from arignote.frontend.values import (
     is_number,
 )
 from arignote.ir.errors import UndefinedNameError
-from arignote.ir.marks import TRANSFORM_ATTRIBUTE
+from arignote.ir.marks import KNOWN_MODULES, TRANSFORM_ATTRIBUTE, namespace_of
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context

@@ -87,6 +87,7 @@ class Program:
     names: dict[str, int] = field(default_factory=dict)
     assumes: bool = False
     assumed: set[tuple[Any, Any]] = field(default_factory=set)
+    looked_at: dict[int, Any] = field(default_factory=dict)
 
     def record(self, context: Context, container: Any, key: Any, name: str) -> Captured:
         """Note that the program reads a variable from outside."""

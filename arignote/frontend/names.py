@@ -9,7 +9,6 @@ from __future__ import annotations
 import builtins
 import difflib
 import functools
-import gc
 import types
 import weakref
 from collections.abc import Callable
@@ -67,12 +66,6 @@ from arignote.ir.types import INT64, Scalar, shaped
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context
-
-KNOWN_MODULES = frozenset(
-    "numpy math scipy builtins operator functools itertools collections dataclasses typing enum arignote abc "
-    "types".split()
-)
-"""Packages whose attributes are taken as constant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,11 +250,13 @@ def lift(context: Context, thing: Any) -> Value:
         )
     if is_named_tuple_class(kind):
         return RecordValue(kind, thing._fields, [lift(context, item) for item in thing])
+    context.program.looked_at[id(thing)] = thing
     return Static(thing)
 
 
 def lift_function(context: Context, function: Any) -> Value:
     """A Python function; one that the compiler knows by itself, or one that says what it is, stays an object."""
+    context.program.looked_at[id(function)] = function
     if HOOKS["is_known"](function):
         return Static(function)
     known = context.program.functions.get(function)
@@ -291,13 +286,6 @@ def _default(context: Context, container: Any, key: Any, function: Any) -> Value
 
 _default_arrays: weakref.WeakKeyDictionary[Any, dict[str, Any]] = weakref.WeakKeyDictionary()
 """Arrays that are defaults of parameters: places that the runtime can read."""
-
-
-def namespace_of(cls: type) -> dict[str, Any]:
-    """The dict of a class's attributes itself, behind the read-only view."""
-    found = gc.get_referents(cls.__dict__)[0]
-    assert isinstance(found, dict)
-    return found
 
 
 HOOKS["lift"] = lift

@@ -79,11 +79,13 @@ class Transforms(Protocol):
 @dataclass(frozen=True, slots=True)
 class Specialised:
     """A program as a graph. The parameters of `main` are the leaves of the arguments, then of the keywords, then of the
-    captures; its result is the tuple of a token and the leaves of `result`."""
+    captures; its result is the tuple of a token and the leaves of `result`. What it means depends on the objects that
+    were looked at."""
 
     main: Function
     result: Structure
     captures: tuple[Captured, ...]
+    looked_at: tuple[Any, ...] = ()
 
 
 def specialise(
@@ -173,7 +175,8 @@ class _Main:
         hidden = [node for found in scope.hidden.values() for node in found[1]]
         main = scope.emit.function(scope.name, [*self.parameters, *hidden], scope.emit.tuple([scope.token, *leaves]))
         captures = [self.program.captures[identity] for identity in scope.hidden]
-        return Specialised(main, structure, (*captures, *self.program.absent.values()))
+        looked_at = tuple(self.program.looked_at.values())
+        return Specialised(main, structure, (*captures, *self.program.absent.values()), looked_at)
 
     def _argument(self, structure: Structure, name: str, place: int | str) -> Value:
         def leaf(type_: Any) -> Node:

@@ -115,12 +115,16 @@ def is_option(hint: Any, cls: type, family: frozenset[type]) -> bool:
 
 
 class Families:
-    """The families of mutually recursive classes, as far as annotations tell; what data tells is added."""
+    """The families of mutually recursive classes, as far as annotations tell; what data tells is added.
+
+    known: by family, the structures of trees by what was found in their nodes
+    """
 
     def __init__(self) -> None:
         self._families: dict[type, frozenset[type]] = {}
         self._hints: dict[type, dict[str, Any]] = {}
         self._edges: dict[type, frozenset[type]] = {}
+        self.known: dict[frozenset[type], dict[Any, Any]] = {}
 
     def hints(self, cls: type) -> dict[str, Any]:
         """The evaluated annotations of a class."""

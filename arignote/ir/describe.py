@@ -236,7 +236,14 @@ def _may_be_self(hope: Structure | None) -> bool:
     return hope is SelfOf() or (isinstance(hope, UnionOf) and SelfOf() in hope.alternatives)
 
 
+_NAMES = {np.dtype(name).num: name for name in SHORT_NAMES}
+"""NumPy makes a dtype's name anew each time."""
+
+
 def _dtype_name(value: np.ndarray[Any, Any] | np.generic, link: Link, kind: str) -> str:
+    found = _NAMES.get(value.dtype.num)
+    if found is not None:
+        return found
     name = value.dtype.name
     if name not in SHORT_NAMES:
         raise TypeError(f"{shown(link)}: {name} {kind}; supported are {', '.join(SHORT_NAMES)}")

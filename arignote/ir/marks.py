@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -19,3 +20,16 @@ RECURSION_LIMIT = 20_000
 JACOBIAN_PROGRAMS: dict[str, Callable[..., Any]] = {}
 """(function of the chosen arguments, those, is it only one?, has_aux) -> the Jacobian, by its name. They are programs
 of the compiled language, written in the public interface, which registers them."""
+
+KNOWN_MODULES = frozenset(
+    "numpy math scipy builtins operator functools itertools collections dataclasses typing enum arignote abc "
+    "types".split()
+)
+"""Packages whose attributes are taken as constant."""
+
+
+def namespace_of(cls: type) -> dict[str, Any]:
+    """The dict of a class's attributes itself, behind the read-only view."""
+    found = gc.get_referents(cls.__dict__)[0]
+    assert isinstance(found, dict)
+    return found

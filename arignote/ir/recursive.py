@@ -63,6 +63,7 @@ class Walk:
 
     def __init__(self, families: Families, family: frozenset[type], read: Callable[[Any, str, Link], Any]) -> None:
         self.families, self.family, self.read = families, family, read
+        self._known = families.known.setdefault(family, {})
         self.fields: dict[type, dict[str, Any]] = {}
         self._expected: dict[type, dict[str, Structure | None]] = {}
         self._waiting: list[tuple[Any, Link | None]] = []
@@ -84,7 +85,10 @@ class Walk:
                 self._open.add(id(node))
                 self._waiting.append((node, None))
                 self._visit(node, reached, describe)
-        return self._structure()
+        found = tuple([(cls, *fields.items()) for cls, fields in self.fields.items()])
+        if found not in self._known:  # there may be many trees, which are alike
+            self._known[found] = self._structure()
+        return self._known[found]
 
     def node(self, value: Any, link: Link) -> Structure:
         """A node, to be visited later."""

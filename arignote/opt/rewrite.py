@@ -72,6 +72,11 @@ def fuel() -> Fuel:
     return _tank[-1]
 
 
+def is_unrestricted() -> bool:
+    """Whether all rules are on, and all rewrites allowed."""
+    return fuel().left is None and not _off
+
+
 @contextmanager
 def with_fuel(limit: int | None) -> Iterator[Fuel]:
     """At most `limit` rewrites inside; gives what was spent."""
@@ -91,6 +96,10 @@ def switched_off(*names: str) -> Iterator[None]:
         yield
     finally:
         _off.difference_update(added)
+
+
+def is_on(rule: Rule) -> bool:
+    return rule.name not in _off
 
 
 def index_rules(rules: Iterable[Rule], inexact: bool = False) -> dict[str, tuple[Rule, ...]]:

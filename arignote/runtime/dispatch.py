@@ -25,6 +25,7 @@ from arignote.ir.structure import (
     PYTHON_SCALARS,
     FunctionOf,
     RecursiveOf,
+    SequenceOf,
     StaticOf,
     Structure,
     leaf_structures,
@@ -217,7 +218,7 @@ class Dispatcher:
                 raise error.with_traceback(None) from None
             captured = specialisation.captured_values()
             if captured is not None:
-                if self._install(specialisation, plan) and _has_trees(structures):
+                if self._install(specialisation, plan) and _has_trees(structures, SequenceOf):
                     return functools.partial(self.callable, *args, **kwargs), ()  # native code reads trees faster
                 return specialisation.on_leaves, self._leaves(specialisation, (*values, *captured))
 
@@ -349,8 +350,10 @@ class Dispatcher:
         return [item for variants in self._specialisations.values() for item in variants]
 
 
-def _has_trees(structures: Sequence[Structure]) -> bool:
-    return any(isinstance(leaf, RecursiveOf) for structure in structures for leaf in leaf_structures(structure))
+def _has_trees(structures: Sequence[Structure], *others: type) -> bool:
+    """Whether there are trees in the arguments, or what else is asked for."""
+    kinds = (RecursiveOf, *others)
+    return any(isinstance(leaf, kinds) for structure in structures for leaf in leaf_structures(structure))
 
 
 def _shows_compiler() -> bool:

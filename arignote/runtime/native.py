@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import itertools
@@ -12,6 +13,7 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from arignote.backends.native_image import Loaded, UnsupportedObjectError, is_supported, lay_out
 from arignote.runtime import (
     boxing,
     buffers,
@@ -28,6 +30,7 @@ from arignote.runtime import (
     products,
     signals,
     stack,
+    stamps,
     threads,
     trees,
 )
@@ -65,7 +68,8 @@ def _machine(level: int = 2) -> Any:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     llvm.initialize_native_asmparser()  # of `large_stack.py`
-    return llvm.Target.from_default_triple().create_target_machine(opt=level, reloc="pic")
+    model = "small" if is_supported() else "jitdefault"
+    return llvm.Target.from_default_triple().create_target_machine(opt=level, reloc="pic", codemodel=model)
 
 
 @functools.cache
@@ -78,15 +82,14 @@ def _linker() -> Any:
     return engine
 
 
-def _object_code(text: str) -> bytes:
-    """The machine code of a module, from disk where it has been compiled before."""
-    import llvmlite
-
-    key = "\0".join((text, llvmlite.__version__, _machine().triple)).encode()
+def _object_code() -> bytes:
+    """The machine code of the module, from disk where it has been compiled before."""
+    key = f"the runtime of {stamps.package()}".encode()
     found = disk_cache.read(key)
     if found is None:
-        found = _compile(text)
-        disk_cache.write(key, found)
+        found = _compile(module_text())
+        if stamps.is_unchanged():
+            disk_cache.write(key, found)
     return found
 
 
@@ -107,12 +110,21 @@ _numbers = itertools.count()
 
 def _load(code: bytes, names: Sequence[str]) -> Any:
     """Loads a module for ever; maps the exported names to addresses."""
+    if is_supported():
+        with contextlib.suppress(UnsupportedObjectError):
+            image = lay_out(code)
+            if not image.imported:
+                return _for_ever(Loaded(image, {}))
     import llvmlite.binding as llvm
 
     builder = llvm.JITLibraryBuilder().add_object_img(code)
     for name in names:
         builder.export_symbol(name)
-    loaded = builder.link(_linker(), f"runtime{next(_numbers)}")
+    return _for_ever(builder.link(_linker(), f"runtime{next(_numbers)}"))
+
+
+def _for_ever(loaded: Any) -> Any:
+    """The same, which is not freed before the process ends."""
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(loaded))
     return loaded
 
@@ -131,7 +143,7 @@ EXPORTED = (
 def _runtime() -> Any:
     with _loading:
         refuse_unsupported_interpreter()
-        loaded = _load(_object_code(module_text()), EXPORTED)
+        loaded = _load(_object_code(), EXPORTED)
         _initialise(loaded)
         return loaded
 
