@@ -17,13 +17,35 @@ from .text import global_name, llvm_type
 
 LARGE_PROCEDURE = 1500
 """Statements from which on a procedure is translated straight, which makes a statement take about twice its time."""
+LARGE_ENTRY = 600
+"""The same for the procedure that a call runs once, if all its loops can be translated apart: a microsecond a call."""
 LARGE_LOOP = 1000
 """Statements up to which a loop of such a procedure is translated apart from it."""
 
 
-def is_large(procedure: Procedure) -> bool:
+def is_large(procedure: Procedure, is_entry: bool) -> bool:
     """Whether a procedure is translated straight."""
-    return size_of(procedure.body, LARGE_PROCEDURE) >= LARGE_PROCEDURE
+    size = size_of(procedure.body, LARGE_PROCEDURE)
+    return size >= LARGE_PROCEDURE or (is_entry and size >= LARGE_ENTRY and runs_once(procedure.body))
+
+
+def runs_once(body: list[Statement]) -> bool:
+    """Whether all loops of a body, kernels apart, can be translated apart from it."""
+    return all(
+        can_be_apart(statement) if isinstance(statement, (For, While)) else all(map(runs_once, bodies(statement)))
+        for statement in body
+        if not isinstance(statement, Kernel)
+    )
+
+
+def can_be_apart(loop: For | While) -> bool:
+    """Whether `emit_apart` takes a loop."""
+    return size_of([loop], LARGE_LOOP) < LARGE_LOOP and alive_around(loop, captured_by(loop)) is not None
+
+
+def captured_by(loop: For | While) -> set[int]:
+    """The numbers of the variables that a loop takes from around it."""
+    return {var.id for var in free_variables([loop])}
 
 
 def own_statements(body: list[Statement]) -> Iterator[Statement]:

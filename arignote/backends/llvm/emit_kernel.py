@@ -129,27 +129,37 @@ def outline_parallel(function: FunctionText, kernel: Kernel, loop: For, name: st
     name = define(function, inner, "void", own, [*parameters(kernel, captured), "i64 %begin", "i64 %end"])
     if name is own:
         define_chunk(function, name, captured)
+        define_threads(function, name, captured)
     count = function.text(loop.count)
     grain = function.text(loop.grain) if loop.grain is not None else scalar_text(1, "int64")
-    environment = function.area(max(len(captured), 1))
     small = function.let(f"icmp sle i64 {count}, {grain}")
     here, threads, done = function.label(), function.label(), function.label()
     function.branch(small, here, threads)
     function.begin(here)
-    args = [*call_arguments(function, captured), "i64 0", f"i64 {count}"]
-    function.put(f"call void {global_name(name)}({', '.join(args)})")
+    args = call_arguments(function, captured)
+    function.put(f"call void {global_name(name)}({', '.join([*args, 'i64 0', f'i64 {count}'])})")
     function.jump(done)
     function.begin(threads)
-    for position, var in enumerate(captured):
-        place = function.let(f"getelementptr i64, ptr {environment}, i64 {position}")
-        value = function.text(var)
-        if var.type == "bool":
-            value = function.let(f"zext i1 {value} to i8")
-        function.put(f"store {memory_type(var.type)} {value}, ptr {place}")
-    run = function.module.symbol("ag_parallel_for", "void", "ptr, ptr, i64, i64")
-    function.put(f"call void {run}(ptr {global_name(name + '.chunk')}, ptr {environment}, i64 {count}, i64 {grain})")
+    all_args = ", ".join([f"i64 {count}", f"i64 {grain}", *args])
+    function.put(f"call void {global_name(name + '.threads')}({all_args})")
     function.jump(done)
     function.begin(done)
+
+
+def define_threads(function: FunctionText, name: str, captured: list[Var]) -> None:
+    """The function that puts the captured values where threads find them, and lets them run."""
+    inner = FunctionText(function.module, name)
+    environment = inner.area(max(len(captured), 1))
+    for position, var in enumerate(captured):
+        place = inner.let(f"getelementptr i64, ptr {environment}, i64 {position}")
+        value = inner.let(f"zext i1 %p{position} to i8") if var.type == "bool" else f"%p{position}"
+        inner.put(f"store {memory_type(var.type)} {value}, ptr {place}")
+    run = function.module.symbol("ag_parallel_for", "void", "ptr, ptr, i64, i64")
+    inner.put(f"call void {run}(ptr {global_name(name + '.chunk')}, ptr {environment}, i64 %count, i64 %grain)")
+    inner.put("ret void")
+    heads = ["i64 %count", "i64 %grain", *(f"{llvm_type(var.type)} %p{n}" for n, var in enumerate(captured))]
+    head = f"define internal void {global_name(name + '.threads')}({', '.join(heads)}) nounwind noinline"
+    function.module.rare.append(inner.function(head))
 
 
 def define_chunk(function: FunctionText, name: str, captured: list[Var]) -> None:
@@ -165,7 +175,7 @@ def define_chunk(function: FunctionText, name: str, captured: list[Var]) -> None
     chunk.put(f"call void {global_name(name)}({', '.join([*args, 'i64 %begin', 'i64 %end'])})")
     chunk.put("ret void")
     head = f"define internal void {global_name(name + '.chunk')}(ptr %environment, i64 %begin, i64 %end) nounwind"
-    function.module.functions.append(chunk.function(head))
+    function.module.rare.append(chunk.function(head))
 
 
 EMITTERS: dict[type, Callable[[FunctionText, Statement], None]] = {Kernel: emit_kernel}

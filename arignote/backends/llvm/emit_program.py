@@ -72,7 +72,7 @@ def emit_procedure(module: ModuleText, procedure: Procedure, recursive: bool, is
     """A procedure as `i32 name(ptr ctx, parameters..., ptr results)`."""
     function = FunctionText(module, procedure.name)
     function.slots = slots_of(procedure.body)
-    function.is_straight = not recursive and is_large(procedure)
+    function.is_straight = not recursive and is_large(procedure, is_entry)
     heads = ["ptr %ctx"]
     for position, var in enumerate(procedure.parameters):
         heads.append(f"{memory_type(var.type)} %p{position}")

@@ -22,6 +22,7 @@ PLAIN_NAME = re.compile(r"[A-Za-z_.$][A-Za-z0-9_.$]*")
 UNUSUAL = re.compile(r"[^ !#-\[\]-~]")
 INLINED = " alwaysinline"
 FEW_USES = 8
+RARE_CHARACTERS = 4_000
 METADATA = '!0 = !{!"branch_weights", i32 1, i32 4000}\n!1 = !{i32 1}\n'
 """Of a branch that is rare, and of a store that passes the caches by."""
 
@@ -101,6 +102,7 @@ class ModuleText:
         self.definitions: dict[str, str] = {}
         self.functions: list[str] = []
         self.straight: list[str] = []  # of functions that are translated without optimisation, in a tenth of the time
+        self.rare: list[str] = []  # of functions that take little time wherever they are called
         self.kernels: dict[tuple[str, str], str] = {}  # by result and text, as many kernels of a program are the same
         self.imported: set[str] = set()
         self.is_recursive = False  # whether a procedure may call itself
@@ -134,13 +136,21 @@ class ModuleText:
 
     def render(self) -> str:
         """The text of the whole module, as it is shown."""
-        return self._rendered([*self.functions, *self.straight])
+        return self._rendered([*self.functions, *self.straight, *self.rare])
 
-    def groups(self, count: int) -> list[list[str]]:
-        """The functions that are optimised in so many groups, of about the same length."""
-        groups: list[list[str]] = [[] for _ in range(max(1, min(count, len(self.functions))))]
+    def levels(self) -> tuple[list[str], list[str]]:
+        """The functions that are optimised, and those that are translated straight. The rare ones are straight where
+        they are enough, or others are there, to be worth a part of their own."""
+        if self.straight or sum(map(len, self.rare)) >= RARE_CHARACTERS:
+            return self.functions, self.straight + self.rare
+        return self.functions + self.rare, []
+
+    @staticmethod
+    def groups(functions: list[str], count: int) -> list[list[str]]:
+        """Functions in so many groups, of about the same length."""
+        groups: list[list[str]] = [[] for _ in range(max(1, min(count, len(functions))))]
         lengths = [0] * len(groups)
-        for function in sorted(self.functions, key=len, reverse=True):
+        for function in sorted(functions, key=len, reverse=True):
             lightest = lengths.index(min(lengths))
             groups[lightest].append(function)
             lengths[lightest] += len(function)
@@ -149,20 +159,18 @@ class ModuleText:
     def parts(self, count: int = 1) -> tuple[list[str], str]:
         """Texts of parts that are translated on their own and linked: those that are optimised, in so many parts, and
         that of what is translated straight, which may be empty."""
-        if count <= 1 and not self.straight:
-            return [self._rendered(self.functions)], ""
-        groups = self.groups(count)
-        everywhere = [(function, function.replace("define internal ", "define ", 1))
-                      for function in (*self.functions, *self.straight)]  # fmt: skip
-        declarations = {function: declaration(visible) for function, visible in everywhere}
-        visible = dict(everywhere)
+        functions, straight = self.levels()
+        if count <= 1 and not straight:
+            return [self._rendered(functions)], ""
+        visible = {text: text.replace("define internal ", "define ", 1) for text in (*functions, *straight)}
+        declarations = {text: declaration(visible[text]) for text in visible}
 
-        def part(functions: list[str]) -> str:
-            own = set(functions)
-            others = [text for function, text in declarations.items() if function not in own]
-            return self._rendered([*others, *(visible[function] for function in functions)])
+        def part(own: list[str]) -> str:
+            inside = set(own)
+            others = [declared for text, declared in declarations.items() if text not in inside]
+            return self._rendered([*others, *(visible[text] for text in own)])
 
-        return [part(group) for group in groups], part(self.straight) if self.straight else ""
+        return [part(group) for group in self.groups(functions, count)], part(straight) if straight else ""
 
     def _rendered(self, functions: list[str]) -> str:
         definitions = self.definitions | {
