@@ -12,19 +12,7 @@ from dataclasses import dataclass, field
 
 from arignote.ir.graph import Apply, Constant, Node, Parameter, topological
 from arignote.ir.types import TOKEN, Scalar
-
-# Cheap enough that reading the result back from memory would cost as much as computing it again.
-_ARITHMETIC = frozenset(
-    "add subtract multiply divide negative absolute sign sqrt maximum minimum fmax fmin copysign floor ceil round "
-    "trunc floor_divide remainder isnan isfinite isinf signbit equal not_equal less less_equal greater greater_equal "
-    "logical_and logical_or logical_xor logical_not add_overflows subtract_overflows multiply_overflows "
-    "bitwise_and bitwise_or bitwise_xor invert left_shift right_shift select cast stop_gradient".split()
-)
-_VIEWS = frozenset(
-    "size broadcast_to reshape transpose expand_dims squeeze slice index iota item tuple closure captured list_length "
-    "list_get tag project".split()
-)
-CHEAP = _ARITHMETIC | _VIEWS
+from arignote.ops.cheap import CHEAP
 
 # What depends on the iteration of a loop and is a loop itself is saved all the same.
 LOOPS = frozenset(("for_loop", "while_loop"))

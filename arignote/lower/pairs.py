@@ -27,7 +27,7 @@ Key = tuple[object, ...]
 
 def key_of(array: Stored) -> Key:
     """Identity of a view of memory."""
-    return (array.pointer.id, *map(size_key, array.sizes), *map(size_key, array.strides))
+    return (array.pointer.id, *map(size_key, array.strides))
 
 
 def suits(space: tuple[Operand, ...], axes: tuple[int, ...] | None, arrays: list[Stored]) -> bool:

@@ -122,7 +122,7 @@ def _stacking(rewriter: Rewriter, loop: Apply, function: Function, sums: list[_S
     assert isinstance(result, Apply)
     kept = [x for i, x in enumerate(result.inputs) if i not in gone]
     builder = Rewriter(rewriter.rules)
-    copies = copied(builder, [*kept, *blocks.values], inside, function)
+    copies = copied(builder, [*kept, *blocks.values], inside, function.spans)
     index = inside[function.parameters[first - 1]]
     written = [builder.op("update_index", stack, value, index, axes=(0,), accumulate=False)
                for stack, value in zip(stacks, copies[len(kept) :], strict=True)]  # fmt: skip

@@ -7,9 +7,11 @@ users.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
-from arignote.ir.graph import Apply, Function, Node, Parameter, nodes_of
+from arignote.ir.graph import Apply, Function, Node, Parameter, Span, nodes_of
 from arignote.ir.types import TOKEN
 from arignote.opt.demand import LOOPS
 from arignote.opt.program import NOWHERE
@@ -124,7 +126,7 @@ def _renewed(rewriter: Rewriter, part: _Part, init: tuple[Node, ...]) -> Node:
         inside[node] = added[-1]
     builder = Rewriter(rewriter.rules)
     results = _results(part)
-    copies = copied(builder, results, inside, function)
+    copies = copied(builder, results, inside, function.spans)
     result = copies[0] if made_by(function.result, "tuple") is None else builder.tuple(copies)
     carried = [inside[p] for i, p in enumerate(part.carried) if i not in part.fixed]
     parameters = [*(inside[p] for p in part.captured), *added, *(inside[p] for p in part.index), *carried]
@@ -141,9 +143,8 @@ def _results(part: _Part) -> list[Node]:
 
 
 def copied(rewriter: Rewriter, roots: list[Node], mapping: dict[Node, Node],
-          function: Function | None = None) -> list[Node]:  # fmt: skip
+          spans: Mapping[Node, frozenset[Span]] = MappingProxyType({})) -> list[Node]:  # fmt: skip
     """The expressions with what `mapping` says replaced, built by the rewriter; below a replaced node nothing is."""
-    spans = function.spans if function is not None else {}
     here = rewriter.span
     stack: list[tuple[Node, bool]] = [(root, False) for root in reversed(roots)]
     while stack:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from arignote.ir.graph import Apply, Function, Node, Span, TypeRuleError, nodes_of
-from arignote.opt import accumulations, loops
+from arignote.opt import accumulations, loops, saved
 from arignote.opt.inline import INLINE, Inlining
 from arignote.opt.program import NOWHERE, Translation, rebuild
-from arignote.opt.rewrite import Rewriter, Rule, index_rules
+from arignote.opt.rewrite import Rewriter, Rule, index_rules, is_on
 from arignote.opt.rules import RULES
+from arignote.opt.saved import thinned
 
-ALL_RULES: tuple[Rule, ...] = (INLINE, *RULES, *loops.RULES, *accumulations.RULES)
+ALL_RULES: tuple[Rule, ...] = (INLINE, *RULES, *loops.RULES, *accumulations.RULES, saved.RULE)
 
 
 def simplify(root: Function, rules: tuple[Rule, ...] = ALL_RULES) -> Function:
     """The program in normal form for the rules."""
     inlining = Inlining.of(root)
     index = index_rules(rules)
+    thins = saved.RULE in rules and is_on(saved.RULE)
 
     def body(translation: Translation, old: Function, new: Function) -> tuple[Node, dict[Node, frozenset[Span]]]:
         inlining.origin[new] = old
@@ -24,7 +26,8 @@ def simplify(root: Function, rules: tuple[Rule, ...] = ALL_RULES) -> Function:
         # One rewriter for each function: what it learns from the checks of one does not hold in another.
         rewriter, plain = Rewriter(index, inlining), Rewriter({})
         try:
-            return copy(rewriter, translation, old, new), rewriter.spans
+            result = copy(rewriter, translation, old, new)
+            return (thinned(rewriter, result) if thins else result), rewriter.spans
         except TypeRuleError:
             # What became known makes an operation fail for certain; it stays as written, and fails when it runs.
             return copy(plain, translation, old, new), plain.spans
