@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 import pytest
 
 import arignote as ag
+from arignote.backends.llvm.gemm_stack import stack_module, stack_symbols
+from arignote.backends.llvm.link import compile_text, vector_form
+
+from .native import live_buffers, runtime
 
 RNG = np.random.default_rng(5)
 SIZES = ((1, 1, 1), (4, 4, 4), (5, 7, 3), (9, 33, 17), (1, 40, 9), (40, 1, 9), (2, 40, 0), (0, 3, 2), (64, 64, 64),
@@ -49,6 +55,70 @@ def test_transposed_factors(dtype: str) -> None:
         left = a[0].T
         expected = left[None] @ c[:, ::2, ::-1]
         np.testing.assert_allclose(spread(turned(left), c), expected, rtol=tolerance, atol=tolerance)
+
+
+BLOCKED = ((13, 90, 600), (20, 610, 700), (24, 600, 1030), (100, 130, 257), (361, 49, 130), (375, 600, 259))
+"""Sizes of products in blocks, around the heights of tiles and blocks, and the lengths of stretches."""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_large_products(dtype: str) -> None:
+    """Whatever the order of memory of the factors."""
+    forms = [ag.jit(lambda a, b: a @ b), ag.jit(lambda a, b: a.T @ b), ag.jit(lambda a, b: a @ b.T),
+             ag.jit(lambda a, b: a.T @ b.T), ag.jit(lambda a, b: a[:, ::2] @ b[::2, ::-1])]  # fmt: skip
+    plain, left, right, both, apart = forms
+    for m, n, k in BLOCKED:
+        a, b = RNG.normal(size=(m, 2 * k)).astype(dtype), RNG.normal(size=(2 * k, n)).astype(dtype)
+        every_second = a[:, ::2] @ b[::2, ::-1].astype(np.float64)
+        expected = a[:, :k] @ b[:k].astype(np.float64)
+        tolerance = 4 * (k + 1) * np.finfo(dtype).eps
+        a_turned, b_turned = np.ascontiguousarray(a[:, :k].T), np.ascontiguousarray(b[:k].T)
+        np.testing.assert_allclose(apart(a, b), every_second, rtol=tolerance, atol=tolerance)
+        a, b = np.ascontiguousarray(a[:, :k]), b[:k]
+        np.testing.assert_allclose(plain(a, b), expected, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(left(a_turned, b), expected, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(right(a, b_turned), expected, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(both(a_turned, b_turned), expected, rtol=tolerance, atol=tolerance)
+
+
+def test_large_products_do_not_depend_on_threads() -> None:
+    a, b = RNG.normal(size=(20, 700)), RNG.normal(size=(700, 610))
+    c, d = RNG.normal(size=(375, 300)), RNG.normal(size=(300, 333))
+    with_all = COMPILED(a, b), COMPILED(c, d)
+    threads = ag.get_num_threads()
+    ag.set_num_threads(1)
+    try:
+        alone = COMPILED(a, b), COMPILED(c, d)
+    finally:
+        ag.set_num_threads(threads)
+    for one, other in zip(with_all, alone):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("m", [20, 100])
+def test_what_is_not_a_number_in_a_large_product(m: int) -> None:
+    a, b = np.ones((m, 600)), np.ones((600, 500))
+    a[3, 5], b[417, 20] = np.nan, np.inf
+    np.testing.assert_array_equal(COMPILED(a, b), a @ b)
+
+
+def test_large_products_without_memory() -> None:
+    """Blocks that cannot be packed, as there is no memory, are left to BLAS."""
+    engine, symbols = runtime()
+    module = compile_text(stack_module("float64", *vector_form()), stack_symbols("float64"), symbols)
+    size, pointer = ctypes.c_int64, ctypes.c_void_p
+    types = [size, size, size, pointer, size, size, pointer, size, size, pointer, size]
+    multiply = ctypes.CFUNCTYPE(None, *types)(module.address("ag_product_f64"))
+    limit = ctypes.c_int64.from_address(engine.get_global_value_address("limit"))
+    before = limit.value, live_buffers()
+    for allowed in (0, before[0]):
+        for m, n, k in ((20, 610, 700), (100, 130, 257)):
+            a, b, c = RNG.normal(size=(m, k)), RNG.normal(size=(k, n)), np.full((m, n), np.nan)
+            limit.value = allowed
+            multiply(m, n, k, a.ctypes.data, k, 1, b.ctypes.data, n, 1, c.ctypes.data, n)
+            limit.value = before[0]
+            np.testing.assert_allclose(c, a @ b, rtol=1e-11, atol=1e-11)
+            assert live_buffers() == before[1]
 
 
 def test_what_is_not_a_number_stays_in_its_row_and_column() -> None:

@@ -1,15 +1,16 @@
 """One matrix product by panels of columns, over the runtime's threads.
 
 A panel of B, two vectors wide and so many rows high that it stays in the second cache, meets all rows of a block of A.
-It is read where it lies, or packed if its rows are not contiguous. BLAS packs both factors in larger pieces, which pays
-only where both are large.
+It is read where it lies, or packed if its rows are not contiguous. Large products are cut in another way, and pack both
+factors (`gemm_blocks.py`).
 """
 
 from __future__ import annotations
 
 from ...lower.loop_ir import Type
+from .gemm_blocks import THIN, add_blocks
 from .gemm_tiles import width_of
-from .text import ModuleText, float_text, llvm_type, suffix
+from .text import BYTES, ModuleText, float_text, llvm_type, suffix
 
 DEPTH = 512
 """Rows of a panel."""
@@ -17,16 +18,25 @@ HEIGHT = 128
 """Rows of A that meet a panel in one go, so that there is work for several threads where there are few panels."""
 PRODUCT_GRAIN = 30_000
 """Multiplications that are worth a chunk for another thread."""
-LARGE = 1 << 28
-"""Multiplications from which BLAS is faster."""
+LARGE = 1 << 19
+"""Multiplications from which packing both factors pays (`gemm_blocks.py`)."""
+FEW_ROWS, FEW_COLUMNS = 5, 48
+"""Sizes of the result below which packed tiles would be half empty."""
+SHORT = 48
+"""Terms of a sum that are too few for a tile of C to be read and written fast beside them."""
+NEAR_BYTES = 1 << 20
+"""Size of a right factor that stays in the second caches: few rows meet it as it is."""
 
 
 def add_panels(module: ModuleText, type: Type) -> None:
     """Adds the product to a module that has the tiles."""
+    add_blocks(module, type)
     panel = 2 * width_of(module, type)
     module.intrinsic("llvm.smin.i64", "i64", "i64, i64")
     names = {"SUFFIX": suffix(type), "SCALAR": llvm_type(type), "PANEL": str(panel), "DEPTH": str(DEPTH),
              "AREA": str(panel * DEPTH), "HEIGHT": str(HEIGHT), "GRAIN": str(PRODUCT_GRAIN), "LARGE": str(LARGE),
+             "FEW_ROWS": str(FEW_ROWS), "FEW_COLUMNS": str(FEW_COLUMNS), "SHORT": str(SHORT),
+             "NEAR": str(NEAR_BYTES // BYTES[type]), "THIN": str(THIN),
              "ONE": float_text(1.0, type), "ZERO": float_text(0.0, type),
              "LOADS": _loads(), "STORES": _stores()}  # fmt: skip
     for text in (_CHUNK, _PRODUCT):
@@ -116,7 +126,6 @@ entry:
   %empty = icmp eq i64 %mn, 0
   br i1 %empty, label %done, label %some
 some:
-  %large = icmp sge i64 %work, LARGE
   %row = icmp eq i64 %m, 1
   %column = icmp eq i64 %n, 1
   %vector = or i1 %row, %column
@@ -124,10 +133,27 @@ some:
   %quick = and i1 %vector, %little
   %slow = xor i1 %quick, true
   %by_gemv = and i1 %vector, %slow
-  %away = or i1 %large, %by_gemv
-  br i1 %away, label %library, label %own
+  br i1 %by_gemv, label %library, label %matrix
 library:
   call void @ag_gemm_SUFFIX(i64 %m, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, i64 %bc, ptr %c, i64 %cr)
+  br label %done
+matrix:
+  %large = icmp sge i64 %work, LARGE
+  %high = icmp sge i64 %m, FEW_ROWS
+  %broad = icmp sge i64 %n, FEW_COLUMNS
+  %both = and i1 %high, %broad
+  %kn = mul i64 %k, %n
+  %far = icmp sgt i64 %kn, NEAR
+  %many = icmp sgt i64 %m, THIN
+  %streamed = or i1 %far, %many
+  %deep = icmp sge i64 %k, SHORT
+  %busy = and i1 %large, %deep
+  %worthwhile = and i1 %busy, %streamed
+  %blocked = and i1 %worthwhile, %both
+  br i1 %blocked, label %blocks, label %own
+blocks:
+  call void @ag_blocked_SUFFIX(i64 %m, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, i64 %bc, ptr %c,
+    i64 %cr)
   br label %done
 own:
   %m_up = add i64 %m, 127

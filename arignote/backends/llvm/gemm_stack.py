@@ -4,7 +4,8 @@
     ag_stack_product_f64(count, m, n, k, a, a_stack, a_row, a_column, b, b_stack, b_row, b_column, c, c_stack, c_row)
 
 and the same with _f32. What is not large goes to tiles (`gemm_tiles.py`): small products of a stack many at a time over
-the runtime's threads, one product by panels of columns (`gemm_panels.py`). Large ones go to BLAS.
+the runtime's threads, one product by panels of columns (`gemm_panels.py`), a large one by blocks (`gemm_blocks.py`).
+Products with one row or column go to BLAS.
 """
 
 from __future__ import annotations
