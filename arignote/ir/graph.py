@@ -166,7 +166,7 @@ class Function:
     function is never inlined: what it computes is not to be found equal to what its caller has.
     """
 
-    __slots__ = ("name", "parameters", "_result", "_result_type", "spans", "is_opaque", "__weakref__")
+    __slots__ = ("name", "parameters", "_result", "_result_type", "spans", "is_opaque", "nodes", "__weakref__")
 
     def __init__(self, name: str, parameters: Iterable[Parameter], result: Node | None = None,
                  spans: dict[Node, frozenset[Span]] | None = None) -> None:  # fmt: skip
@@ -176,6 +176,7 @@ class Function:
         self._result: Node | None = result
         self._result_type: Type | None = None if result is None else result.type
         self.spans: dict[Node, frozenset[Span]] = spans if spans is not None else {}
+        self.nodes: list[Node] | None = None  # of the result, once they have been asked for
 
     @property
     def result(self) -> Node:
@@ -203,7 +204,7 @@ class Function:
 
     def redefine(self, result: Node, spans: dict[Node, frozenset[Span]]) -> None:
         """Give it another result that means the same, for whoever is still making the program."""
-        self._result = result
+        self._result, self.nodes = result, None
         keep_spans(self, spans)
 
     def __repr__(self) -> str:
@@ -253,23 +254,27 @@ def topological(roots: Iterable[Node]) -> list[Node]:
     """All nodes below the roots, operands first, in a fixed order. No recursion: graphs may be deep."""
     order: list[Node] = []
     seen: set[Node] = set()
-    stack: list[tuple[Node, bool]] = [(root, False) for root in reversed(list(roots))]
+    stack: list[Node | None] = [*roots]
+    stack.reverse()
     while stack:
-        node, ready = stack.pop()
-        if ready:
-            order.append(node)
+        node = stack.pop()
+        if node is None:  # what is under it has all that it reads behind it
+            order.append(stack.pop())  # type: ignore[arg-type]
         elif node not in seen:
             seen.add(node)
             if isinstance(node, Apply):
-                stack.append((node, True))
-                stack.extend((child, False) for child in reversed(node.inputs) if child not in seen)
+                stack += (node, None)
+                stack += [child for child in node.inputs[::-1] if child not in seen]
             else:
                 order.append(node)
     return order
 
 
 def nodes_of(function: Function) -> list[Node]:
-    return topological([function.result])
+    """All nodes of a function, operands first; not to be changed by who asks."""
+    if function.nodes is None:
+        function.nodes = topological([function.result])
+    return function.nodes
 
 
 def functions_below(root: Function) -> list[Function]:

@@ -48,8 +48,9 @@ It contains only Let, Load, Store, For, While, If, Scratch (of its own, in front
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 Type = str
 
@@ -408,72 +409,70 @@ def box_words(types: Iterable[Type]) -> list[int]:
     return words
 
 
+_BODIES: dict[type, Callable[[Any], tuple[list[Statement], ...]]] = {
+    For: lambda loop: (loop.body,),
+    Kernel: lambda kernel: (kernel.body,),
+    While: lambda loop: (loop.test_body, loop.body),
+    If: lambda branch: (branch.then_body, branch.else_body),
+}
+
+
 def bodies(statement: Statement) -> tuple[list[Statement], ...]:
     """The statement lists nested directly in a statement."""
-    if isinstance(statement, (For, Kernel)):
-        return (statement.body,)
-    if isinstance(statement, While):
-        return (statement.test_body, statement.body)
-    if isinstance(statement, If):
-        return (statement.then_body, statement.else_body)
-    return ()
+    inner = _BODIES.get(type(statement))
+    return () if inner is None else inner(statement)
 
 
 def walk(body: Iterable[Statement]) -> Iterator[Statement]:
     """All statements of a body, with those nested in them, in order."""
-    for statement in body:
-        yield statement
-        for inner in bodies(statement):
-            yield from walk(inner)
+    pending = [iter(body)]
+    while pending:
+        for statement in pending[-1]:
+            yield statement
+            inner = bodies(statement)
+            if inner:
+                pending.extend(map(iter, reversed(inner)))
+                break
+        else:
+            pending.pop()
+
+
+_OPERANDS: dict[type, Callable[[Any], tuple[Operand, ...]]] = {
+    Let: lambda let: let.args,
+    RaiseIf: lambda check: (check.condition, *check.args, *check.live),
+    **dict.fromkeys((Call, Extern, Box), lambda call: (*call.args, *call.live)),
+    Load: lambda load: (load.pointer, load.offset),
+    Store: lambda store: (store.pointer, store.offset, store.value),
+    Alloc: lambda alloc: (alloc.count, *alloc.live),
+    **dict.fromkeys((Retain, Release, Unique, Tag, Unbox), lambda use: (use.buffer,)),
+    For: lambda loop: (loop.count, *(() if loop.grain is None else (loop.grain,)), *loop.initial, *loop.yields),
+    While: lambda loop: (*loop.initial, loop.test, *loop.yields),
+    If: lambda branch: (branch.condition, *branch.then_yields, *branch.else_yields),
+    Kernel: lambda kernel: (*kernel.reads, *kernel.writes, *kernel.yields, *kernel.live),
+}
 
 
 def operands(statement: Statement) -> tuple[Operand, ...]:
     """The operands that a statement itself reads, those at the ends of its bodies included."""
-    match statement:
-        case Let() | Call() | Extern() | RaiseIf() | Box():
-            head = (statement.condition,) if isinstance(statement, RaiseIf) else ()
-            live = () if isinstance(statement, Let) else statement.live
-            return (*head, *statement.args, *live)
-        case Load():
-            return (statement.pointer, statement.offset)
-        case Store():
-            return (statement.pointer, statement.offset, statement.value)
-        case Alloc():
-            return (statement.count, *statement.live)
-        case Retain() | Release() | Unique() | Tag() | Unbox():
-            return (statement.buffer,)
-        case For():
-            grain = () if statement.grain is None else (statement.grain,)
-            return (statement.count, *grain, *statement.initial, *statement.yields)
-        case While():
-            return (*statement.initial, statement.test, *statement.yields)
-        case If():
-            return (statement.condition, *statement.then_yields, *statement.else_yields)
-        case Kernel():
-            return (*statement.reads, *statement.writes, *statement.yields, *statement.live)
-        case _:
-            return ()
+    reads = _OPERANDS.get(type(statement))
+    return () if reads is None else reads(statement)
+
+
+_DEFINITIONS: dict[type, Callable[[Any], tuple[Var, ...]]] = {
+    **dict.fromkeys((Let, Load, Unique, Tag), lambda one: (one.var,)),
+    Alloc: lambda alloc: (alloc.buffer, alloc.pointer),
+    Box: lambda box: (box.buffer,),
+    Scratch: lambda scratch: (scratch.pointer,),
+    For: lambda loop: (loop.index, *loop.carried, *loop.results),
+    While: lambda loop: (*loop.carried, *loop.results),
+    **dict.fromkeys((If, Call, Extern, Kernel, Unbox), lambda many: many.results),
+}
 
 
 def definitions(statement: Statement) -> tuple[Var, ...]:
     """The variables that a statement itself defines, those of its loop headers included."""
-    match statement:
-        case Let() | Load() | Unique() | Tag():
-            return (statement.var,)
-        case Alloc():
-            return (statement.buffer, statement.pointer)
-        case Box():
-            return (statement.buffer,)
-        case Scratch():
-            return (statement.pointer,)
-        case For():
-            return (statement.index, *statement.carried, *statement.results)
-        case While():
-            return (*statement.carried, *statement.results)
-        case If() | Call() | Extern() | Kernel() | Unbox():
-            return statement.results
-        case _:
-            return ()
+    defines = _DEFINITIONS.get(type(statement))
+    return () if defines is None else defines(statement)
 
 
 def known_after(statement: Statement) -> tuple[Var, ...]:
