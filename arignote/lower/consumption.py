@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from arignote.lower.loop_ir import BUFFER, Call, For, Operand, Procedure, Var, While, walk
-from arignote.lower.memory import Own, Take
+from arignote.lower.taking import Own, Take
 
 Positions = frozenset[int]
 

@@ -18,8 +18,8 @@ from arignote.ir.structure import PythonScalarOf
 from arignote.lower.lazy import Lazy
 from arignote.lower.loop_ir import OUT_OF_MEMORY_SITE, Const, Operand, Program, Var
 from arignote.lower.loop_ir_build import ProcedureBuilder
-from arignote.lower.memory import Own
 from arignote.lower.pairs import Key, key_of
+from arignote.lower.taking import Own
 from arignote.lower.values import ONE, AnyValue, Stored, is_constant, size_key
 from arignote.ops.effects import template_number
 
@@ -99,7 +99,9 @@ class Context:
         self.given: set[int] = set()
         """The buffers of the procedure's parameters."""
         self.limits: dict[int, Operand] = {}
-        """For the index of each loop how many iterations there are."""
+        """For the index of each loop how many iterations there are; for what a `while` counts, what it is less than."""
+        self._in_range: dict[tuple[tuple[str, int], tuple[str, int]], bool] = {}
+        self._least: dict[tuple[str, int], int] = {}
         self._row_blocks: dict[tuple[tuple[str, int], tuple[str, int]], tuple[Operand, Operand]] = {}
         self._made: dict[tuple[Any, Key, tuple[Any, ...]], Any] = {}
         self._log: list[tuple[dict[Any, Any], Any, Any]] | None = None
@@ -182,6 +184,24 @@ class Context:
         op, args = self.build.definitions.get(count.id, ("", ())) if isinstance(count, Var) else ("", ())
         if op == "maximum" and is_constant(args[1], 0):
             self.now_equal(args[0], count)
+
+    def now_in_range(self, index: Operand, size: Operand) -> None:
+        """An index has been checked to be in range."""
+        self._learn(self._in_range, (size_key(index), size_key(self.canonical(size))), True)
+        if isinstance(index, Const) and index.value >= 0:
+            self._learn(self._least, size_key(self.canonical(size)), int(index.value) + 1)
+
+    def is_in_range(self, index: Operand, size: Operand) -> bool:
+        """Whether an index, or a larger one, has been checked already."""
+        key = size_key(self.canonical(size))
+        if isinstance(index, Const) and 0 <= index.value < self._least.get(key, 0):
+            return True
+        return (size_key(index), key) in self._in_range
+
+    def now_less(self, value: Operand, limit: Operand) -> None:
+        """A number has been compared, and is less than another."""
+        if isinstance(value, Var):
+            self._learn(self.limits, value.id, limit)
 
     def shape_key(self, sizes: tuple[Operand, ...]) -> tuple[Any, ...]:
         """Equal for shapes known to be equal."""

@@ -18,6 +18,7 @@ from arignote.lower.flatten import flatten, rebuild, settled, types_of
 from arignote.lower.frame import Frame, rule
 from arignote.lower.lazy import Splat
 from arignote.lower.loop_ir import BUFFER, CHECK_SIGNALS, FLOATS, INT32, INT64, Const, Operand, Var, pointer_to
+from arignote.lower.ranges import compared
 from arignote.lower.stacked import at_iteration, destinations, stacked_lists
 from arignote.lower.values import (
     UNIT,
@@ -184,9 +185,20 @@ def _while_loop(frame: Frame, node: Apply) -> AnyValue:
         with context.region():
             _check_signals(context)
             values = carry.values(context, iter(loop.carried))
+            _learn_test(context, condition, values)
             result = run_body(context, body.function, [*body.captures, *values])
             loop.yields(*carry.flat(context, result))
     return carry.result(context, iter(loop.results))
+
+
+def _learn_test(context: Context, condition: ClosureValue, values: list[AnyValue]) -> None:
+    """What is less than what in an iteration, as the test says."""
+    given = dict(zip(condition.function.parameters, [*condition.captures, *values], strict=True))
+    for less, limit in compared(condition.function.result):
+        if less in given and isinstance(number := given[less], Var):
+            bound = given.get(limit)
+            if isinstance(bound, Const | Var):
+                context.now_less(number, bound)
 
 
 def _check_signals(context: Context) -> None:
@@ -279,6 +291,8 @@ def _ordered(frame: Frame, node: Apply) -> AnyValue:
 @rule("raise_if")
 def _raise_if(frame: Frame, node: Apply) -> AnyValue:
     context = frame.context
+    if not _can_hold(frame, node.inputs[1]):
+        return UNIT
     condition = frame.scalar(node.inputs[1])
     if isinstance(condition, Const) and not condition.value:
         return UNIT
@@ -290,6 +304,17 @@ def _raise_if(frame: Frame, node: Apply) -> AnyValue:
     site = context.unit.site(node["exception"], node["message"], context.span)
     context.build.raise_if(condition, site, args)
     return UNIT
+
+
+def _can_hold(frame: Frame, condition: Node) -> bool:
+    """No number that is less than another overflows when it is counted up."""
+    if not isinstance(condition, Apply) or condition.op.name != "add_overflows":
+        return True
+    left, right = [frame.scalar(x) for x in condition.inputs]
+    if isinstance(left, Const):
+        left, right = right, left
+    counts = isinstance(left, Var) and isinstance(right, Const) and 0 <= right.value <= 1
+    return not (counts and left.id in frame.context.limits)  # type: ignore[union-attr]
 
 
 @rule("print")

@@ -57,7 +57,7 @@ def _positions(frame: Frame, node: Apply, indices: tuple[Node, ...], sizes: tupl
 def check_index(context: Context, index: Operand, size: Operand, axis: int, bounds: Range) -> None:
     """Out of bounds where not -size <= index < size: as one unsigned comparison would say it."""
     build = context.build
-    if never_negative(bounds) and is_below(context, bounds, size):
+    if context.is_in_range(index, size) or never_negative(bounds) and is_below(context, bounds, size):
         return
     if isinstance(index, Const) and isinstance(size, Const):
         outside: Operand = Const(not -size.value <= index.value < size.value, BOOL)
@@ -72,6 +72,7 @@ def check_index(context: Context, index: Operand, size: Operand, axis: int, boun
         outside = build.let("logical_or", below, build.let("greater_equal", index, size))
     message = ("index ", INTEGER, f" is out of bounds for axis {axis} with size ", INTEGER)
     context.raise_if(outside, IndexError, message, index, size)
+    context.now_in_range(index, size)
 
 
 def _part(context: Context, array: AnyValue, axes: tuple[int, ...], positions: list[Operand]) -> AnyValue:

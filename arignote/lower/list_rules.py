@@ -12,7 +12,8 @@ from arignote.lower.context import Context
 from arignote.lower.flatten import flatten, new_list, rebuild, types_of
 from arignote.lower.frame import Frame, rule
 from arignote.lower.loop_ir import BUFFER, Const, Operand, Var, pointer_to
-from arignote.lower.memory import Take
+from arignote.lower.ranges import is_below, never_negative, range_of
+from arignote.lower.taking import Take
 from arignote.lower.values import ONE, ZERO, AnyValue, ListValue, NewList, StackedValue, TupleValue
 
 SMALLEST = 8
@@ -108,9 +109,17 @@ def _copied(context: Context, pointer: Var, length: Operand, capacity: Operand) 
 def _checked(frame: Frame, index: Operand, length: Operand, message: str) -> Operand:
     """The position of an index that may count from the end."""
     context, build = frame.context, frame.context.build
-    position = build.let("select", build.let("less", index, ZERO), build.let("add", index, length), index)
-    outside = build.let("logical_or", build.let("less", position, ZERO), build.let("greater_equal", position, length))
+    bounds = range_of(context, index)
+    position = index
+    if not never_negative(bounds):
+        position = build.let("select", build.let("less", index, ZERO), build.let("add", index, length), index)
+    if context.is_in_range(index, length) or never_negative(bounds) and is_below(context, bounds, length):
+        return position
+    outside = build.let("greater_equal", position, length)
+    if position is not index:
+        outside = build.let("logical_or", build.let("less", position, ZERO), outside)
     context.raise_if(outside, IndexError, (message,))
+    context.now_in_range(index, length)
     return position
 
 

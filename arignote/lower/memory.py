@@ -24,7 +24,6 @@ store overwrites.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from arignote.lower.loop_ir import (
@@ -55,35 +54,11 @@ from arignote.lower.loop_ir import (
     is_pointer,
 )
 from arignote.lower.reuse import BodyUse, find_reuse, work_in_place
+from arignote.lower.sole import Sole
+from arignote.lower.taking import Own, Take
 
 ZERO = Const(0, "int64")
 NOTHING_CONSUMED: Mapping[str, frozenset[int]] = MappingProxyType({})
-
-
-@dataclass(slots=True, eq=False)
-class Take:
-    """Between the lowering and this pass: `buffer` is the reference that `source` held, or a new one if `source` is
-    used later; `pointer` is `source_pointer` under the new owner."""
-
-    buffer: Var
-    pointer: Var
-    source: Var
-    source_pointer: Var
-
-
-@dataclass(slots=True, eq=False)
-class Own:
-    """Between the lowering and this pass: the `count` elements of `source` in memory that nobody else sees.
-
-    is_result: whether only the procedure's results mention `buffer` and `pointer`
-    """
-
-    buffer: Var
-    pointer: Var
-    source: Var
-    source_pointer: Var
-    count: Operand
-    is_result: bool = False
 
 
 def copy_procedure(dtype: str) -> str:
@@ -118,7 +93,7 @@ class _Ownership:
         }
         self.null: set[int] = set()
         self.handed_on: dict[int, int] = {}
-        """How often a buffer is given to something that may keep a reference to it."""
+        """How often, on any one path, a buffer is given to something that may keep a reference to it."""
         self.only: set[int] = set()
         """Buffers that are the only reference when they are defined."""
         self.own_already: dict[int, Var] = {}
@@ -130,7 +105,9 @@ class _Ownership:
     def run(self) -> None:
         self._survey(self.procedure.body)
         results = self.procedure.results
-        self._hand_on(results)
+        sole = Sole(self.owner, self._operands)
+        sole.run(self.procedure)
+        self.only, self.handed_on = sole.buffers, sole.handed_on
         self._reuse()
         body, alive = self._rewrite(self.procedure.body, {}, {}, results)
         self.procedure.body[:] = [Release(var) for var in self.procedure.consumed if var.id not in alive] + body
@@ -156,7 +133,6 @@ class _Ownership:
             for operand in self._operands(statement):
                 self._use(operand, mine)
             self._survey_one(statement, mine)
-            self._note_handed_on(statement)
             uses.used.append(mine)
             used.update(mine)
             if isinstance(statement, Load) and is_pointer(statement.var.type) and loaded is not None:
@@ -165,30 +141,6 @@ class _Ownership:
         if any(isinstance(statement, Kernel) for statement in body):
             self.with_kernels.append(uses)
         return used
-
-    def _note_handed_on(self, statement: Statement) -> None:
-        """Buffers that something else may hold a reference to afterwards."""
-        match statement:
-            case Call():
-                given = statement.args
-            case For() | While():
-                given = (*statement.initial, *statement.yields)
-            case If():
-                given = (*statement.then_yields, *statement.else_yields)
-            case Store():
-                given = (statement.value,)
-            case Box():
-                given = statement.args
-            case Take() | Own():
-                given = (statement.source,)
-            case _:
-                return
-        self._hand_on(given)
-
-    def _hand_on(self, given: Iterable[Operand]) -> None:
-        for operand in given:
-            if isinstance(operand, Var) and operand.type == BUFFER:
-                self.handed_on[operand.id] = self.handed_on.get(operand.id, 0) + 1
 
     def _reuse(self) -> None:
         """Allocations that take over the memory of what dies there."""
@@ -221,7 +173,6 @@ class _Ownership:
                         self.null.add(statement.var.id)
             case Alloc() | Own():
                 self.owner[statement.pointer.id] = statement.buffer
-                self.only.add(statement.buffer.id)
             case Unbox():
                 self._survey_unbox(statement)
             case Take():

@@ -8,9 +8,11 @@ and counts of iterations that really happen are far from the ends of int64, and 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from arignote.ir.graph import Apply, Constant, Node, Parameter
 from arignote.lower.loop_ir import Const, Operand, Var
 
 if TYPE_CHECKING:
@@ -122,3 +124,35 @@ def is_below(context: Context, found: Range, size: Operand) -> bool:
 def never_negative(found: Range) -> bool:
     """Whether no value of a range is negative."""
     return found.low is not None and found.low >= 0
+
+
+def compared(test: Node) -> Iterator[tuple[Node, Node]]:
+    """Pairs of numbers of which the first is less than the second where a test holds."""
+    if not isinstance(test, Apply):
+        return
+    match test.op.name:
+        case "less":
+            yield test.inputs[0], test.inputs[1]
+        case "greater":
+            yield test.inputs[1], test.inputs[0]
+        case "logical_and":
+            yield from compared(test.inputs[0])
+            yield from compared(test.inputs[1])
+        case "item" if _is_and(test):
+            yield from compared(test.inputs[0].inputs[0])  # type: ignore[attr-defined]
+
+
+def _is_and(item: Apply) -> bool:
+    """Whether part of a branch is false where the condition does not hold: as `and` is written."""
+    branch = item.inputs[0]
+    if not isinstance(branch, Apply) or branch.op.name != "cond":
+        return False
+    side = branch.inputs[2]
+    if not isinstance(side, Apply) or side.op.name != "closure":
+        return False
+    results = side["function"].result
+    result = results.inputs[item["index"]] if isinstance(results, Apply) and results.op.name == "tuple" else None
+    if isinstance(result, Constant):
+        return not result.value
+    captured = dict(zip(side["function"].parameters, side.inputs, strict=False))
+    return isinstance(result, Parameter) and captured.get(result) is branch.inputs[0]

@@ -27,7 +27,7 @@ def test_branch_reads_views_from_outside():
     result = e.op("cond", c, e.closure(then, [t]), e.closure(other, [t]))
     for truth in (True, False):
         lowered = agree(main(e, [x, c], result), rng.normal(size=(3, 3)), truth)
-    assert count(lowered.program, If) == 3  # two of them for the ownership of the result
+    assert count(lowered.program, If) == 1  # both sides make an array of their own
 
 
 def test_branches_that_return_what_they_capture():

@@ -120,3 +120,57 @@ def test_bounds() -> None:
         assert never_negative(down) and is_below(context, down, size)
         loop.yields()
     assert not never_negative(range_of(context, build.parameter(INT64)))
+
+
+def counts_up(x, n):  # type: ignore[no-untyped-def]
+    count = 0
+    while count < n and x < 100.0:
+        x = 2.0 * x
+        count += 1
+    return count
+
+
+def counts_without_end(x, n):  # type: ignore[no-untyped-def]
+    count = n
+    while count < n or x < 100.0:
+        x = 2.0 * x
+        count += 1
+    return count
+
+
+def test_a_number_below_a_limit_does_not_overflow() -> None:
+    assert ag.jit(counts_up)(1.5, 50) == counts_up(1.5, 50)
+    assert ag.jit(counts_up)(1.5, 3) == 3
+    assert "raise_if" not in str(ag.inspect(ag.jit(counts_up))(1.5, 50).loops)
+    with pytest.raises(OverflowError):
+        ag.jit(counts_without_end)(1.5, 2**63 - 2)
+
+
+def same_places(table, i, j):  # type: ignore[no-untyped-def]
+    return table[i, j] * table[i, j] + table[j, i] - table[i, 2] + table[i, 1]
+
+
+def test_checked_once() -> None:
+    table = np.arange(12.0).reshape(3, 4)
+    compiled = ag.jit(same_places)
+    assert compiled(table, 1, -1) == same_places(table, 1, -1)
+    assert str(ag.inspect(compiled)(table, 1, 2).loops).count("raise_if") == 5
+    for wrong in [(3, 0), (0, 4), (1, 3), (-4, 0), (0, -5)]:
+        with pytest.raises(IndexError) as expected:
+            same_places(table, *wrong)
+        with pytest.raises(IndexError) as found:
+            compiled(table, *wrong)
+        assert str(found.value) == str(expected.value)
+
+
+def weighed(items, n):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(n):
+        total += items[i % 3] * (i // 5) - (-i) // 4 + (-i) % 3 + i % n
+    return total
+
+
+@pytest.mark.parametrize("n", [0, 1, 17])
+def test_divided_indices(n: int) -> None:
+    items = np.array([1.0, 2.0, 4.0])
+    assert ag.jit(weighed)(items, n) == weighed(items, n)

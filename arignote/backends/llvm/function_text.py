@@ -49,6 +49,7 @@ class FunctionText:
         self.counter = 0
         self.values: dict[int, object] = {}
         self.depths: dict[str, int] = {}
+        self.indices: set[str] = set()  # of loops: numbers that are not negative
         self.regions = [Region(0, None, True)]
         self.read_only: frozenset[int] = frozenset()
         self.width = 0
@@ -169,6 +170,8 @@ class FunctionText:
             folded = fold(op, texts)
             if folded is not None:
                 return folded
+        if op in UNSIGNED and result == "int64" and texts[0] in self.indices and texts[1][0] in "123456789":
+            return self.pure((op, result, "", *texts), f"{UNSIGNED[op]} i64 {texts[0]}, {texts[1]}", texts)
         key = (op, result, types[0] if types else "", *texts)
         found = self.known(key)
         if found is not None:
@@ -199,6 +202,10 @@ class FunctionText:
         flatten(self.cold, flat)
         area = [f"  %area = alloca [{self.area_words} x i64]"] if self.area_words else []
         return "\n".join((head + " {", "entry:", *area, *self.entry, *flat, "}", ""))
+
+
+UNSIGNED = {"floor_divide": "udiv", "remainder": "urem"}
+"""Divisions of the index of a loop by a positive number, which need not look at signs."""
 
 
 def fold(op: str, texts: list[str]) -> str | None:

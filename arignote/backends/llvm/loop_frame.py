@@ -30,6 +30,7 @@ class LoopFrame:
         function.open(self.preheader, unconditional=True)
         self.depth = len(function.regions) - 1
         self.index = function.name("i")
+        function.indices.add(self.index)
         function.depths[self.index] = self.depth
 
     def carry(self, prefix: str = "c") -> str:
