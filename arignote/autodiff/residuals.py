@@ -11,11 +11,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from arignote.ir.graph import Apply, Constant, Node, Parameter, topological
-from arignote.ir.types import TOKEN, Scalar
+from arignote.ir.types import TOKEN, Scalar, dims_of
 from arignote.ops.cheap import CHEAP
 
 # What depends on the iteration of a loop and is a loop itself is saved all the same.
 LOOPS = frozenset(("for_loop", "while_loop"))
+
+# More of these have to be read again than is worth it.
+MOST_SOURCES = 2
+
+# Views through which an array gets a higher rank.
+_SPREADING = frozenset(("expand_dims", "broadcast_to"))
 
 # Give a part of an array or list: kept themselves where that is volatile.
 _READS = frozenset(("index", "slice", "gather", "list_get", "list_length"))
@@ -115,7 +121,8 @@ class _Cut:
         for node in order:
             self._classify(node)
             if node in self.needed and node not in self.available:
-                self._keep(node)
+                for each in self._smaller(node):
+                    self._keep(each)
         return self._used(order)
 
     def _classify(self, node: Node) -> None:
@@ -138,6 +145,27 @@ class _Cut:
                 self.available.add(node)
         if node in self.steady:
             self.available.add(node)
+
+    def _smaller(self, node: Node) -> list[Node]:
+        """What to keep for a node: the arrays of lower rank that it is cheaply made of, if they are one or two. So of
+        the differences of all pairs of points only the points are kept."""
+        rank, found, seen = len(dims_of(node.type)), dict[Node, None](), dict[Node, None]()
+        stack = [node]
+        while stack:
+            each = stack.pop()
+            if each in self.available or each in seen:
+                continue
+            if isinstance(each, Apply) and len(dims_of(each.type)) == rank and _is_made_cheaply(each):
+                seen[each] = None
+                stack.extend(each.inputs)
+            elif len(dims_of(each.type)) < rank and each.type is not TOKEN:
+                found[each] = None
+            else:
+                return [node]
+        if not 0 < len(found) <= MOST_SOURCES:
+            return [node]
+        self.available.update(seen)
+        return list(found)
 
     def _reads_volatile(self, node: Apply) -> bool:
         return node.op.name in _READS and node.inputs[0] in self.policy.volatile
@@ -183,6 +211,10 @@ class _Cut:
         if not (self.policy.in_loop and node in self.free and isinstance(node, Apply)) or node.can_fail:
             return False
         return node.op.name not in CHEAP or isinstance(node.type, Scalar)
+
+
+def _is_made_cheaply(node: Apply) -> bool:
+    return node.op.name in _SPREADING or (node.op.elementwise and node.op.name in CHEAP)
 
 
 def is_pure(node: Apply) -> bool:
