@@ -16,6 +16,7 @@ from arignote.runtime import kept_programs
 from arignote.runtime.dispatch import Dispatcher, Signature
 from arignote.runtime.encode import Capture
 from arignote.runtime.entry import CompiledSpecialisation, packed_text, parameter_types
+from arignote.runtime.kept_modules import matrix_functions
 from arignote.runtime.kept_programs import Compiled
 from arignote.runtime.symbols import symbols
 
@@ -67,12 +68,13 @@ def find_or_compile(target: Any, function: Callable[..., Any], signature: Signat
         return compile_specialisation(target, function, signature)
     with deep_programs(getattr(function, "__qualname__", repr(function))):
         program = kept_programs.identify(target, function, signature.names, signature.structures, signature.assumes)
-        found = kept_programs.find(program)
+        found = None if program is None else kept_programs.find(program)
         if found is None:
             form = call_form(function, signature)
             with failures_reported(target, form):
                 compiled = _compile(target, form, signature)
-            kept_programs.keep(program, compiled)
+            if program is not None:
+                kept_programs.keep(program, compiled)
             found = compiled.specialisation
         return found
 
@@ -109,7 +111,7 @@ def _compile(target: Any, form: Form, signature: Signature) -> Compiled:
         large = module.symbol("ag_on_large_stack", "i32", "ptr, ptr, ptr, ptr") if module.is_recursive else ""
         return packed_text(PACKED, global_name(program.entry.name), parameter_types(leaves), large)
 
-    module = compile_program(program, symbols(), {PACKED: packed})
+    module = compile_program(program, symbols(), {PACKED: packed}, matrix_functions)
     made = CompiledSpecialisation(module.address(), specialised.result, captures, lowered.sites, lowered.prints,
                                   packed=module.address(PACKED), keep_alive=module)  # fmt: skip
     return Compiled(made, module, program.entry.name, PACKED, specialised.looked_at)

@@ -69,7 +69,8 @@ class Loaded:
     """An image in memory; its code is gone with this object. Maps exported names to addresses."""
 
     def __init__(self, image: Image, bound: Mapping[str, int]) -> None:
-        self._memory = memory = mmap.mmap(-1, image.size)
+        # Private: a forked child has variables of its own.
+        self._memory = memory = mmap.mmap(-1, image.size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         memory[: len(image.data)] = image.data
         holder = ctypes.c_char.from_buffer(memory)
         self.base = ctypes.addressof(holder)
@@ -80,10 +81,10 @@ class Loaded:
             memory[offset : offset + 8] = (self.base + beyond).to_bytes(8, "little")
         if _protect()(self.base, image.written, mmap.PROT_READ | mmap.PROT_EXEC):
             raise OSError(ctypes.get_errno(), "memory for machine code is refused by the system")
-        self._exported = image.exported
+        self.exported = image.exported
 
     def __getitem__(self, name: str) -> int:
-        return self.base + self._exported[name]
+        return self.base + self.exported[name]
 
 
 @functools.cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +25,24 @@ class KeptModule:
 
 def kept_module(module: CompiledModule, symbols: Mapping[str, int]) -> KeptModule | None:
     """What is to be kept of a module, its matrix functions having been kept; None where that is not possible."""
-    from arignote.backends.llvm.link import matrix_module
+    from arignote.backends.llvm.link import is_on_matrices
 
     if module.image is None:
         return None
-    found = {name: matrix_module(name, symbols) for name in module.image.imported if name not in symbols}
-    on_matrices = frozenset(name for name, other in found.items() if other is not None)
-    if not all(_keep(name, found[name], symbols) for name in on_matrices):
+    on_matrices = frozenset(name for name in module.image.imported if name not in symbols and is_on_matrices(name))
+    if not all(_keep(name, symbols) for name in on_matrices):
         return None
     return KeptModule(module.image, on_matrices)
+
+
+def matrix_functions(names: Iterable[str], symbols: Mapping[str, int]) -> dict[str, int]:
+    """The addresses of functions on matrices: from disk, or compiled, and kept there for the next process."""
+    found = {}
+    for name in names:
+        found[name] = _matrix_function(name, symbols)
+        if name not in _loaded and name not in _on_disk and stamps.is_unchanged():
+            _keep(name, symbols)
+    return found
 
 
 def _key(symbol: str) -> bytes:
@@ -45,14 +54,19 @@ _loaded: dict[str, Any] = {}
 """By symbol: what knows the address of a function on matrices."""
 
 
-def _keep(symbol: str, module: Any, symbols: Mapping[str, int]) -> bool:
+def _keep(symbol: str, symbols: Mapping[str, int]) -> bool:
     """Keeps the module of a function on matrices, if it is not yet; whether it is there."""
-    if symbol not in _on_disk:
-        kept = kept_module(module, symbols)
-        if kept is None:
+    from arignote.backends.llvm.link import matrix_module
+
+    if symbol not in _on_disk and symbol not in _loaded:
+        module = matrix_module(symbol, symbols)
+        kept = None if module is None else kept_module(module, symbols)
+        if module is None or kept is None:
             return False
-        disk_cache.write(_key(symbol), pickle.dumps(kept))
-        _on_disk.add(symbol)
+        data = pickle.dumps(kept)
+        for name in {symbol, *module.exported}:
+            disk_cache.write(_key(name), data)
+            _on_disk.add(name)
     return True
 
 
@@ -74,7 +88,8 @@ def _matrix_function(symbol: str, symbols: Mapping[str, int]) -> int:
     if symbol not in _loaded:
         data = disk_cache.read(_key(symbol))
         if data is not None:
-            _loaded[symbol] = load(pickle.loads(data), symbols)
+            loaded = load(pickle.loads(data), symbols)
+            _loaded.update(dict.fromkeys((symbol, *loaded.exported), loaded))
             return _loaded[symbol][symbol]
         from arignote.backends.llvm.link import bind
 

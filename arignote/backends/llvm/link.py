@@ -102,6 +102,11 @@ def bind(name: str, symbols: Mapping[str, int]) -> int:
     return address_of(name) if module is None else module.address(name)
 
 
+def is_on_matrices(symbol: str) -> bool:
+    """Whether a function is one of our own on matrices, which is compiled once for all programs."""
+    return product_type(symbol) is not None or factor_of(symbol) is not None or stack_type(symbol) is not None
+
+
 _on_matrices: dict[str, CompiledModule] = {}
 
 
@@ -111,12 +116,15 @@ def matrix_module(symbol: str, symbols: Mapping[str, int]) -> CompiledModule | N
     if type is not None:
         return matrix_products(type, symbols.get(RUNTIME_PRODUCT, 0))
     factor, stack = factor_of(symbol), stack_type(symbol)
-    if factor is None and stack is None:
+    if stack is not None:
+        key, exported = stack, [*stack_symbols(stack)]
+    elif factor is not None:
+        key, exported = symbol, [symbol]
+    else:
         return None
-    key = symbol if stack is None else stack
     if key not in _on_matrices:
-        text = factor_module(*factor, *vector_form()) if factor is not None else stack_module(stack, *vector_form())
-        _on_matrices[key] = compile_text(text, (symbol,) if stack is None else stack_symbols(stack), symbols)
+        text = factor_module(*factor, *vector_form()) if factor is not None else stack_module(key, *vector_form())
+        _on_matrices[key] = compile_text(text, exported, symbols)
     return _on_matrices[key]
 
 
@@ -138,8 +146,8 @@ def load_object(
     """A module from object code that was compiled before."""
     image = image_of(objects)
     bound = {name: bind(name, symbols) for name in (imported if image is None else image.imported)}
-    modules = {id(module): module for name in imported if (module := matrix_module(name, symbols)) is not None}
-    needs = tuple(modules.values())
+    found = (matrix_module(name, symbols) for name in imported if name not in symbols)
+    needs = tuple({id(module): module for module in found if module is not None}.values())
     loaded = link(exported, objects, bound) if image is None else Loaded(image, bound)
     return CompiledModule(tuple(exported), text, tuple(objects), tuple(imported), {}, image, needs, loaded)
 
@@ -163,17 +171,24 @@ def compile_text(
 
 
 def compile_program(
-    program: Program, symbols: Mapping[str, int], appended: Mapping[str, Callable[[ModuleText], str]] | None = None
+    program: Program,
+    symbols: Mapping[str, int],
+    appended: Mapping[str, Callable[[ModuleText], str]] | None = None,
+    on_matrices: Callable[[Sequence[str], Mapping[str, int]], Mapping[str, int]] | None = None,
 ) -> CompiledModule:
     """Compiles a program; its first procedure is the one whose address the module gives.
 
-    appended: further visible functions: by name, what writes their LLVM text
+    appended:    further visible functions: by name, what writes their LLVM text
+    on_matrices: where functions on matrices are, of those who keep them beyond this process
     """
     started = time.perf_counter()
     text = emit_program(program, *vector_form())
     text.functions.extend(write(text) for write in (appended or {}).values())
     emitted = time.perf_counter()
+    if on_matrices is not None:
+        symbols = {**symbols, **on_matrices(sorted(filter(is_on_matrices, text.imported)), symbols)}
+    found = time.perf_counter()
     threads = number_of_parts(sum(map(len, text.functions)))
     compiled = compile_text(text, (program.entry.name, *(appended or {})), symbols, threads)
-    compiled.timings = {"emit": emitted - started} | compiled.timings
+    compiled.timings = {"emit": emitted - started, "matrix functions": found - emitted} | compiled.timings
     return compiled
