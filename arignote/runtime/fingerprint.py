@@ -32,13 +32,20 @@ from arignote.ir.marks import KNOWN_MODULES, TRANSFORM_ATTRIBUTE, namespace_of
 from arignote.ir.structure import Structure
 
 ATOMS = (bool, int, float, complex, str, bytes, types.NoneType, types.EllipsisType, types.NotImplementedType, range)
+_PLAIN = (*ATOMS, slice)
 _NAME = re.compile(r"[^\W\d]\w*")
 _CLASS_NOISE = frozenset(
     "__dict__ __weakref__ __doc__ __abstractmethods__ _abc_impl __dataclass_params__ __parameters__ __annotations__ "
     "__orig_bases__ __hash__".split()
 )
 _GETTERS = (operator.itemgetter, operator.attrgetter, operator.methodcaller)
+_MADE_BY_PYTHON = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 _RULES = ("custom_vjp", "custom_jvp")
+
+
+def is_plain(thing: Any) -> bool:
+    """Whether a value says all about itself, and is the same in every process."""
+    return type(thing) in _PLAIN or isinstance(thing, np.dtype | np.generic)
 
 
 def is_known(thing: Any) -> bool:
@@ -243,7 +250,7 @@ class Fingerprint:
 
     def _class(self, cls: type) -> None:
         self._say(cls.__module__, cls.__qualname__)
-        if is_known(cls):
+        if is_known(cls) or not cls.__flags__ & _MADE_BY_PYTHON:
             return
         if type(cls) is not type:
             self.value(type(cls))
@@ -252,7 +259,8 @@ class Fingerprint:
         self.is_new(namespace)
         is_enumeration = issubclass(cls, enum.Enum)
         if is_enumeration:
-            self._all(member.value for member in cls)
+            for member in cls:
+                self._all((member, member.value))
         for name, item in tuple(namespace.items()):
             if name in _CLASS_NOISE or (is_enumeration and not isinstance(item, types.FunctionType | property)):
                 continue

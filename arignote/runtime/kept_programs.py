@@ -24,9 +24,9 @@ from arignote.runtime import disk_cache, stamps
 from arignote.runtime.dispatch import captured_value, has_structure
 from arignote.runtime.encode import Capture
 from arignote.runtime.entry import CompiledSpecialisation
-from arignote.runtime.fingerprint import Fingerprint, is_known
+from arignote.runtime.fingerprint import Fingerprint, is_known, is_plain
 from arignote.runtime.kept_modules import kept_module, load
-from arignote.runtime.portable import PLAIN, CannotKeep, Tables
+from arignote.runtime.portable import CannotKeep, Tables
 from arignote.runtime.symbols import symbols
 
 if TYPE_CHECKING:
@@ -71,10 +71,15 @@ def is_on() -> bool:
 
 
 def identify(target: Any, function: Any, names: Sequence[str], structures: Sequence[Structure],
-             assumes: bool) -> Program:  # fmt: skip
-    """What identifies a function, or a transformed one, for arguments of these structures."""
+             assumes: bool) -> Program | None:  # fmt: skip
+    """What identifies a function, or a transformed one, for arguments of these structures; None if that cannot be
+    told."""
     fingerprint = Fingerprint()
-    meaning = fingerprint.digest(target, function, tuple(names), tuple(structures), assumes)
+    try:
+        meaning = fingerprint.digest(target, function, tuple(names), tuple(structures), assumes)
+    except Exception as error:  # the walk asks objects of any class for their attributes, which may raise anything
+        _log("not described: %r", error)
+        return None
     return Program(f"{meaning} on {stamps.machine()}".encode(), fingerprint)
 
 
@@ -116,7 +121,7 @@ def keep(program: Program, compiled: Compiled) -> None:
         if not stamps.is_unchanged():
             raise CannotKeep("the compiler's files have changed since they were imported")
         variant = _variant(program.fingerprint, compiled)
-    except CannotKeep as reason:
+    except (CannotKeep, pickle.PicklingError) as reason:
         _log("not kept: %s", reason)
         return
     variants = [variant, *(other for other in _variants(program.key) if other[:2] != variant[:2])]
@@ -146,12 +151,12 @@ def _is_fixed(capture: Capture, fingerprint: Fingerprint) -> bool:
     if not isinstance(capture.structure, StaticOf):
         return False
     value = capture.structure.value
-    return not isinstance(value, PLAIN) and id(value) not in fingerprint.numbers and not is_known(value)
+    return not is_plain(value) and id(value) not in fingerprint.numbers and not is_known(value)
 
 
 def _is_covered(thing: Any, tables: Tables) -> bool:
     """Whether the key says what an object is that the compiler looked at."""
-    if isinstance(thing, PLAIN) or tables.place(thing) is not None or is_known(thing):
+    if is_plain(thing) or tables.place(thing) is not None or is_known(thing):
         return True
     return isinstance(thing, types.FunctionType) and tables.place(thing.__code__) is not None
 

@@ -10,17 +10,12 @@ import sys
 import types
 from typing import Any
 
-import numpy as np
-
 from arignote.ir.errors import ErrorSite
 from arignote.ir.functions import METHOD, FunctionTemplate, MethodTemplate, PartialTemplate, partial_template, template
 from arignote.ir.graph import Span
 from arignote.ir.marks import KNOWN_MODULES
 from arignote.ir.structure import Structure
-from arignote.runtime.fingerprint import ATOMS, Fingerprint, is_known
-
-PLAIN = (*ATOMS, slice, np.dtype, np.generic)
-"""Values that are the same in every process."""
+from arignote.runtime.fingerprint import Fingerprint, is_known, is_plain
 
 _BY_FIELDS = {Span: ("file", "function", "line", "column", "end_line", "end_column"),
               ErrorSite: ("exception", "message", "span")}  # fmt: skip
@@ -89,7 +84,7 @@ class _Writer(pickle.Pickler):
             return method_template, ()
         if isinstance(thing, types.ModuleType) and is_known(thing):
             return importlib.import_module, (thing.__name__,)
-        if isinstance(thing, (Structure, *PLAIN)) or is_known(thing):
+        if isinstance(thing, Structure) or is_plain(thing) or is_known(thing):
             return NotImplemented
         raise CannotKeep(f"{thing!r}, which is not in the table")
 

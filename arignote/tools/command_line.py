@@ -4,6 +4,7 @@ arignote ir module:function --args "f64[3],f64" [--after pass] [--html file] [--
 arignote passes
 arignote replay crash-0123456789ab.ir [--after pass]
 arignote bisect script.py [argument ...]
+arignote cache [clear]
 arignote doctor
 """
 
@@ -57,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     search.add_argument(
         "script", nargs=argparse.REMAINDER, help="script.py [argument ...], or -m module [argument ...]"
     )
+    cache = command("cache", _cache, "show what is kept on disk, or remove it")
+    cache.add_argument("action", nargs="?", choices=("show", "clear"), default="show")
     command("doctor", _doctor, "say what this installation runs on, and whether it works")
     return parser
 
@@ -146,6 +149,32 @@ def _bisect(given: argparse.Namespace) -> int:
     found = of_command(given.script, report=print)
     print(found)
     return 0 if found.number is None else 1
+
+
+def _cache(given: argparse.Namespace) -> int:
+    from arignote.runtime import disk_cache
+
+    place = disk_cache.directory()
+    if place is None:
+        print("nothing is kept: there is no directory that only this user can write to")
+        return 0
+    if given.action == "clear":
+        print(f"removed: {_counted(disk_cache.clear())} in {place}")
+        return 0
+    files = disk_cache.files()
+    print(f"directory  {place}")
+    print(f"kept       {_counted(len(files))}, {_in_megabytes(sum(file.size for file in files))}")
+    print(f"limit      {_in_megabytes(disk_cache.limit())}")
+    print(f"programs   {'kept' if disk_cache.keeps_programs() else 'not kept: ARIGNOTE_CACHE=0'}")
+    return 0
+
+
+def _counted(number: int) -> str:
+    return f"{number} file{'s' * (number != 1)}"
+
+
+def _in_megabytes(size: int) -> str:
+    return f"{size / 2**20:.1f} MB"
 
 
 def _doctor(given: argparse.Namespace) -> int:
