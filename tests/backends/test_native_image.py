@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import os
 
 import pytest
 
@@ -73,6 +74,15 @@ def test_calls_data_and_tables_of_addresses():
         assert function(loaded, "who", ctypes.c_void_p)() == loaded["helper"]
         zero = function(loaded, "zero", ctypes.c_int64, ctypes.c_int64)
         assert [zero(511), zero(511)] == [0, 7]
+
+
+def test_a_forked_child_has_variables_of_its_own():
+    count = function(load(lay_out(object_code())), "count", ctypes.c_int64, ctypes.c_int64)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if count(1) == 41 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert count(1) == 41
 
 
 def test_memory_is_given_back():
