@@ -81,10 +81,10 @@ class Loaded:
             memory[offset : offset + 8] = (self.base + beyond).to_bytes(8, "little")
         if _protect()(self.base, image.written, mmap.PROT_READ | mmap.PROT_EXEC):
             raise OSError(ctypes.get_errno(), "memory for machine code is refused by the system")
-        self._exported = image.exported
+        self.exported = image.exported
 
     def __getitem__(self, name: str) -> int:
-        return self.base + self._exported[name]
+        return self.base + self.exported[name]
 
 
 @functools.cache

@@ -77,7 +77,8 @@ def test_calls_data_and_tables_of_addresses():
 
 
 def test_a_forked_child_has_variables_of_its_own():
-    count = function(load(lay_out(object_code())), "count", ctypes.c_int64, ctypes.c_int64)
+    loaded = load(lay_out(object_code()))
+    count = function(loaded, "count", ctypes.c_int64, ctypes.c_int64)
     child = os.fork()
     if child == 0:
         os._exit(0 if count(1) == 41 else 1)
