@@ -70,8 +70,9 @@ class Transforms:
     @staticmethod
     def vjp(function: Function, wrt: tuple[bool, ...]) -> Function:
         from arignote.autodiff.reverse import vjp
+        from arignote.opt.distribution import distribute
 
-        return vjp(function, wrt)
+        return vjp(distribute(function), wrt)
 
     @functools.cached_property
     def _batcher(self) -> Any:

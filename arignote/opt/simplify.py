@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from arignote.ir.graph import Apply, Function, Node, Span, TypeRuleError, nodes_of
-from arignote.opt import accumulations, loops, saved
+from arignote.opt import accumulations, distribution, loops, saved
 from arignote.opt.inline import INLINE, Inlining
 from arignote.opt.program import NOWHERE, Translation, rebuild
 from arignote.opt.rewrite import Rewriter, Rule, index_rules, is_on
 from arignote.opt.rules import RULES
 from arignote.opt.saved import thinned
 
-ALL_RULES: tuple[Rule, ...] = (INLINE, *RULES, *loops.RULES, *accumulations.RULES, saved.RULE)
+ALL_RULES: tuple[Rule, ...] = (INLINE, *RULES, *loops.RULES, *accumulations.RULES, *distribution.RULES, saved.RULE)
 
 
 def simplify(root: Function, rules: tuple[Rule, ...] = ALL_RULES) -> Function:

@@ -96,6 +96,17 @@ def accumulated(w):
     return w.emit.op("for_loop", w.k, w.emit.closure(body, [found]), matrix)
 
 
+def distributed(w):
+    """A loop that lists the products of a matrix that changes and one that stays the same."""
+    matrix = w.reshape(w.r, w.int(2), w.int(2), dims=(2, 2))
+    start = w.list_new(w.int(1), element=matrix.type)
+    fixed, index, list_ = Parameter("fixed", matrix.type), Parameter("index", INT64), Parameter("list", start.type)
+    scaled = w.emit.op("multiply", fixed, w.emit.op("cast", index, dtype="float64"))
+    product = w.emit.op("matmul", scaled, fixed)
+    body = w.emit.function("body", [fixed, index, list_], w.emit.tuple([w.emit.op("list_push", list_, product)]))
+    return w.emit.op("for_loop", w.k, w.emit.closure(body, [matrix]), start)
+
+
 def invariant(w):
     i, a, b, c = Parameter("i", INT64), Parameter("a", FLOAT64), Parameter("b", FLOAT64), Parameter("c", TYPES["m"])
     total = w.add(a, w.sum(w.exp(c), axes=(0, 1)))
@@ -182,6 +193,7 @@ FIRES = {
     "inline": [called],
     "loop invariants": [invariant],
     "products after the loop": [accumulated],
+    "products before the loop": [distributed],
     "known size": [lambda w: w.size(w.x, axis=0), lambda w: w.size(w.sin(w.m), axis=1)],
     "to its own sizes": [lambda w: w.broadcast_to(w.m, *w.sizes(w.m), dims=(MANY, ANY)),
                          lambda w: w.reshape(w.e, *w.sizes(w.e), dims=(ANY, ANY))],
