@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -54,6 +55,19 @@ def deep_programs(name: str) -> Iterator[None]:
         sys.setrecursionlimit(limit)
 
 
+@contextmanager
+def without_collections() -> Iterator[None]:
+    """Python's collector of cycles would go through all that a program has imported, several times, for nothing: most
+    of what the compiler makes lives until it is done, and is then freed by reference counts."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
 def compile_specialisation(target: Any, function: Callable[..., Any], signature: Signature) -> CompiledSpecialisation:
     """Take the target (a function, or a transformed one) through the whole compiler for one signature."""
     with deep_programs(getattr(function, "__qualname__", repr(function))):
@@ -93,6 +107,7 @@ def failures_reported(target: Any, form: Form) -> Iterator[None]:
         raise InternalError(error, replay=f"arignote replay {path}" if path else "") from error
 
 
+@without_collections()
 def _compile(target: Any, form: Form, signature: Signature) -> Compiled:
     # The compiler is imported when there is something to compile, which takes as long as importing all the rest.
     from arignote import pipeline
