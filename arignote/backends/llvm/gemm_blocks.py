@@ -52,7 +52,7 @@ def add_blocks(module: ModuleText, type: Type) -> None:
              "THIN_DEPTH": str(THIN_DEPTH), "TWICE_THIN_ACROSS": str(2 * THIN_ROW_BYTES // BYTES[type]),
              "PANEL_BYTES": str(2 * module.vector_bytes),
              "LOADS": _loads(), "STORES": _stores()}  # fmt: skip
-    for text in (_PACK_TILE, _PACK_A, _MULTIPLY, _BLOCK, _CHUNK, _SHARE, _PRODUCT):
+    for text in (_PACK_TILE, _PACK_A, _MULTIPLY, _BLOCK, _ASK, _CHUNK, _SHARE, _PRODUCT):
         for name in sorted(names, key=len, reverse=True):
             text = text.replace(name, names[name])
         module.functions.append(text)
@@ -234,6 +234,30 @@ done:
 }
 """
 
+_ASK = """define internal void @ag_ask_SUFFIX(ptr %from, i64 %rows, i64 %row_bytes, i64 %bytes) nounwind {
+entry:
+  br label %row
+row:
+  %i = phi i64 [ 0, %entry ], [ %i_next, %end ]
+  %offset = mul i64 %i, %row_bytes
+  %start = getelementptr i8, ptr %from, i64 %offset
+  br label %line
+line:
+  %at = phi i64 [ 0, %row ], [ %at_next, %line ]
+  %place = getelementptr i8, ptr %start, i64 %at
+  call void @llvm.prefetch.p0(ptr %place, i32 0, i32 3, i32 1)
+  %at_next = add i64 %at, 64
+  %again = icmp slt i64 %at_next, %bytes
+  br i1 %again, label %line, label %end
+end:
+  %i_next = add i64 %i, 1
+  %more = icmp slt i64 %i_next, %rows
+  br i1 %more, label %row, label %done
+done:
+  ret void
+}
+"""
+
 _CHUNK = """define internal void @ag_blocks_SUFFIX(ptr %task, i64 %begin, i64 %end) nounwind {
 entry:
 LOADS
@@ -261,13 +285,21 @@ unit:
   %c_row = mul i64 %row, %cr
   %c_offset = add i64 %c_row, %column
   %c_here = getelementptr SCALAR, ptr %c, i64 %c_offset
-  br i1 %no_room, label %elsewhere, label %deep
+  br i1 %no_room, label %elsewhere, label %look
+look:
+  br i1 %direct, label %ask, label %deep
+ask:
+  %first_rows = call i64 @llvm.smin.i64(i64 %k, i64 %stretch)
+  %row_bytes = mul i64 %br, BYTES
+  %unit_bytes = mul i64 %columns, BYTES
+  call void @ag_ask_SUFFIX(ptr %b_start, i64 %first_rows, i64 %row_bytes, i64 %unit_bytes)
+  br label %deep
 elsewhere:
   call void @ag_gemm_SUFFIX(i64 %rows, i64 %columns, i64 %k, ptr %a_start, i64 %ar, i64 %ac, ptr %b_start, i64 %br,
     i64 %bc, ptr %c_here, i64 %cr)
   br label %close
 deep:
-  %p = phi i64 [ 0, %unit ], [ %p_next, %multiply ]
+  %p = phi i64 [ 0, %look ], [ 0, %ask ], [ %p_next, %multiply ]
   %depth_left = sub i64 %k, %p
   %depth = call i64 @llvm.smin.i64(i64 %depth_left, i64 %stretch)
   %a_along = mul i64 %p, %ac
