@@ -37,8 +37,12 @@ FIELDS = (
     "release_bytes",
     "owner",
     "hits",
+    "duration",
 )
 OFFSET = {name: 8 * position for position, name in enumerate(FIELDS)}
+
+_TIMED_CALLS, _LONG = 32, 10_000
+"""One call in so many is timed; one that takes so many nanoseconds releases Python's lock from then on."""
 
 CONTEXT_WORDS = 10
 SITE, SITE_ARGUMENTS, STACK_LIMIT = 0, 8, 72
@@ -116,21 +120,30 @@ def _run() -> Function:
 
 
 def _run_matching() -> Function:
-    """Calls the procedure, with Python's lock released when there is much to do, and boxes the results."""
+    """Calls the procedure, with Python's lock released when there is much to do, and boxes the results.
+
+    Much to do means large arrays, or that a call took long: one call in some tens is timed.
+    """
     f = Function("run_matching", "ptr", node="ptr", slots="ptr", bytes="i64")
-    node = f["node"]
-    f.store(f.load("i64", node, OFFSET["hits"]) + 1, node, OFFSET["hits"])
+    node, hits = f["node"], f.load("i64", f["node"], OFFSET["hits"])
+    f.store(hits + 1, node, OFFSET["hits"])
+    is_timed, begin = (hits & (_TIMED_CALLS - 1)).equals(0), f.variable("i64", 0)
+    with f.when(is_timed):
+        begin.set(f.call("i64", "nanoseconds"))
     context = f.local_words(CONTEXT_WORDS)
     f.store(f.call("i64", "ag_stack_limit"), context, STACK_LIMIT)
     results = f.words(f.load("i64", node, OFFSET["result_count"]))
     packed, procedure = f.load("ptr", node, OFFSET["packed"]), f.load("ptr", node, OFFSET["procedure"])
-    status, is_large = f.variable("i32"), f["bytes"] >= f.load("i64", node, OFFSET["release_bytes"])
+    has_many_bytes = f["bytes"] >= f.load("i64", node, OFFSET["release_bytes"])
+    status, is_large = f.variable("i32"), has_many_bytes | (f.load("i64", node, OFFSET["duration"]) >= _LONG)
     with f.when(is_large):
         state = f.call("ptr", imported(f, "PyEval_SaveThread"))
         status.set(f.call("i32", packed, context, f["slots"], results, procedure))
         f.call("void", imported(f, "PyEval_RestoreThread"), state)
     with f.when(is_large.equals(0)):
         status.set(f.call("i32", packed, context, f["slots"], results, procedure))
+    with f.when(is_timed):
+        f.store(f.call("i64", "nanoseconds") - begin.get(), node, OFFSET["duration"])
     with f.when(status.get().differs(0)):
         f.call("void", "set_error", f.load("ptr", node, OFFSET["make_error"]), context)
         f.leave(None)

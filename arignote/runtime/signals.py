@@ -17,13 +17,19 @@ _PYTHON_EXCEPTION_SITE = -1
 DEFINITIONS = "@last_check = internal global i64 0, align 64\n"
 
 
+def _nanoseconds() -> Function:
+    """`nanoseconds() -> i64`: of a clock that never goes back."""
+    f = Function("nanoseconds", "i64")
+    moment, clock = f.local_words(2), Value(f, "i32", str(_CLOCK_MONOTONIC))
+    f.call("i32", imported(f, "clock_gettime"), clock, moment)
+    f.leave(f.load("i64", moment) * 1_000_000_000 + f.load("i64", moment, 8))
+    return f
+
+
 def _check_signals() -> Function:
     """`i32 ag_check_signals(ptr ctx)`: 1 when a signal handler raised; its exception is then set in this thread."""
     f = Function("ag_check_signals", "i32", context="ptr")
-    moment, last = f.local_words(2), Value(f, "ptr", "@last_check")
-    clock = Value(f, "i32", str(_CLOCK_MONOTONIC))
-    f.call("i32", imported(f, "clock_gettime"), clock, moment)
-    now = f.load("i64", moment) * 1_000_000_000 + f.load("i64", moment, 8)
+    last, now = Value(f, "ptr", "@last_check"), f.call("i64", "nanoseconds")
     with f.when(now - f.load_atomic("i64", last) < INTERVAL_NANOSECONDS):
         f.leave(0)
     f.store_atomic(now, last, 0, "i64")
@@ -49,4 +55,4 @@ def _ask_python() -> Function:
 
 def functions() -> list[Function]:
     """The native functions of this file."""
-    return [_check_signals(), _ask_python()]
+    return [_nanoseconds(), _check_signals(), _ask_python()]

@@ -21,6 +21,13 @@ def chain(x):
     return np.sum(x)
 
 
+@ag.jit
+def logistic(r, x, n):
+    for _ in range(n):
+        x = r * x * (1.0 - x)
+    return x
+
+
 @pytest.fixture(autouse=True)
 def number_of_threads():
     before = ag.get_num_threads()
@@ -44,6 +51,16 @@ def test_two_threads_do_twice_as_much():
     ag.set_num_threads(1)
     best = max(seconds(lambda: chain(x), 1, 20) / seconds(lambda: chain(x), 2, 20) for _ in range(5))
     assert best > 1.7
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(available_processors() < 2, reason="one processor")
+def test_two_threads_do_twice_as_much_without_arrays():
+    def work():
+        for _ in range(200):
+            logistic(3.5, 0.3, 30_000)
+
+    assert max(seconds(work, 1, 10) / seconds(work, 2, 10) for _ in range(5)) > 1.6
 
 
 def test_python_runs_while_a_call_lasts():
