@@ -14,7 +14,7 @@ from arignote.lower.nests import BLOCK, GRAIN, Nest, Write, note_rows
 from arignote.lower.reductions import Accumulator, accumulator_of
 from arignote.lower.values import ONE, ZERO, Stored
 
-ROWS_AT_ONCE = 4
+ROWS_AT_ONCE = 8
 
 
 class Accumulation:

@@ -30,7 +30,7 @@ INTEGER = PythonScalarOf("int64")
 MOST_ARGUMENTS = 8
 LARGEST = float(1 << 43)
 """More elements than any array can have."""
-MOST_ROW_BLOCKS = 64
+MOST_ROW_BLOCKS = 32
 FEWEST_ROWS = 16
 FEWEST_ELEMENTS = 16_384
 

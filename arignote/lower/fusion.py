@@ -22,7 +22,7 @@ from arignote.lower import pairs
 from arignote.lower.accumulation import Accumulation
 from arignote.lower.lazy import EXPENSIVE, Gather, Iota, Lazy, Mapped, Reduction, costs
 from arignote.lower.loop_ir import Const, Operand, Var
-from arignote.lower.nests import KernelWriter, Nest, Write
+from arignote.lower.nests import GRAIN, KernelWriter, Nest, Write
 from arignote.lower.values import AnyValue, Stored, is_constant, size_key
 from arignote.lower.views import strided_view
 
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from arignote.lower.context import Context
 
 FEW_STEPS = 8
+LITTLE_COST = 8
+"""What loading some elements and a few operations cost."""
+FEWEST_ELEMENTS = 2048
+"""So many elements at least are worth a thread, whatever is done with them."""
 SHORT = 64
 MOST_SIBLINGS = 16
 """How many waiting values are considered for one nest: planning stays linear."""
@@ -344,10 +348,16 @@ def _write_stores(plan: Plan, writes: list[Write], independent: bool = True) -> 
 def _nest(plan: Plan, writes: list[Write], plain: bool, positions: bool = False) -> Nest:
     """An empty nest over the plan's space."""
     nest = Nest(plan.context, plan.space)
-    nest.plain = plain
+    nest.plain, nest.grain = plain, _grain(plan)
     if not positions and pairs.suits(plan.space, plan.axes, [*plan.leaves, *[write.destination for write in writes]]):
         nest.packed = pairs.packed(plan.context, plan.leaves)
     return nest
+
+
+def _grain(plan: Plan) -> int:
+    """Fewest elements that are worth a thread: the fewer, the more is done with each."""
+    cost = len(plan.leaves) + sum([value.own_cost for value in plan.inside])
+    return max(GRAIN * LITTLE_COST // max(cost, LITTLE_COST), FEWEST_ELEMENTS)
 
 
 def _work_inside(plan: Plan) -> Operand | None:

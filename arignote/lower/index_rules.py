@@ -12,6 +12,7 @@ from arignote.ir.graph import Apply, Node
 from arignote.ir.types import dims_of
 from arignote.lower import fusion
 from arignote.lower.arrays import broadcast, broadcast_sizes, shape_message, sizes_of, view
+from arignote.lower.borders import is_read, leaves_border, updated_apart
 from arignote.lower.context import INTEGER, Context
 from arignote.lower.frame import Frame, rule
 from arignote.lower.lazy import (
@@ -196,6 +197,8 @@ def _update_slice(frame: Frame, node: Apply) -> AnyValue:
     array = frame.stored(node.inputs[0])
     sizes, maps = _bounds(frame, node, node.inputs[2:], None, array.sizes)
     value = _fitted(frame, frame.value(node.inputs[1]), sizes)
+    if leaves_border(frame, node, array) and is_read(context, value, array):
+        return updated_apart(context, array, value, sizes, maps)
     value = apart(context, value, array)
     target = writable(context, array)
     place = view(context, target, sizes, maps)

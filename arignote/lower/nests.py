@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BLOCK = 4096
 """Longest run of additions into one accumulator: long sums are sums of block sums, which bounds the rounding error."""
 GRAIN = 32768
-"""Fewest elements that are worth a thread."""
+"""Fewest elements that are worth a thread, where little is done with each."""
 FEW_BLOCKS = 4
 """So many results of blocks find room in the frame."""
 
@@ -54,6 +54,8 @@ class Nest:
         self.elsewhere: set[int] = set()
         self.work: Operand | None = None
         """How many elements are gone through for one of this nest, where it has reductions in it."""
+        self.grain = GRAIN
+        """Fewest elements that are worth a thread."""
         self.plain = False
         """Whether this version of the loops is for the case that no axis of unknown size turns out to have size 1."""
 
@@ -211,7 +213,7 @@ class KernelWriter:
         initial = [value for accumulator in self.accumulators for value in accumulator.initial]
         types = [value.type for value in initial]
         partial = self._room_for_blocks(blocks, types)
-        grain = GRAIN // BLOCK if self.independent else None
+        grain = max(nest.grain // BLOCK, 1) if self.independent else None
         with build.kernel() as kernel:
             with build.loop(blocks, parallel=self.independent, grain=grain) as loop, nest.scope():
                 base = build.index_multiply(loop.index, BLOCK)
@@ -264,9 +266,9 @@ class KernelWriter:
         if self.nest.work is not None:
             inner = build.index_multiply(inner, self.nest.work)
         if is_constant(inner, 1):
-            return build.index_add(GRAIN, 0)
+            return build.index_add(self.nest.grain, 0)
         at_least_one = build.let("maximum", inner, ONE)
-        return build.let("add", build.let("floor_divide", build.index_add(GRAIN, 0), at_least_one), ONE)
+        return build.let("add", build.let("floor_divide", build.index_add(self.nest.grain, 0), at_least_one), ONE)
 
     def _kept_loops(self, level: int, counts: list[Operand], grain: Operand | None) -> list[Operand]:
         if level == self.kept:

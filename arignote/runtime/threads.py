@@ -145,7 +145,7 @@ def _parallel_for() -> Function:
     helpers = f.call("i64", "start_threads", f.minimum(threads - 1, (count - 1) // grain.get()))
     chunk = f.variable("i64", count // ((helpers + 1) * _CHUNKS_FOR_EACH_THREAD) + 1)
     with f.when(chunk.get() < grain.get()):
-        chunk.set(grain.get())
+        chunk.set(f.minimum(grain.get(), count // (helpers + 1) + 1))
     with f.when(chunk.get() >= _ALIGNED_CHUNK):
         chunk.set((chunk.get() + (_ALIGNMENT - 1)) & -_ALIGNMENT)
     _lock(f)

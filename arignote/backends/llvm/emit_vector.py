@@ -32,7 +32,7 @@ from .vector_values import (
     vector_of,
 )
 
-MASKED_COST = 12
+MASKED_COST = 16
 PICKING_COST = 120
 """Loops that read picked elements and cost more than this are no faster for reading them one by one."""
 ACCUMULATORS = 4

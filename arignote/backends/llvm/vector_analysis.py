@@ -315,5 +315,14 @@ def widest(statement: For, inner: list[Statement]) -> int:
 
 
 def cost(inner: list[Statement]) -> int:
-    """A rough number of instructions of one iteration."""
-    return sum(1 if not isinstance(each, Let) or each.op in CHEAP else 25 for each in inner)
+    """A rough number of instructions of one iteration. What the loop counts with is not counted: it costs nothing in
+    addresses."""
+    return sum([_cost(each) for each in inner])
+
+
+def _cost(statement: Statement) -> int:
+    if not isinstance(statement, Let):
+        return 1
+    if statement.op in CHEAP:
+        return 0 if statement.var.type == "int64" and statement.op in ("add", "subtract", "multiply") else 1
+    return 25
