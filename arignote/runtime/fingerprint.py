@@ -10,6 +10,8 @@ It need not find everything. What the compiler looked at and is not in the table
 
 from __future__ import annotations
 
+import _abc
+import abc
 import collections
 import dataclasses
 import enum
@@ -35,10 +37,14 @@ ATOMS = (bool, int, float, complex, str, bytes, types.NoneType, types.EllipsisTy
 _PLAIN = (*ATOMS, slice)
 _NAME = re.compile(r"[^\W\d]\w*")
 _CLASS_NOISE = frozenset(
-    "__dict__ __weakref__ __doc__ __abstractmethods__ _abc_impl __dataclass_params__ __parameters__ __annotations__ "
+    "__dict__ __weakref__ __abstractmethods__ _abc_impl __dataclass_params__ __parameters__ __annotations__ "
     "__orig_bases__ __hash__".split()
 )
 _GETTERS = (operator.itemgetter, operator.attrgetter, operator.methodcaller)
+_ASKED_BY_COMPILER = frozenset(
+    "__eq__ __ne__ __lt__ __le__ __gt__ __ge__ __hash__ __repr__ __str__ __format__ __len__ __bool__ "
+    "__contains__ __instancecheck__ __subclasscheck__ __subclasshook__".split()
+)
 _MADE_BY_PYTHON = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 _RULES = ("custom_vjp", "custom_jvp")
 
@@ -79,6 +85,7 @@ class Fingerprint:
         self._parts: list[str] = []
         self._names: set[str] = set()
         self._namespaces: list[tuple[dict[str, Any], set[str]]] = []
+        self._run_by_python = False  # what is being described may be run by Python for the compiler
 
     def digest(self, *things: Any) -> str:
         """The digest of these objects; those met before are named by their places."""
@@ -140,7 +147,7 @@ class Fingerprint:
 
     def read_when_run(self, thing: Any) -> None:
         """A variable from outside: data is described by its structure, as the compiler does."""
-        if type(thing) is types.FunctionType:
+        if type(thing) is types.FunctionType or self._run_by_python:
             self.value(thing)
             return
         try:
@@ -255,20 +262,32 @@ class Fingerprint:
         if type(cls) is not type:
             self.value(type(cls))
         self._all(cls.__bases__)
+        if isinstance(cls, abc.ABCMeta):
+            registered = [reference() for reference in _abc._get_dump(cls)[0]]
+            self._say(sorted(repr(other) for other in registered if other is not None))
         namespace = namespace_of(cls)
         self.is_new(namespace)
         is_enumeration = issubclass(cls, enum.Enum)
         if is_enumeration:
-            for member in cls:
-                self._all((member, member.value))
+            self._members(cls)
         for name, item in tuple(namespace.items()):
             if name in _CLASS_NOISE or (is_enumeration and not isinstance(item, types.FunctionType | property)):
                 continue
             self._say(name)
+            before = self._run_by_python
+            self._run_by_python = before or is_enumeration or name in _ASKED_BY_COMPILER
             (self.value if name.startswith("__") else self.read_when_run)(item)
+            self._run_by_python = before
         self._annotations(cls, namespace)
         if dataclasses.is_dataclass(cls):
             self._all(type.__subclasses__(cls))
+
+    def _members(self, cls: type[enum.Enum]) -> None:
+        """The members of an enumeration with all their attributes, which the compiler asks Python for."""
+        names = [name for base in cls.__mro__ for name, item in vars(base).items() if isinstance(item, property)]
+        for member in cls.__members__.values():
+            self._all((member, member.value, vars(member)))
+            self._all(getattr(member, name, None) for name in names)
 
     def _annotations(self, cls: type, namespace: dict[str, Any]) -> None:
         known = vars(sys.modules[cls.__module__]) if cls.__module__ in sys.modules else {}

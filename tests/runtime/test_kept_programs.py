@@ -249,7 +249,27 @@ h = ag.grad(g, <<0|1>>)
 def f(x):
     return h(x, 3 * x)
 
-a name that hides a builtin: def f(x):
+attribute of a member: import enum
+class E(enum.Enum):
+    A = 1
+    @property
+    def twice(self):
+        return self.value * factor
+factor = <<2|3>>
+def f(x):
+    return x * E.A.twice
+
+registered class: import abc, dataclasses
+class Shape(abc.ABC):
+    pass
+@dataclasses.dataclass
+class Square:
+    side: float
+<<|Shape.register(Square)>>
+def f(x):
+    return 1.0 if isinstance(Square(x[0]), Shape) else 2.0
+
+name that hides a builtin: def f(x):
     return abs(x)
 <<|abs = lambda x: x + 1>>
 
