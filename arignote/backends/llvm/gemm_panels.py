@@ -24,8 +24,10 @@ FEW_ROWS, FEW_COLUMNS = 5, 48
 """Sizes of the result below which packed tiles would be half empty."""
 SHORT = 48
 """Terms of a sum that are too few for a tile of C to be read and written fast beside them."""
-NEAR_BYTES = 1 << 20
-"""Size of a right factor that stays in the second caches: few rows meet it as it is."""
+PACKED_ROWS = 48
+"""Rows from which packing B pays; fewer meet it here, unless so few that they can stream through it."""
+NEAR_BYTES = 1 << 21
+"""Size of a right factor that stays in the second caches, and need not be streamed."""
 
 
 def add_panels(module: ModuleText, type: Type) -> None:
@@ -36,7 +38,7 @@ def add_panels(module: ModuleText, type: Type) -> None:
     names = {"SUFFIX": suffix(type), "SCALAR": llvm_type(type), "PANEL": str(panel), "DEPTH": str(DEPTH),
              "AREA": str(panel * DEPTH), "HEIGHT": str(HEIGHT), "GRAIN": str(PRODUCT_GRAIN), "LARGE": str(LARGE),
              "FEW_ROWS": str(FEW_ROWS), "FEW_COLUMNS": str(FEW_COLUMNS), "SHORT": str(SHORT),
-             "NEAR": str(NEAR_BYTES // BYTES[type]), "THIN": str(THIN),
+             "NEAR": str(NEAR_BYTES // BYTES[type]), "THIN": str(THIN), "PACKED_ROWS": str(PACKED_ROWS),
              "ONE": float_text(1.0, type), "ZERO": float_text(0.0, type),
              "LOADS": _loads(), "STORES": _stores()}  # fmt: skip
     for text in (_CHUNK, _PRODUCT):
@@ -144,8 +146,12 @@ matrix:
   %both = and i1 %high, %broad
   %kn = mul i64 %k, %n
   %far = icmp sgt i64 %kn, NEAR
-  %many = icmp sgt i64 %m, THIN
-  %streamed = or i1 %far, %many
+  %thin = icmp sle i64 %m, THIN
+  %long_rows = icmp eq i64 %bc, 1
+  %readable = and i1 %thin, %long_rows
+  %streams = and i1 %readable, %far
+  %many = icmp sge i64 %m, PACKED_ROWS
+  %streamed = or i1 %streams, %many
   %deep = icmp sge i64 %k, SHORT
   %busy = and i1 %large, %deep
   %worthwhile = and i1 %busy, %streamed

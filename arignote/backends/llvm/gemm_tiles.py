@@ -14,6 +14,8 @@ from .text import BYTES, ModuleText, float_text, llvm_type, suffix
 
 ROWS = 4
 """Rows of a tile: with two vectors of columns, sums enough to hide the time of a multiply-add."""
+AHEAD_BYTES = 256
+"""How far in advance the rows that are to be transposed are asked for."""
 
 
 def width_of(module: ModuleText, type: Type) -> int:
@@ -27,6 +29,7 @@ def add_tiles(module: ModuleText, type: Type) -> None:
     vector, lanes = f"<{width} x {scalar}>", f"<{width} x i1>"
     ending = f"v{width}{suffix(type)}"
     module.intrinsic("llvm.smin.i64", "i64", "i64, i64")
+    module.intrinsic("llvm.prefetch.p0", "void", "ptr, i32, i32, i32")
     module.intrinsic(f"llvm.fma.{ending}", vector, f"{vector}, {vector}, {vector}")
     module.intrinsic(f"llvm.masked.load.{ending}.p0", vector, f"ptr, i32, {lanes}, {vector}")
     module.intrinsic(f"llvm.masked.store.{ending}.p0", "void", f"{vector}, ptr, i32, {lanes}")
@@ -156,6 +159,8 @@ def _turn(type: Type, width: int) -> str:
         lines.append(f"  %at{row} = mul i64 %stride, {row}")
         lines.append(f"  %place{row} = getelementptr {scalar}, ptr %from, i64 %at{row}")
         lines.append(f"  %r0_{row} = load {vector}, ptr %place{row}, align {BYTES[type]}")
+        lines.append(f"  %later{row} = getelementptr i8, ptr %place{row}, i64 {AHEAD_BYTES}")
+        lines.append(f"  call void @llvm.prefetch.p0(ptr %later{row}, i32 0, i32 3, i32 1)")
     step, half = 0, width // 2
     while half:
         for row in range(width):
