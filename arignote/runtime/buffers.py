@@ -3,8 +3,9 @@
 A buffer is a 64-byte header followed by 64-byte-aligned data; its address is the header's. Blocks come in size
 classes (steps of 64 bytes up to 1 KiB, then four sizes to each doubling). A freed block goes to the free list of its
 class, guarded by a spin lock, so that a program in its steady state asks the system for nothing. Large blocks are
-kept as well, up to a bound: fresh pages of the system cost more than the arithmetic of many kernels. Small blocks are
-carved from slabs, at last of a huge page each, so that trees lie together; past 64 MB of a size they come one by one.
+kept as well, and many of one class, up to a common bound: fresh pages cost more than the arithmetic of many kernels.
+Small blocks are carved from slabs, at last of a huge page each, so that trees lie together; past 64 MB of a size they
+come one by one.
 """
 
 from __future__ import annotations
@@ -75,11 +76,15 @@ def _alloc() -> Function:
         index.set(((exponent - 10) << 2) + quarters + 12)
     place = _class_at(f, index.get())
     _lock(f, place)
-    block = f.variable("ptr", f.load("ptr", place, _HEAD))
+    block, is_counted = f.variable("ptr", f.load("ptr", place, _HEAD)), f.variable("i1", size.get() >= _LARGE_BYTES)
     f.store(f.load("i64", place, _LIVE) + 1, place, _LIVE)
     with f.when(block.get().differs(None)):
         f.store(f.load("ptr", block.get(), NEXT), place, _HEAD)
-        f.store(f.load("i64", place, _CACHED) - size.get(), place, _CACHED)
+        left = f.load("i64", place, _CACHED) - size.get()
+        f.store(left, place, _CACHED)
+        is_in_slab = (f.load("i64", block.get(), CLASS) & _IN_SLAB).differs(0)
+        with f.when((left > _SMALL_CLASS_CACHE) & is_in_slab.equals(0)):
+            is_counted.set(1)  # as it was when it was kept, with as many below it
     with f.when(block.get().equals(None) & (size.get() <= _SMALL_LIMIT)):
         block.set(f.call("ptr", "carve", place, size.get(), index.get()))
     _unlock(f, place)
@@ -93,7 +98,7 @@ def _alloc() -> Function:
         f.store(f.load("i64", block.get(), CLASS) | index.get(), block.get(), CLASS)
         f.store(size.get() - HEADER_BYTES, block.get(), CAPACITY)
         f.jump("ready")
-    with f.when(size.get() >= _LARGE_BYTES):
+    with f.when(is_counted.get()):
         f.exchange("sub", size.get(), Value(f, "ptr", "@cached_large"), 0, "i64")
     f.emit("br label %ready")
     f.label("ready")
@@ -173,6 +178,17 @@ def _huge_block() -> Function:
     return f
 
 
+def _may_keep() -> Function:
+    """Whether a block is kept that is large, or one of many: counts it among those if there is room for it."""
+    f = Function("may_keep", "i1", size="i64")
+    cached = f.exchange("add", f["size"], Value(f, "ptr", "@cached_large"), 0, "i64")
+    with f.when(cached + f["size"] > imported(f, "cache_limit", "i64")):
+        f.exchange("sub", f["size"], Value(f, "ptr", "@cached_large"), 0, "i64")
+        f.leave(Value(f, "i1", "false"))
+    f.leave(Value(f, "i1", "true"))
+    return f
+
+
 def _keep_or_free() -> Function:
     """Gives a block without references back: to its class, or to the system when enough is kept."""
     f = Function("keep_or_free", "void", block="ptr")
@@ -182,15 +198,12 @@ def _keep_or_free() -> Function:
     is_in_slab = (kind & _IN_SLAB).differs(0)
     keep = f.variable("i1", 1)
     with f.when(is_large):
-        cached = f.exchange("add", size, Value(f, "ptr", "@cached_large"), 0, "i64")
-        with f.when(cached + size > imported(f, "cache_limit", "i64")):
-            f.exchange("sub", size, Value(f, "ptr", "@cached_large"), 0, "i64")
-            keep.set(0)
+        keep.set(f.call("i1", "may_keep", size))
     _lock(f, place)
     f.store(f.load("i64", place, _LIVE) - 1, place, _LIVE)
     small_full = f.load("i64", place, _CACHED) > _SMALL_CLASS_CACHE
     with f.when(small_full & (is_large | is_in_slab).equals(0)):
-        keep.set(0)
+        keep.set(f.call("i1", "may_keep", size))
     with f.when(keep.get()):
         f.store(f.load("ptr", place, _HEAD), f["block"], NEXT)
         f.store(f["block"], place, _HEAD)
@@ -297,7 +310,7 @@ def _unlock_all() -> Function:
 def functions() -> list[Function]:
     """The native functions of this file."""
     makers = (_alloc, _carve, _fresh_slab, _fresh_block, _huge_block)
-    others = (_keep_or_free, _free, _release, _grow, _live, _system_blocks, _unlock_all)
+    others = (_may_keep, _keep_or_free, _free, _release, _grow, _live, _system_blocks, _unlock_all)
     return [make() for make in (*makers, *others)]
 
 

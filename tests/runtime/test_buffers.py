@@ -141,3 +141,33 @@ def test_large_blocks_begin_at_different_places_in_their_pages():
     places = {array.ctypes.data % 4096 // 512 for array in kept}
     assert len(places) >= 3
     assert all(array.ctypes.data % 64 == 0 for array in kept)
+
+
+@pytest.mark.parametrize("size, count", [(30_000, 400), (900, 30_000), (3 << 20, 20)])
+def test_as_many_blocks_as_were_there_are_kept(size, count):
+    alloc, free, _, _ = functions()
+    for _ in range(2):
+        for buffer in [alloc(size) for _ in range(count)]:
+            free(buffer)
+    before = native.system_blocks()
+    for buffer in [alloc(size) for _ in range(count)]:
+        free(buffer)
+    assert native.system_blocks() == before
+
+
+def test_no_more_is_kept_than_the_bound():
+    from arignote.runtime.imports import TABLE
+
+    alloc, free, _, _ = functions()
+    limit = TABLE.settings["cache_limit"]
+    for size, count, few in ((1 << 20, 10, 0), (200_000, 60, 30)):
+        TABLE.set("cache_limit", 0)
+        try:
+            for buffer in [alloc(size) for _ in range(count)]:
+                free(buffer)
+            before = native.system_blocks()
+            for buffer in [alloc(size) for _ in range(count)]:
+                free(buffer)
+            assert native.system_blocks() - before >= count - few
+        finally:
+            TABLE.set("cache_limit", limit)
