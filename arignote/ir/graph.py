@@ -278,11 +278,13 @@ def nodes_of(function: Function) -> list[Node]:
 
 
 def functions_below(root: Function) -> list[Function]:
-    """The function and all that it reaches through closures, each once, callers first."""
+    """The function and all that it reaches through closures, each once, callers first; of those that are not defined
+    yet nothing is known but that they are there."""
     found: dict[Function, None] = {root: None}
     queue = [root]
     while queue:
-        for node in nodes_of(queue.pop()):
+        function = queue.pop()
+        for node in nodes_of(function) if function.is_defined else ():
             callee = function_in(node)
             if callee is not None and callee not in found:
                 found[callee] = None
