@@ -402,7 +402,7 @@ def _sequence_operator(context: Context, name: str, left: Value, right: Value) -
         return TupleValue(items) if kind is TupleValue else ListValue(items)
     if name == "multiply" and (isinstance(left, TupleValue | ListValue) or isinstance(right, TupleValue | ListValue)):
         sequence, times = (left, right) if isinstance(left, TupleValue | ListValue) else (right, left)
-        if is_python_number(times):
+        if is_python_number(times) and number_dtype(times) != "float64":
             items = tuple(_items(context, sequence)) * context.static(times, "how often a sequence is repeated")
             return TupleValue(items) if isinstance(sequence, TupleValue) else ListValue(items)
     if name == "bitwise_or" and isinstance(left, DictValue) and isinstance(right, DictValue):

@@ -33,6 +33,16 @@ def unknown_numpy_name(x):
     return np.linalg.svdd(x)  # here
 
 
+@expect(lambda: call(1.0), "CompileError", "unsupported operands")
+def tuple_times_float(x):
+    return (x, x) * 0.5  # here
+
+
+@expect(lambda: call(1.0, 2.0), "CompileError", "unsupported operands")
+def tuple_times_run_time_float(x, times):
+    return (x, x) * times  # here
+
+
 @expect(lambda: call(np.ones(3)), "CompileError", "sine")
 def misspelt_numpy_name(x):
     y = x * 2.0
