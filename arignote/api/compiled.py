@@ -14,7 +14,7 @@ from arignote.ir.errors import CompileError, InternalError, UnsupportedSyntaxErr
 from arignote.ir.marks import RECURSION_LIMIT, TRANSFORM_ATTRIBUTE
 from arignote.ir.structure import Structure, leaf_structures
 from arignote.runtime import kept_programs
-from arignote.runtime.dispatch import Dispatcher, Signature
+from arignote.runtime.dispatch import Dispatcher, NeedsNumbers, Signature
 from arignote.runtime.encode import Capture
 from arignote.runtime.entry import CompiledSpecialisation, packed_text, parameter_types
 from arignote.runtime.kept_modules import matrix_functions
@@ -82,15 +82,29 @@ def find_or_compile(target: Any, function: Callable[..., Any], signature: Signat
         return compile_specialisation(target, function, signature)
     with deep_programs(getattr(function, "__qualname__", repr(function))):
         program = kept_programs.identify(target, function, signature.names, signature.structures, signature.assumes)
-        found = None if program is None else kept_programs.find(program)
-        if found is None:
-            form = call_form(function, signature)
+        if program is None:
+            return compile_specialisation(target, function, signature)
+        found = kept_programs.find(program)
+        if found is not None:
+            return found
+        if not signature.anew and (needed := kept_programs.needs(program)):
+            raise needs_numbers(needed)
+        form = call_form(function, signature)
+        try:
             with failures_reported(target, form):
                 compiled = _compile(target, form, signature)
-            if program is not None:
-                kept_programs.keep(program, compiled)
-            found = compiled.specialisation
-        return found
+        except CompileError as error:
+            kept_programs.keep_needs(program, error.needs)
+            raise
+        kept_programs.keep(program, compiled)
+        return compiled.specialisation
+
+
+def needs_numbers(needed: frozenset[int | str]) -> NeedsNumbers:
+    """The refusal of an earlier process, of which only the reason is known."""
+    error = NeedsNumbers("numbers must be known at compile time")
+    error.needs = needed
+    return error
 
 
 @contextmanager

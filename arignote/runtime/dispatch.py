@@ -55,6 +55,10 @@ _compiling = threading.RLock()
 os.register_at_fork(before=_compiling.acquire, after_in_parent=_compiling.release, after_in_child=_compiling.release)
 
 
+class NeedsNumbers(CompileError):
+    """An earlier process has refused this, as numbers would have to be known: `needs` says which arguments'."""
+
+
 class CacheInfo(NamedTuple):
     """Calls served natively or again; compilations; specialisations kept."""
 
@@ -70,6 +74,7 @@ class Signature:
     names: tuple[str, ...]
     structures: tuple[Structure, ...]
     assumes: bool = True  # what is likely of sizes; a test of it may fail at run time
+    anew: bool = False  # to be compiled whatever is known from earlier processes
 
     def __repr__(self) -> str:
         return ", ".join(f"{name}: {structure!r}" for name, structure in zip(self.names, self.structures, strict=True))
@@ -205,13 +210,16 @@ class Dispatcher:
             plan = self.binder.plan(form)
         except TypeError:
             return functools.partial(self.function, *args, **kwargs), ()  # raises Python's own TypeError
-        values = plan.values((*args, *kwargs.values()))
+        values, anew = plan.values((*args, *kwargs.values())), False
         while True:
             structures = self._structures(values)
             try:
-                specialisation = self._find(structures) or self._compile(structures)
+                specialisation = self._find(structures) or self._compile(structures, anew)
             except CompileError as error:
                 if self._knows_more(error, values):
+                    continue
+                if isinstance(error, NeedsNumbers):
+                    anew = True  # it knows no message
                     continue
                 if _shows_compiler():
                     raise
@@ -281,12 +289,13 @@ class Dispatcher:
                 if known != structures and all(map(accepts, known, structures)):
                     yield from tuple(variants)
 
-    def _compile(self, structures: tuple[Structure, ...]) -> Specialisation:
+    def _compile(self, structures: tuple[Structure, ...], anew: bool = False) -> Specialisation:
         """Compiles for these structures, unless another thread has meanwhile."""
         with _compiling:
             found = self._find(structures)
             if found is None:
-                compiled = self.compile(Signature(self.binder.names, structures, structures not in self._refuted))
+                assumes = structures not in self._refuted
+                compiled = self.compile(Signature(self.binder.names, structures, assumes, anew))
                 found = Specialisation(structures, compiled)
                 self._compilations += 1
                 variants = self._specialisations.setdefault(structures, [])

@@ -38,6 +38,8 @@ MOST_VARIANTS = 4
 _RESTRICTIONS = ("ARIGNOTE_VERIFY", "ARIGNOTE_FUEL", "ARIGNOTE_RULES_OFF")
 """Settings of those who work on the compiler, who want it to run."""
 
+_NEEDS = b" needs"
+
 Variant = tuple[bytes, bytes, bytes]
 """What a program found outside, what it is, its machine code."""
 
@@ -113,6 +115,19 @@ def _found(fingerprint: Fingerprint, known: bytes, rest: bytes, code: bytes) -> 
     loaded = load(pickle.loads(code), symbols())
     return CompiledSpecialisation(loaded[entry], result, captures, sites, prints,
                                   packed=loaded[packed], keep_alive=loaded)  # fmt: skip
+
+
+def needs(program: Program) -> frozenset[int | str]:
+    """The arguments that would have to be known, where the program has been refused for that before."""
+    data = disk_cache.read(program.key + _NEEDS)
+    return frozenset() if data is None else pickle.loads(data)
+
+
+def keep_needs(program: Program, needed: frozenset[int | str]) -> None:
+    """Keeps why a program was refused, so that the next process need not try; at worst it takes a number for a setting
+    that could have been data."""
+    if needed and stamps.is_unchanged():
+        disk_cache.write(program.key + _NEEDS, pickle.dumps(needed))
 
 
 def keep(program: Program, compiled: Compiled) -> None:

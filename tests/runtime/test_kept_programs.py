@@ -473,6 +473,22 @@ def test_refusals_are_the_same_as_before(disk):
     assert messages[0] == messages[1] and "open(x)" in messages[0]
 
 
+def test_settings_that_must_be_known_are_remembered(disk):
+    """Where a number must be known, which has a default, the next process does not try without it."""
+    text = "@ag.jit\ndef f(x, n=0):\n    return np.sum(x, axis=n)\n"
+    for number, attempts in ((0, 2), (1, 1), (0, 0)):
+        result, count = disk.compiled(lambda number=number: disk.module(text).f(X[None], number))
+        assert result.shape == ((7,), (1,))[number] and count == attempts
+
+
+def test_refusals_for_numbers_keep_their_message(disk):
+    text = "@ag.jit\ndef f(x, n):\n    return np.sum(x, axis=n)\n"
+    for _ in range(2):
+        with pytest.raises(ag.CompileError, match="known at compile time") as caught:
+            disk.module(text).f(X, 0)
+        assert "kept.py:5" in str(caught.value)
+
+
 def test_what_has_no_place_is_not_kept(disk):
     """A pullback holds a plan of this process."""
     module = disk.module("def f(x):\n    return np.sum(x * x)\n")
