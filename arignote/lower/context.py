@@ -246,7 +246,7 @@ class Context:
     def once(self, make: Callable[..., Any], array: Stored, *sizes: Operand) -> Any:
         """What is made of a view of memory (another order of its axes, the least and the greatest of its elements);
         asked twice, the same."""
-        key = (make, key_of(array), self.shape_key((*array.sizes, *sizes)))
+        key = (make, key_of(array), tuple(map(size_key, (*array.sizes, *sizes))))
         if key not in self._made:
             self._learn(self._made, key, make(self, array, *sizes))
         return self._made[key]

@@ -6,6 +6,7 @@ memory is written in place; otherwise it is copied first.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from arignote.ir.graph import Apply, Node
@@ -32,12 +33,15 @@ from arignote.lower.lazy import (
     picked_position,
 )
 from arignote.lower.loop_ir import BOOL, Const, Operand
-from arignote.lower.nests import Nest
+from arignote.lower.nests import GRAIN, Nest
 from arignote.lower.ranges import Range, is_below, never_negative, range_of
 from arignote.lower.reductions import accumulator
 from arignote.lower.scatter_runs import add_in_runs, extent, from_the_start
-from arignote.lower.values import ZERO, AnyValue, Stored
+from arignote.lower.values import ONE, ZERO, AnyValue, Stored
 from arignote.ops.index import in_range
+
+MOST_COLUMN_PARTS = 4
+FEWEST_COLUMNS = 32
 
 # index, update_index -------------------------------------------------------------------------------------------------
 
@@ -354,7 +358,6 @@ def _scatter(frame: Frame, node: Apply) -> AnyValue:
 def _write_scatter(context: Context, target: Stored, value: AnyValue, picks: tuple[AnyValue, ...], axis: int,
                    sizes: tuple[Operand, ...], accumulate: bool) -> None:  # fmt: skip
     """Element by element in C order, so that of repeated positions the last one wins."""
-    build = context.build
     plan = fusion.Plan(context, sizes, None)
     plan.prepare([value, *picks])
     if accumulate and len(sizes) == 1 and len(target.sizes) == 1:
@@ -362,27 +365,64 @@ def _write_scatter(context: Context, target: Stored, value: AnyValue, picks: tup
             value = fusion.stored(context, value)
         add_in_runs(context, target, value, fusion.stored(context, picks[0]), sizes[0])
         return
-    nest = Nest(context, sizes)
-    indices: list[Operand] = []
     width = len(sizes) - (len(target.sizes) - len(picks))
-    free = axis + width < len(sizes)
+    _Scatter(Nest(context, sizes), target, value, picks, axis, accumulate, axis + width < len(sizes)).write()
 
-    def loops(level: int) -> None:
-        if level == len(sizes):
-            element = nest.value(value, tuple(indices))
-            place = nest.offset(target, picked_position(nest, target, picks, axis, tuple(indices)))
-            if accumulate:
-                old = build.load(target.pointer, place)
-                element = build.let("logical_or" if target.dtype == "bool" else "add", old, element)
-            build.store(target.pointer, place, element)
+
+@dataclass(slots=True)
+class _Scatter:
+    """The loops of a scatter. Where the innermost axis is not picked, its columns are cut in parts, for several
+    threads: each goes through all places in order, and no two write the same element."""
+
+    nest: Nest
+    target: Stored
+    value: AnyValue
+    picks: tuple[AnyValue, ...]
+    axis: int
+    accumulate: bool
+    free: bool
+    indices: list[Operand] = field(default_factory=list)
+
+    def write(self) -> None:
+        build, columns = self.nest.build, self.nest.sizes[-1]
+        cut = self._cut(columns) if self.free and len(self.nest.sizes) > 1 else None
+        with build.kernel() as kernel:
+            if cut is None:
+                self._loops(0, columns, ZERO)
+            else:
+                parts, room, grain = cut
+                with build.loop(parts, parallel=True, grain=grain) as part, self.nest.scope():
+                    first = build.let("multiply", part.index, room)
+                    self._loops(0, build.let("minimum", build.let("subtract", columns, first), room), first)
+            kernel.statement.reads = tuple(self.nest.reads.values())
+            kernel.statement.writes = (self.target.pointer,)
+
+    def _cut(self, columns: Operand) -> tuple[Operand, Operand, Operand]:
+        """How many parts there are, the columns of one, and how many parts are worth a thread."""
+        build, context = self.nest.build, self.nest.context
+        share = build.let("floor_divide", build.index_add(columns, MOST_COLUMN_PARTS - 1), MOST_COLUMN_PARTS)
+        room = build.let("maximum", share, Const(FEWEST_COLUMNS, "int64"))
+        above = build.let("add", columns, build.let("subtract", room, ONE))
+        work = build.let("multiply", context.product(self.nest.sizes[:-1]), room)
+        grain = build.let("floor_divide", Const(GRAIN, "int64"), build.let("maximum", work, ONE))
+        return build.let("floor_divide", above, room), room, build.let("maximum", grain, ONE)
+
+    def _loops(self, level: int, columns: Operand, first: Operand) -> None:
+        nest, build = self.nest, self.nest.build
+        if level == len(nest.sizes):
+            self._element()
             return
-        last = level == len(sizes) - 1
-        with build.loop(sizes[level], vector=last and free) as loop, nest.scope():
-            indices.append(loop.index)
-            loops(level + 1)
-            indices.pop()
+        last = level == len(nest.sizes) - 1
+        with build.loop(columns if last else nest.sizes[level], vector=last and self.free) as loop, nest.scope():
+            self.indices.append(build.index_add(first, loop.index) if last else loop.index)
+            self._loops(level + 1, columns, first)
+            self.indices.pop()
 
-    with build.kernel() as kernel:
-        loops(0)
-        kernel.statement.reads = tuple(nest.reads.values())
-        kernel.statement.writes = (target.pointer,)
+    def _element(self) -> None:
+        nest, build, target, indices = self.nest, self.nest.build, self.target, tuple(self.indices)
+        element = nest.value(self.value, indices)
+        place = nest.offset(target, picked_position(nest, target, self.picks, self.axis, indices))
+        if self.accumulate:
+            old = build.load(target.pointer, place)
+            element = build.let("logical_or" if target.dtype == "bool" else "add", old, element)
+        build.store(target.pointer, place, element)

@@ -130,3 +130,41 @@ def test_indices_are_counted_from_the_start_once():
         given = RNG.normal(size=5), np.array(index)
         for got, expected in zip(jitted(*given), program(*given), strict=True):
             np.testing.assert_array_equal(got, expected)
+
+
+def rows_added(target, index, value):
+    target = target.copy()
+    np.add.at(target, index, value)
+    return target
+
+
+def rows_set(target, index, value):
+    target = target.copy()
+    target[index] = value
+    return target
+
+
+compiled_added, compiled_set = ag.jit(rows_added), ag.jit(rows_set)
+
+
+@pytest.mark.parametrize("columns", [0, 1, 5, 31, 33, 64, 127, 130, 261])
+@pytest.mark.parametrize("count", [0, 3, 400])
+def test_rows_in_parts_of_columns(columns, count):
+    """Columns are cut in parts, and each place is added to (or set) in the order of the indices."""
+    target, value = RNG.normal(size=(9, columns)), RNG.normal(size=(count, columns))
+    index = RNG.integers(-9, 9, count)
+    np.testing.assert_array_equal(compiled_added(target, index, value), rows_added(target, index, value))
+    np.testing.assert_array_equal(compiled_set(target, index, value), rows_set(target, index, value))
+
+
+def test_rows_by_two_indices_and_a_middle_axis():
+    def program(target, i, j, value):
+        target, other = target.copy(), target.copy()
+        np.add.at(target, (i, j), value)
+        np.add.at(other, (slice(None), j), np.sum(value) + other[:, j])
+        return target, other
+
+    target, value = RNG.normal(size=(4, 6, 70)), RNG.normal(size=(11, 70))
+    i, j = RNG.integers(-4, 4, 11), RNG.integers(-6, 6, 11)
+    for got, expected in zip(ag.jit(program)(target, i, j, value), program(target, i, j, value), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-13)
