@@ -30,6 +30,7 @@ from arignote.lower.consumption import consumed_positions
 from arignote.lower.context import Context, Unit, symbol_name
 from arignote.lower.control import call, run_body
 from arignote.lower.flatten import flatten, rebuild, types_of
+from arignote.lower.forwarding import forward_stores
 from arignote.lower.loop_ir import BUFFER, INT64, Operand, Procedure, Program, pointer_to
 from arignote.lower.memory import copy_procedure, insert_ownership
 from arignote.lower.nests import GRAIN
@@ -75,6 +76,7 @@ def _count_references(unit: Unit, written: list[Written]) -> None:
     consumed = consumed_positions([procedure for procedure, _ in written])
     for procedure, context in written:
         unit.copies |= insert_ownership(procedure, context.build.var, consumed)
+        forward_stores(procedure, context.build.var)
         unit.program.add(procedure)
 
 

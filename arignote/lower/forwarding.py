@@ -1,0 +1,215 @@
+"""What an iteration stores and the next one reads again stays in a register.
+
+In `for i: ... = p[f(i) - 1]; p[f(i)] = v` each iteration waits for the memory to give back what the one before has put
+there. Where each path through the body of an innermost loop stores one element, always at the place after the last one,
+reads of the place of the iteration before take its value, which the loop carries; only the first iteration reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from arignote.lower.loop_ir import (
+    BOOL,
+    CHECK_SIGNALS,
+    FLOATS,
+    INT64,
+    SCALARS,
+    Const,
+    Extern,
+    For,
+    If,
+    Let,
+    Load,
+    Operand,
+    Procedure,
+    RaiseIf,
+    Statement,
+    Store,
+    Var,
+    While,
+)
+
+Polynomial = dict[tuple[int, ...], int]
+"""Products of variables, by their numbers, and how often they count."""
+NewVariable = Callable[[str], Var]
+MOST_TERMS = 8
+
+
+def forward_stores(procedure: Procedure, new_variable: NewVariable) -> None:
+    """Rewrite the innermost loops of a procedure."""
+    pending = [procedure.body]
+    while pending:
+        for statement in pending.pop():
+            if isinstance(statement, For):
+                inner = list(_flat(statement.body))
+                if all(map(_is_plain, inner)):
+                    _Loop(statement, inner).rewrite(new_variable)
+                else:
+                    pending.append(statement.body)
+            elif isinstance(statement, While):
+                pending.append(statement.body)
+            elif isinstance(statement, If):
+                pending += (statement.then_body, statement.else_body)
+
+
+def _is_plain(statement: Statement) -> bool:
+    if isinstance(statement, Extern):
+        return statement.symbol == CHECK_SIGNALS
+    return isinstance(statement, Let | Load | Store | If | RaiseIf)
+
+
+def _flat(body: list[Statement]) -> Iterator[Statement]:
+    """The statements of a body and of the branches in it."""
+    for statement in body:
+        yield statement
+        if isinstance(statement, If):
+            yield from _flat(statement.then_body)
+            yield from _flat(statement.else_body)
+
+
+class _Loop:
+    def __init__(self, loop: For, inner: list[Statement]) -> None:
+        self.loop = loop
+        self.stores = [each for each in inner if isinstance(each, Store)]
+        self.loads = [each for each in inner if isinstance(each, Load)]
+        self.lets = {each.var.id: each for each in inner if isinstance(each, Let)}
+        self.polynomials: dict[int, Polynomial | None] = {}
+        self.joined: dict[int, tuple[Operand, Operand]] = {}
+        for each in inner:
+            if isinstance(each, If):
+                sides = zip(each.then_yields, each.else_yields, strict=True)
+                self.joined.update((var.id, pair) for var, pair in zip(each.results, sides, strict=True))
+
+    def rewrite(self, new_variable: NewVariable) -> None:
+        """Carry what is stored, if something reads it."""
+        loop = self.loop
+        if not self.stores or not self.loads or loop.vector or loop.parallel:
+            return
+        first = self.stores[0]
+        pointer, place = self._root(first.pointer), self._polynomial(first.offset)
+        if first.value.type not in SCALARS or place is None or not self._is_fixed(pointer) or _paths(loop.body) != 1:
+            return
+        if any(self._root(each.pointer) != pointer or self._polynomial(each.offset) != place for each in self.stores):
+            return
+        before = self._one_before(place)
+        if before is None:
+            return
+        again = {id(each) for each in self.loads
+                 if self._root(each.pointer) == pointer and self._polynomial(each.offset) == before}  # fmt: skip
+        if again:
+            self._carry(again, new_variable)
+
+    def _carry(self, again: set[int], new_variable: NewVariable) -> None:
+        loop, type_ = self.loop, self.stores[0].value.type
+        is_first, previous = new_variable(BOOL), new_variable(type_)
+        _replace(loop.body, again, is_first, previous, new_variable)
+        loop.body.insert(0, Let(is_first, "equal", (loop.index, Const(0, INT64))))
+        nothing = Const(False if type_ == BOOL else 0.0 if type_ in FLOATS else 0, type_)
+        loop.carried, loop.initial = (*loop.carried, previous), (*loop.initial, nothing)
+        loop.results = (*loop.results, new_variable(type_))
+        loop.yields = (*loop.yields, _stored(loop.body, new_variable))  # type: ignore[arg-type]
+
+    def _root(self, pointer: Operand) -> int:
+        """The number of the variable that an address is another name of; -1 where branches differ."""
+        number = pointer.id  # type: ignore[union-attr]
+        if number in self.joined:
+            one, other = self.joined[number]
+            found = self._root(one)
+            return found if found == self._root(other) else -1
+        let = self.lets.get(number)
+        return self._root(let.args[0]) if let is not None and let.op == "reinterpret" else number
+
+    def _is_fixed(self, pointer: int) -> bool:
+        """Whether an address is the same in all iterations."""
+        for var, later in zip(self.loop.carried, self.loop.yields, strict=True):
+            if var.id == pointer:
+                return self._root(later) == pointer
+        return pointer not in self.lets and pointer >= 0
+
+    def _polynomial(self, value: Operand) -> Polynomial | None:
+        """A number in terms of the index and of what is not made by sums and products; None where it is long."""
+        if isinstance(value, Const):
+            return {(): int(value.value)} if value.value else {}
+        if value.id not in self.polynomials:
+            self.polynomials[value.id] = self._made_of(value)
+        return self.polynomials[value.id]
+
+    def _made_of(self, value: Var) -> Polynomial | None:
+        let = self.lets.get(value.id)
+        if let is None or let.op not in ("add", "subtract", "multiply") or value.type != INT64:
+            return {(value.id,): 1}
+        left, right = map(self._polynomial, let.args)
+        if left is None or right is None:
+            return None
+        found: Polynomial = {}
+        if let.op == "multiply":
+            terms = [((*a, *b), x * y) for a, x in left.items() for b, y in right.items()]
+        else:
+            sign = 1 if let.op == "add" else -1
+            terms = [*left.items(), *((b, sign * y) for b, y in right.items())]
+        for variables, number in terms:
+            key = tuple(sorted(variables))
+            found[key] = found.get(key, 0) + number
+        found = {key: number for key, number in found.items() if number}
+        return found if len(found) <= MOST_TERMS else None
+
+    def _one_before(self, place: Polynomial) -> Polynomial | None:
+        """The place of the iteration before, if places are a known number of elements apart."""
+        index = self.loop.index.id
+        varying = {var.id for var in self.loop.carried}
+        step = place.get((index,), 0)
+        for key in place:
+            if key != (index,) and index in key or not varying.isdisjoint(key) or not self._are_outside(key):
+                return None
+        if step == 0:
+            return None
+        before = {**place, (): place.get((), 0) - step}
+        return {key: number for key, number in before.items() if number}
+
+    def _are_outside(self, key: tuple[int, ...]) -> bool:
+        """Whether no factor but the index is made in the body."""
+        made = self.lets.keys() | self.joined.keys() | {each.var.id for each in self.loads}
+        return made.isdisjoint(key)
+
+
+def _paths(body: list[Statement]) -> int:
+    """How many elements each path through a body stores; -1 where they differ."""
+    count = 0
+    for statement in body:
+        if isinstance(statement, Store):
+            count += 1
+        elif isinstance(statement, If):
+            one, other = _paths(statement.then_body), _paths(statement.else_body)
+            if one != other or one < 0:
+                return -1
+            count += one
+    return count
+
+
+def _stored(body: list[Statement], new_variable: NewVariable) -> Operand | None:
+    """The value that a body stores, given out of branches."""
+    for statement in body:
+        if isinstance(statement, Store):
+            return statement.value
+        if isinstance(statement, If):
+            one = _stored(statement.then_body, new_variable)
+            other = _stored(statement.else_body, new_variable)
+            if one is not None and other is not None:
+                result = new_variable(one.type)
+                statement.results = (*statement.results, result)
+                statement.then_yields = (*statement.then_yields, one)
+                statement.else_yields = (*statement.else_yields, other)
+                return result
+    return None
+
+
+def _replace(body: list[Statement], again: set[int], is_first: Var, previous: Var, new_variable: NewVariable) -> None:
+    for place, statement in enumerate(body):
+        if isinstance(statement, Load) and id(statement) in again:
+            read = new_variable(statement.var.type)
+            load = Load(read, statement.pointer, statement.offset)
+            body[place] = If(is_first, [load], (read,), [], (previous,), (statement.var,))
+        elif isinstance(statement, If):
+            _replace(statement.then_body, again, is_first, previous, new_variable)
+            _replace(statement.else_body, again, is_first, previous, new_variable)
