@@ -81,6 +81,22 @@ def test_large_products(dtype: str) -> None:
         np.testing.assert_allclose(both(a_turned, b_turned), expected, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_one_matrix_for_a_stack(dtype: str) -> None:
+    """Rows of several matrices that lie one below the other are rows of one; those of views that do not are not."""
+    apart = ag.jit(lambda a, b: a[:, :-1] @ b)
+    turned = ag.jit(lambda a, b: a.swapaxes(-1, -2) @ b)
+    stacks = ag.jit(lambda a, b: a[::-1] @ b.T)
+    for count, m, n, k in ((0, 3, 4, 5), (1, 3, 4, 5), (6, 5, 7, 3), (3, 40, 130, 260), (4, 1, 64, 300)):
+        a, b = RNG.normal(size=(count, m, k)).astype(dtype), RNG.normal(size=(k, n)).astype(dtype)
+        exact, tolerance = a.astype(np.float64) @ b, 4 * (k + 1) * np.finfo(dtype).eps
+        swapped, transposed = np.ascontiguousarray(a.swapaxes(-1, -2)), np.ascontiguousarray(b.T)
+        np.testing.assert_allclose(COMPILED(a, b), exact, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(apart(a, b), exact[:, :-1], rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(turned(swapped, b), exact, rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(stacks(a, transposed), exact[::-1], rtol=tolerance, atol=tolerance)
+
+
 def test_large_products_do_not_depend_on_threads() -> None:
     a, b = RNG.normal(size=(20, 700)), RNG.normal(size=(700, 610))
     c, d = RNG.normal(size=(375, 300)), RNG.normal(size=(300, 333))

@@ -5,7 +5,7 @@
 
 and the same with _f32. What is not large goes to tiles (`gemm_tiles.py`): small products of a stack many at a time over
 the runtime's threads, one product by panels of columns (`gemm_panels.py`), a large one by blocks (`gemm_blocks.py`).
-Products with one row or column go to BLAS.
+Products with one row or column go to BLAS. Matrices one below the other that all meet one matrix are one product.
 """
 
 from __future__ import annotations
@@ -115,6 +115,20 @@ entry:
   %nothing = icmp sle i64 %all, 0
   br i1 %nothing, label %done, label %some
 some:
+  %a_matrix = mul i64 %m, %ar
+  %c_matrix = mul i64 %m, %cr
+  %b_is_one = icmp eq i64 %bs, 0
+  %a_is_one = icmp eq i64 %as, %a_matrix
+  %c_is_one = icmp eq i64 %cs, %c_matrix
+  %ab_are_one = and i1 %a_is_one, %b_is_one
+  %is_one = and i1 %ab_are_one, %c_is_one
+  br i1 %is_one, label %flat, label %several
+flat:
+  %rows = mul i64 %count, %m
+  call void @ag_product_SUFFIX(i64 %rows, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, i64 %bc, ptr %c,
+    i64 %cr)
+  ret void
+several:
   %dense = icmp eq i64 %bc, 1
   %thin = icmp eq i64 %n, 1
   %straight = or i1 %dense, %thin
@@ -137,7 +151,7 @@ threads:
   call void @ag_parallel_for(ptr @ag_stack_chunk_SUFFIX, ptr %task, i64 %count, i64 %grain)
   br label %done
 loop:
-  %item = phi i64 [ 0, %some ], [ %next, %loop ]
+  %item = phi i64 [ 0, %several ], [ %next, %loop ]
   %a_offset = mul i64 %item, %as
   %b_offset = mul i64 %item, %bs
   %c_offset = mul i64 %item, %cs
