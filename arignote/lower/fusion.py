@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from arignote.lower.context import Context
 
 FEW_STEPS = 8
-LITTLE_COST = 8
-"""What loading some elements and a few operations cost."""
+LITTLE_COST = 32
+"""What a few operations and loads of elements cost, or one exponential."""
 FEWEST_ELEMENTS = 2048
 """So many elements at least are worth a thread, whatever is done with them."""
 SHORT = 64

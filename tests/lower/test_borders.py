@@ -113,4 +113,4 @@ def test_the_more_is_done_the_fewer_elements_are_worth_a_thread():
 
     x = np.ones(10)
     assert grains(lambda x: x + 1.0, x) == [32768]
-    assert FEWEST_ELEMENTS <= grains(lambda x: np.sin(np.exp(x)) * x, x)[0] < 16384
+    assert FEWEST_ELEMENTS <= grains(lambda x: np.sin(np.exp(np.tanh(x))) * x, x)[0] < 32768
