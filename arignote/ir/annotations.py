@@ -117,14 +117,14 @@ def is_option(hint: Any, cls: type, family: frozenset[type]) -> bool:
 class Families:
     """The families of mutually recursive classes, as far as annotations tell; what data tells is added.
 
-    known: by family, the structures of trees by what was found in their nodes
+    known: by family, what those who describe its trees have computed
     """
 
     def __init__(self) -> None:
         self._families: dict[type, frozenset[type]] = {}
         self._hints: dict[type, dict[str, Any]] = {}
         self._edges: dict[type, frozenset[type]] = {}
-        self.known: dict[frozenset[type], dict[Any, Any]] = {}
+        self.known: dict[frozenset[type], tuple[dict[Any, Any], dict[Any, Any], dict[Any, Any]]] = {}
 
     def hints(self, cls: type) -> dict[str, Any]:
         """The evaluated annotations of a class."""

@@ -63,13 +63,12 @@ class Walk:
 
     def __init__(self, families: Families, family: frozenset[type], read: Callable[[Any, str, Link], Any]) -> None:
         self.families, self.family, self.read = families, family, read
-        self._known = families.known.setdefault(family, {})
+        # Many trees of one family are alike: what is computed for one of them is known for the others.
+        self._known, self._expected, self._joins = families.known.setdefault(family, ({}, {}, {}))
         self.fields: dict[type, dict[str, Any]] = {}
-        self._expected: dict[type, dict[str, Structure | None]] = {}
         self._waiting: list[tuple[Any, Link | None]] = []
         self._alive: dict[int, Any] = {}
         self._open: set[int] = set()
-        self._joins: dict[tuple[Structure | None, Structure], Structure] = {}
 
     def run(self, root: Any, link: Link, describe: Callable[[Any, Link, Structure | None], Structure]) -> Structure:
         """The structure of the whole."""
@@ -86,7 +85,7 @@ class Walk:
                 self._waiting.append((node, None))
                 self._visit(node, reached, describe)
         found = tuple([(cls, *fields.items()) for cls, fields in self.fields.items()])
-        if found not in self._known:  # there may be many trees, which are alike
+        if found not in self._known:
             self._known[found] = self._structure()
         return self._known[found]
 
