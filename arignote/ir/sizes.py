@@ -199,7 +199,7 @@ def _of_side(closure: Node, index: int | None) -> list[Size | None] | None:
     if function is None:
         return None
     found = sizes(function.result) if index is None else component_sizes(function.result, index)
-    captured = dict(zip(function.parameters, closure.inputs, strict=True))  # type: ignore[attr-defined]
+    captured: dict[Node, Node] = dict(zip(function.parameters, closure.inputs, strict=True))  # type: ignore[attr-defined]
     return [None if size is None else _outside(size, captured) for size in found]
 
 
