@@ -17,7 +17,7 @@ from .text import global_name, llvm_type
 
 LARGE_PROCEDURE = 1500
 """Statements from which on a procedure is translated straight, which makes a statement take about twice its time."""
-LARGE_ENTRY = 100
+LARGE_ENTRY = 40
 """The same for the procedure that a call runs once, if all its loops can be translated apart."""
 LARGE_LOOP = 1000
 """Statements up to which a loop of such a procedure is translated apart from it."""
