@@ -12,6 +12,7 @@ from arignote.ir.graph import Node
 from arignote.ir.structure import ANY
 from arignote.ir.types import Array, Scalar, Type
 from arignote.ops.derivative import Linear, Partials, Rules
+from arignote.ops.factor import triangle
 from arignote.ops.table import OPERATIONS
 from tests.autodiff.graphs import F64, I64, MATRIX, VECTOR, Build, array, define, verify
 
@@ -84,6 +85,7 @@ def _sized(e: Build, x: Node) -> list[Node]:
 
 
 CUBE = Array("float64", (-1, -1, -1))
+SQUARE = Array("float64", (3, 3))
 STRUCTURAL: dict[str, tuple[list[Type], list[Any], Callable[..., Node]]] = {
     "broadcast_to": ([VECTOR, MATRIX], [(3,), (2, 3)],
                      lambda e, x, m: e.multiply(e.op("broadcast_to", x, *_sized(e, m), dims=(-1, -1)), m)),
@@ -139,7 +141,36 @@ STRUCTURAL: dict[str, tuple[list[Type], list[Any], Callable[..., Node]]] = {
     "layer": ([MATRIX, MATRIX, VECTOR], [(2, 3), (3, 4), (4,)],
               lambda e, x, w, b: e.tanh(e.add(e.op("matmul", x, w), b))),
     "variance": ([MATRIX], [(4, 3)], lambda e, x: _variance(e, x)),
+    "lu_solve": ([SQUARE, MATRIX], [(3, 3), (3, 2)], lambda e, x, b: _solved(e, x, b, transposed=False)),
+    "lu_solve_transposed": ([SQUARE, MATRIX], [(3, 3), (3, 2)], lambda e, x, b: _solved(e, x, b, transposed=True)),
+    "log_abs_det": ([SQUARE], [(3, 3)], lambda e, x: _log_det(e, _regular(e, x))),
+    "cholesky": ([SQUARE], [(3, 3)], lambda e, x: e.sin(e.op("cholesky", _definite(e, x)))),
+    "cholesky_adjoint": ([SQUARE, SQUARE], [(3, 3), (3, 3)], lambda e, x, y: e.op(
+        "cholesky_adjoint", e.op("cholesky", _definite(e, x)), e.sin(y))),
+    "triangular_solve": ([SQUARE, MATRIX], [(3, 3), (3, 2)], lambda e, x, b: e.op(
+        "triangular_solve", _regular(e, x), e.sin(b), lower=True, transposed=False, unit=False)),
+    "triangular_solve_unit": ([SQUARE, MATRIX], [(3, 3), (3, 2)], lambda e, x, b: e.op(
+        "triangular_solve", _regular(e, x), e.sin(b), lower=False, transposed=True, unit=True)),
 }  # fmt: skip
+
+
+def _regular(e: Build, x: Node) -> Node:
+    """The matrix with 4 added on the diagonal."""
+    return e.add(x, triangle(e, e.add(e.multiply(x, 0.0), 4.0), "equal"))
+
+
+def _definite(e: Build, x: Node) -> Node:
+    regular = _regular(e, x)
+    return e.op("matmul", regular, e.op("transpose", regular, permutation=(1, 0)))
+
+
+def _solved(e: Build, x: Node, b: Node, transposed: bool) -> Node:
+    matrix = _regular(e, x)
+    return e.op("lu_solve", matrix, e.op("lu", matrix), e.sin(b), transposed=transposed)
+
+
+def _log_det(e: Build, matrix: Node) -> Node:
+    return e.sin(e.op("log_abs_det", matrix, e.op("lu", matrix)))
 
 
 def _repeated(e: Build) -> Node:
