@@ -62,7 +62,7 @@ def is_known(thing: Any) -> bool:
     if isinstance(thing, np.ufunc):
         return True
     if isinstance(thing, types.BuiltinFunctionType) and (module is None or not isinstance(name, str)):
-        return isinstance(thing.__self__, types.ModuleType | str | bytes | types.NoneType)
+        return isinstance(thing.__self__, types.ModuleType | np.ufunc | str | bytes | types.NoneType)  # np.add.at
     if not isinstance(module, str) or not isinstance(name, str) or not _is_known_name(module):
         return False
     found: Any = sys.modules.get(module)

@@ -93,6 +93,14 @@ def test_other_types_are_other_programs(disk):
         assert count == 0 and type(found) is type(result) and np.array_equal(found, result)
 
 
+def test_methods_of_ufuncs_are_known(disk):
+    text = "@ag.jit\ndef f(x):\n    t = np.zeros(2)\n    np.add.at(t, np.array([1, 1]), x[:2])\n    return t\n"
+    first, count = disk.compiled(lambda: disk.module(text).f(X))
+    assert count == 1
+    again, count = disk.compiled(lambda: disk.module(text).f(X))
+    assert count == 0 and np.array_equal(first, again)
+
+
 FUNCTIONS = """
 @ag.jit
 def value(x):
