@@ -17,10 +17,14 @@ Record = dict[str, Any]
 GRADIENT_GOAL = 4.0
 
 
-def publish(records: list[Record], output_path: Path) -> None:
-    """Write `output_path` with the endings .json, .md and .png."""
+def publish(records: list[Record], output_path: Path, renewed: bool = False) -> None:
+    """Write `output_path` with the endings .json, .md and .png; `renewed` results replace those that are there."""
     output_path.parent.mkdir(parents=True, exist_ok=True)
     about = {"date": datetime.date.today().isoformat(), "command": command(), **versions(), "memory": memory()}
+    if renewed and output_path.with_suffix(".json").exists():
+        before = json.loads(output_path.with_suffix(".json").read_text())
+        records = replaced(before["records"], records)
+        about["command"] = f"{before['about']['command']}\n    {about['command']}"
     written = json.dumps({"about": about, "records": records}, indent=1)
     output_path.with_suffix(".json").write_text(written + "\n")
     chart = output_path.with_suffix(".png")
@@ -29,6 +33,12 @@ def publish(records: list[Record], output_path: Path) -> None:
     page += [*left_out(records)]
     output_path.with_suffix(".md").write_text("\n".join(page) + "\n")
     draw(list(lines(records)), chart)
+
+
+def replaced(before: list[Record], records: list[Record]) -> list[Record]:
+    """All records, in order of their names, with the new ones in the place of those before."""
+    found = {record["name"]: record for record in (*before, *records)}
+    return [found[name] for name in sorted(found)]
 
 
 def command() -> str:

@@ -3,7 +3,8 @@
     python -m benchmarks.run [NAME ...] [--peers JAX,Numba] [--memory] [--output benchmarks/results/workloads-DATE]
 
 prints a table as it goes and writes the results as JSON, Markdown and a bar chart (PNG). With `--memory`, or an output,
-the peak memory of each system is measured as well, for the workloads that ask for it, in a process for each.
+the peak memory of each system is measured as well, for the workloads that ask for it, in a process for each. Where
+the output exists already and workloads are named, only their results are replaced.
 """
 
 import argparse
@@ -77,7 +78,7 @@ def main() -> None:
     if options.output:
         from benchmarks.publish import publish
 
-        publish(records, options.output)
+        publish(records, options.output, renewed=bool(options.names))
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 
