@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...lower.loop_ir import Type
+from .task_words import loads, stores
 from .text import ModuleText, llvm_type
 
 RUNTIME_PRODUCT = "ag_product"
@@ -28,21 +29,8 @@ def add_blocked_product(module: ModuleText, type: Type, name: str, whole: str) -
     module.intrinsic("llvm.smin.i64", "i64", "i64, i64")
     for text in (_BLOCK, _PRODUCT):
         text = text.replace("NAME", name).replace("WHOLE", whole).replace("SMALL", str(SMALL))
-        text = text.replace("LOADS", _loads()).replace("STORES", _stores())
+        text = text.replace("LOADS", loads(_TASK)).replace("STORES", stores(_TASK, _SHAPE))
         module.functions.append(text.replace("SCALAR", llvm_type(type)))
-
-
-def _places() -> list[str]:
-    return [f"  %at_{name} = getelementptr i64, ptr %task, i64 {word}" for word, name in enumerate(_TASK)]
-
-
-def _loads() -> str:
-    return "\n".join([*_places(), *(f"  %{name} = load {type}, ptr %at_{name}" for name, type in _TASK.items())])
-
-
-def _stores() -> str:
-    stored = [f"  store {type} %{name}, ptr %at_{name}" for name, type in _TASK.items() if name not in _SHAPE]
-    return "\n".join([*_places(), *stored])
 
 
 _BLOCK = """define internal void @NAME.block(ptr %task, i64 %begin, i64 %end) nounwind {

@@ -12,6 +12,7 @@ from __future__ import annotations
 from ...lower.loop_ir import Type
 from .gemm_kernels import add_kernels, heights
 from .gemm_tiles import width_of
+from .task_words import loads, stores
 from .text import BYTES, ModuleText, llvm_type, suffix
 
 DEPTH_BYTES = 1024
@@ -51,7 +52,7 @@ def add_blocks(module: ModuleText, type: Type) -> None:
              "SHARED": str(SHARED_BYTES // (BYTES[type] * (THIN + tall))), "BYTES": str(BYTES[type]),
              "THIN_DEPTH": str(THIN_DEPTH), "TWICE_THIN_ACROSS": str(2 * THIN_ROW_BYTES // BYTES[type]),
              "PANEL_BYTES": str(2 * module.vector_bytes),
-             "LOADS": _loads(), "STORES": _stores()}  # fmt: skip
+             "LOADS": loads(_WORDS), "STORES": stores(_WORDS)}  # fmt: skip
     for text in (_PACK_TILE, _PACK_A, _MULTIPLY, _BLOCK, _ASK, _CHUNK, _SHARE, _PRODUCT):
         for name in sorted(names, key=len, reverse=True):
             text = text.replace(name, names[name])
@@ -61,18 +62,6 @@ def add_blocks(module: ModuleText, type: Type) -> None:
 _WORDS = {"m": "i64", "n": "i64", "k": "i64", "a": "ptr", "ar": "i64", "ac": "i64", "b": "ptr", "br": "i64",
           "bc": "i64", "c": "ptr", "cr": "i64", "down": "i64", "height": "i64", "breadth": "i64", "shared": "ptr",
           "padded": "i64", "stretch": "i64"}  # fmt: skip
-
-
-def _places() -> list[str]:
-    return [f"  %at_{name} = getelementptr i64, ptr %task, i64 {word}" for word, name in enumerate(_WORDS)]
-
-
-def _loads() -> str:
-    return "\n".join([*_places(), *(f"  %{name} = load {type}, ptr %at_{name}" for name, type in _WORDS.items())])
-
-
-def _stores() -> str:
-    return "\n".join([*_places(), *(f"  store {type} %{name}, ptr %at_{name}" for name, type in _WORDS.items())])
 
 
 # A vector is stored for each step, which may reach into the next lanes, or the next tile: those are written later.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from ...lower.loop_ir import Type
 from .gemm_blocks import THIN, add_blocks
 from .gemm_tiles import width_of
+from .task_words import loads, stores
 from .text import BYTES, ModuleText, float_text, llvm_type, suffix
 
 DEPTH = 512
@@ -40,7 +41,7 @@ def add_panels(module: ModuleText, type: Type) -> None:
              "FEW_ROWS": str(FEW_ROWS), "FEW_COLUMNS": str(FEW_COLUMNS), "SHORT": str(SHORT),
              "NEAR": str(NEAR_BYTES // BYTES[type]), "THIN": str(THIN), "PACKED_ROWS": str(PACKED_ROWS),
              "ONE": float_text(1.0, type), "ZERO": float_text(0.0, type),
-             "LOADS": _loads(), "STORES": _stores()}  # fmt: skip
+             "LOADS": loads(_WORDS), "STORES": stores(_WORDS)}  # fmt: skip
     for text in (_CHUNK, _PRODUCT):
         for name, value in names.items():
             text = text.replace(name, value)
@@ -49,18 +50,6 @@ def add_panels(module: ModuleText, type: Type) -> None:
 
 _WORDS = {"m": "i64", "n": "i64", "k": "i64", "a": "ptr", "ar": "i64", "ac": "i64", "b": "ptr", "br": "i64",
           "bc": "i64", "c": "ptr", "cr": "i64", "down": "i64"}  # fmt: skip
-
-
-def _places() -> list[str]:
-    return [f"  %at_{name} = getelementptr i64, ptr %task, i64 {word}" for word, name in enumerate(_WORDS)]
-
-
-def _loads() -> str:
-    return "\n".join([*_places(), *(f"  %{name} = load {type}, ptr %at_{name}" for name, type in _WORDS.items())])
-
-
-def _stores() -> str:
-    return "\n".join([*_places(), *(f"  store {type} %{name}, ptr %at_{name}" for name, type in _WORDS.items())])
 
 
 # A unit of work is a panel of columns and a block of rows; all its depth is gone through, so no two units meet.

@@ -13,6 +13,7 @@ from __future__ import annotations
 from ...lower.loop_ir import Type
 from .gemm_panels import add_panels
 from .gemm_tiles import add_tiles
+from .task_words import loads, stores
 from .text import BYTES, ModuleText, float_text, llvm_type, suffix
 
 TYPES: dict[str, Type] = {"f32": "float32", "f64": "float64"}
@@ -45,7 +46,7 @@ def stack_module(type: Type, vector_bytes: int, masks: bool) -> ModuleText:
     add_panels(module, type)
     names = {"SUFFIX": ending, "SCALAR": scalar, "LARGE": str(LARGE), "MOST": str(PACKED_BYTES // BYTES[type]),
              "GRAIN": str(GRAIN), "ONE": float_text(1.0, type), "ZERO": float_text(0.0, type),
-             "LOADS": _loads(), "STORES": _stores()}  # fmt: skip
+             "LOADS": loads(_WORDS), "STORES": stores(_WORDS)}  # fmt: skip
     for text in (_CHUNK, _STACK):
         for name, value in names.items():
             text = text.replace(name, value)
@@ -55,18 +56,6 @@ def stack_module(type: Type, vector_bytes: int, masks: bool) -> ModuleText:
 
 _WORDS = {"m": "i64", "n": "i64", "k": "i64", "a": "ptr", "as": "i64", "ar": "i64", "ac": "i64", "b": "ptr",
           "bs": "i64", "br": "i64", "bc": "i64", "c": "ptr", "cs": "i64", "cr": "i64"}  # fmt: skip
-
-
-def _places() -> list[str]:
-    return [f"  %at_{name} = getelementptr i64, ptr %task, i64 {word}" for word, name in enumerate(_WORDS)]
-
-
-def _loads() -> str:
-    return "\n".join([*_places(), *(f"  %{name} = load {type}, ptr %at_{name}" for name, type in _WORDS.items())])
-
-
-def _stores() -> str:
-    return "\n".join([*_places(), *(f"  store {type} %{name}, ptr %at_{name}" for name, type in _WORDS.items())])
 
 
 _CHUNK = """define internal void @ag_stack_chunk_SUFFIX(ptr %task, i64 %begin, i64 %end) nounwind {
