@@ -82,16 +82,21 @@ class Pointers:
         if isinstance(statement, Alloc | Scratch):
             self.own.add(statement.pointer.id)
         elif isinstance(statement, If):
-            for place, var in enumerate(statement.results):
-                if is_pointer(var.type):
-                    ends = (statement.then_yields[place], statement.else_yields[place])
-                    if not all(isinstance(end, Var) and end.id in self.own for end in ends):
-                        return False
+            return self._chosen(statement)
         elif isinstance(statement, Let) and is_pointer(statement.var.type):
             return self._derive(statement)
-        return isinstance(statement, Alloc | Scratch | If | Let) or not any(
+        return isinstance(statement, Alloc | Scratch | Let) or not any(
             is_pointer(var.type) for var in definitions(statement)
         )
+
+    def _chosen(self, statement: If) -> bool:
+        """Whether all pointers that come out lead to memory that was made inside: nothing else has a name for it."""
+        ends = [end for yields in (statement.then_yields, statement.else_yields)
+                for end, var in zip(yields, statement.results, strict=True) if is_pointer(var.type)]  # fmt: skip
+        if not ends:
+            return True
+        made = {var.id for each in walk([statement]) if isinstance(each, Alloc | Scratch) for var in definitions(each)}
+        return all(isinstance(end, Var) and end.id in made for end in ends)
 
     def _derive(self, let: Let) -> bool:
         source = let.args[0] if let.args else None

@@ -153,3 +153,16 @@ def test_several_rows_at_once(name):
         x = rng.normal(size=shape)
         np.testing.assert_allclose(compiled(x), program(x), rtol=1e-12, atol=1e-11)
     assert np.array_equal(ag.jit(lambda x: np.sum(x, axis=0))(np.zeros((0, 3))), np.zeros(3))
+
+
+def test_what_a_branch_hands_on_is_another_name_of_an_array():
+    def value_or_three(c, x):
+        value = x if c > 0 else None
+        return x * (value or 3.0)
+
+    def gradients(c, xs):
+        return ag.vmap(ag.grad(lambda x: value_or_three(c, x)))(xs)
+
+    xs = np.array([2.0, 2.25, 2.5])
+    assert np.array_equal(ag.jit(gradients)(1.0, xs), 2 * xs)
+    assert np.array_equal(ag.jit(gradients)(-1.0, xs), [3.0, 3.0, 3.0])
