@@ -30,6 +30,13 @@ def stacked(batch: Batch, node: Apply, operands: Sequence[Operand]) -> Node:
     return emit.apply(node.op, *nodes, **dict(node.attributes))
 
 
+def stacked_with_factor(batch: Batch, node: Apply, operands: Sequence[Operand]) -> Node:
+    """The same, where the second operand is the factorisation of the first: they have the same stack."""
+    mapped = operands[0].mapped or operands[1].mapped
+    both = [Operand(batch.stacked(x), True) if mapped else x for x in operands[:2]]
+    return stacked(batch, node, [*both, *operands[2:]])
+
+
 def _matrices(*operands: Node) -> list[Array]:
     """The types of the operands: stacks of matrices, of one floating-point type and one rank."""
     types = [array_type(x) for x in operands]
@@ -326,12 +333,12 @@ lu = Operation("lu", _lu_rule, _lu, Zero(), batching=Stacked(stacked))
 part in the exchange of each step, from 0. It carries no derivative: what reads it also reads `a`."""
 
 lu_solve = Operation("lu_solve", _lu_solve_rule, _lu_solve, Rules(_lu_solve_jvp, _lu_solve_vjp),
-                     batching=Stacked(stacked))  # fmt: skip
+                     batching=Stacked(stacked_with_factor))  # fmt: skip
 """lu_solve(a, lu(a), b; transposed): the solution of a x = b, or of a^T x = b; where a zero is on the diagonal of U,
 what division by it gives."""
 
 log_abs_det = Operation("log_abs_det", _log_det_rule, _log_det, Rules(_log_det_jvp, _log_det_vjp),
-                        batching=Stacked(stacked))  # fmt: skip
+                        batching=Stacked(stacked_with_factor))  # fmt: skip
 """log_abs_det(a, lu(a)): the logarithm of the absolute value of the determinant, -inf of a singular matrix; in place of
 the two axes of a matrix, one of size 1."""
 
