@@ -29,11 +29,9 @@ from arignote.lower.loop_ir import (
     Var,
     While,
 )
+from arignote.lower.polynomials import Polynomial, Polynomials
 
-Polynomial = dict[tuple[int, ...], int]
-"""Products of variables, by their numbers, and how often they count."""
 NewVariable = Callable[[str], Var]
-MOST_TERMS = 8
 
 
 def forward_stores(procedure: Procedure, new_variable: NewVariable) -> None:
@@ -74,7 +72,7 @@ class _Loop:
         self.stores = [each for each in inner if isinstance(each, Store)]
         self.loads = [each for each in inner if isinstance(each, Load)]
         self.lets = {each.var.id: each for each in inner if isinstance(each, Let)}
-        self.polynomials: dict[int, Polynomial | None] = {}
+        self.places = Polynomials(self.lets)
         self.joined: dict[int, tuple[Operand, Operand]] = {}
         for each in inner:
             if isinstance(each, If):
@@ -87,16 +85,16 @@ class _Loop:
         if not self.stores or not self.loads or loop.vector or loop.parallel:
             return
         first = self.stores[0]
-        pointer, place = self._root(first.pointer), self._polynomial(first.offset)
+        pointer, place = self._root(first.pointer), self.places.of(first.offset)
         if first.value.type not in SCALARS or place is None or not self._is_fixed(pointer) or _paths(loop.body) != 1:
             return
-        if any(self._root(each.pointer) != pointer or self._polynomial(each.offset) != place for each in self.stores):
+        if any(self._root(each.pointer) != pointer or self.places.of(each.offset) != place for each in self.stores):
             return
         before = self._one_before(place)
         if before is None:
             return
         again = {id(each) for each in self.loads
-                 if self._root(each.pointer) == pointer and self._polynomial(each.offset) == before}  # fmt: skip
+                 if self._root(each.pointer) == pointer and self.places.of(each.offset) == before}  # fmt: skip
         if again:
             self._carry(again, new_variable)
 
@@ -126,33 +124,6 @@ class _Loop:
             if var.id == pointer:
                 return self._root(later) == pointer
         return pointer not in self.lets and pointer >= 0
-
-    def _polynomial(self, value: Operand) -> Polynomial | None:
-        """A number in terms of the index and of what is not made by sums and products; None where it is long."""
-        if isinstance(value, Const):
-            return {(): int(value.value)} if value.value else {}
-        if value.id not in self.polynomials:
-            self.polynomials[value.id] = self._made_of(value)
-        return self.polynomials[value.id]
-
-    def _made_of(self, value: Var) -> Polynomial | None:
-        let = self.lets.get(value.id)
-        if let is None or let.op not in ("add", "subtract", "multiply") or value.type != INT64:
-            return {(value.id,): 1}
-        left, right = map(self._polynomial, let.args)
-        if left is None or right is None:
-            return None
-        found: Polynomial = {}
-        if let.op == "multiply":
-            terms = [((*a, *b), x * y) for a, x in left.items() for b, y in right.items()]
-        else:
-            sign = 1 if let.op == "add" else -1
-            terms = [*left.items(), *((b, sign * y) for b, y in right.items())]
-        for variables, number in terms:
-            key = tuple(sorted(variables))
-            found[key] = found.get(key, 0) + number
-        found = {key: number for key, number in found.items() if number}
-        return found if len(found) <= MOST_TERMS else None
 
     def _one_before(self, place: Polynomial) -> Polynomial | None:
         """The place of the iteration before, if places are a known number of elements apart."""

@@ -43,7 +43,7 @@ several threads.
 A Kernel is a loop nest that the backend makes a function of its own: what is reached through one of the pointers in
 `writes` is reached through no other pointer, which is what lets a compiler vectorise without run-time alias checks.
 It contains only Let, Load, Store, For, While, If, Scratch (of its own, in front of the loops: each thread has one), and
-(unless parallel) RaiseIf.
+RaiseIf (unless parallel) or, if it was a loop of the user's program (`parallel_loops.py`), the question for signals.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from .loop_ir import (
     ARITY,
     BOOL,
     BUFFER,
+    CHECK_SIGNALS,
     FLOATS,
     INT64,
     INTEGERS,
@@ -45,7 +46,7 @@ from .loop_ir import (
     result_type,
 )
 
-IN_KERNELS = (Let, Load, Store, For, While, If, RaiseIf, Scratch)
+IN_KERNELS = (Let, Load, Store, For, While, If, RaiseIf, Scratch, Extern)
 INTEGER_ONLY = frozenset(
     """bitwise_and bitwise_or bitwise_xor invert left_shift right_shift unsigned_right_shift multiply_high add_overflows
     subtract_overflows multiply_overflows""".split()
@@ -269,6 +270,8 @@ class _Checker:
             self.use(arg)
         if not statement.can_fail and len(statement.results) > 1:
             self.fail(f"{statement.symbol} returns one value at most")
+        if self.in_kernel and (statement.symbol != CHECK_SIGNALS or statement.live):
+            self.fail("a kernel calls nothing, and only asks for signals; the kernel's own `live` is released")
         self.live(statement.live)
         self.results(statement.results)
 

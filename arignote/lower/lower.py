@@ -34,6 +34,7 @@ from arignote.lower.forwarding import forward_stores
 from arignote.lower.loop_ir import BUFFER, INT64, Operand, Procedure, Program, pointer_to
 from arignote.lower.memory import copy_procedure, insert_ownership
 from arignote.lower.nests import GRAIN
+from arignote.lower.parallel_loops import run_in_parallel
 from arignote.lower.row_fusion import fuse_rows
 from arignote.lower.time_loops import move_into_kernels
 from arignote.lower.values import AnyValue, Stored
@@ -77,6 +78,7 @@ def _count_references(unit: Unit, written: list[Written]) -> None:
     for procedure, context in written:
         unit.copies |= insert_ownership(procedure, context.build.var, consumed)
         forward_stores(procedure, context.build.var)
+        run_in_parallel(procedure, context.build.var)
         unit.program.add(procedure)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from arignote.lower.loop_ir import For, If, Let, Load, Operand, Scratch, Statement, Store, Var, While
+from arignote.lower.loop_ir import Extern, For, If, Let, Load, Operand, Scratch, Statement, Store, Var, While
 
 
 def rename(body: list[Statement], operands: dict[int, Operand]) -> None:
@@ -38,7 +38,7 @@ def rename(body: list[Statement], operands: dict[int, Operand]) -> None:
                     statement.then_yields = many(statement.then_yields)
                     statement.else_yields = many(statement.else_yields)
                     stack += [statement.then_body, statement.else_body]
-                case Scratch():
+                case Scratch() | Extern():  # what asks for signals takes nothing
                     pass
                 case _:
                     raise AssertionError(f"{type(statement).__name__} in a loop nest")

@@ -73,6 +73,7 @@ C_FUNCTIONS = (
     "pthread_cond_broadcast",
     "pthread_cond_init",
     "pthread_cond_signal",
+    "pthread_cond_timedwait",
     "pthread_cond_wait",
     "pthread_create",
     "pthread_detach",

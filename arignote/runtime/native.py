@@ -133,7 +133,8 @@ EXPORTED = (
     *("ag_imports", "ag_alloc", "ag_free", "ag_release", "ag_grow", "ag_live_buffers", "ag_system_blocks"),
     "ag_unlock_buffers",
     *("ag_stack_limit", "ag_on_large_stack", "ag_deepen", "ag_free_large_stack"),
-    *("ag_parallel_for", "ag_reset_pool", "ag_product", "ag_check_signals", "ag_print", "ag_call"),
+    *("ag_parallel_for", "ag_parallel_loop", "ag_check_loop", "ag_reset_pool"),
+    *("ag_product", "ag_check_signals", "ag_print", "ag_call"),
     *("ag_hold_products", "ag_resume_products", "ag_reset_products"),
     *("bind_callable", "traverse_callable", "clear_callable", "deallocate_callable"),
 )

@@ -4,6 +4,9 @@
 pool's. One loop uses the pool at a time: a nested loop, or a loop of another Python thread meanwhile, runs on its own
 thread alone. Threads start when first needed and sleep on a condition variable between loops, after a short spin that
 catches loops in quick succession. A forked child starts with an empty pool.
+
+`ag_parallel_loop(state, fn, env, n, grain)` is the same for loops of the user's program, whose chunks may take any
+time: they ask `ag_check_loop(state)` now and then whether Ctrl-C was pressed.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import platform
 
 from arignote.runtime.assembly import Function, Value
 from arignote.runtime.imports import TABLE, imported
+from arignote.runtime.signals import INTERVAL_NANOSECONDS
 
 # Fields of the pool. NEXT, the index that all threads advance, has a cache line for itself.
 _BUSY, _STARTED, _OPEN, _ACTIVE = 0, 8, 16, 24
@@ -26,6 +30,14 @@ _PAUSE = "pause" if platform.machine().lower() in ("x86_64", "amd64") else "yiel
 """The instruction that leaves the processor's units to others while a thread looks again."""
 
 _CHUNKS_FOR_EACH_THREAD = 4
+_UNEVEN_CHUNKS_FOR_EACH_THREAD = 16
+"""Of loops of the user's program, whose iterations may take longer here than there."""
+
+LOOP_CONTEXT, LOOP_STOP, LOOP_THREAD, LOOP_BUDGET = 0, 8, 16, 24
+"""The state of a loop of the user's program: the context of the procedure, whether it should end, the thread that
+called it (0: the one that asks), and what is left of the caller's budget; see the backend's `emit_parallel.py`."""
+_CLOCK_REALTIME = 0
+_SECOND = 1_000_000_000
 
 _ALIGNED_CHUNK, _ALIGNMENT = 1024, 64
 """Chunks of so many iterations begin at multiples of a cache line's elements: vectors that lie across two lines take
@@ -124,9 +136,9 @@ def _start_threads() -> Function:
     return f
 
 
-def _parallel_for() -> Function:
-    """`ag_parallel_for(ptr fn, ptr env, i64 n, i64 grain)`."""
-    f = Function("ag_parallel_for", "void", body="ptr", env="ptr", count="i64", grain="i64")
+def _share_out() -> Function:
+    """`share_out(ptr state, ptr fn, ptr env, i64 n, i64 grain)`: both kinds of loops; `state` is null for kernels."""
+    f = Function("share_out", "void", state="ptr", body="ptr", env="ptr", count="i64", grain="i64")
     pool, count = _pool(f), f["count"]
     grain = f.variable("i64", f["grain"])
     with f.when(grain.get() < 1):
@@ -143,7 +155,11 @@ def _parallel_for() -> Function:
         f.leave()
     # The caller is one of the threads, so the others need only what one grain leaves over.
     helpers = f.call("i64", "start_threads", f.minimum(threads - 1, (count - 1) // grain.get()))
-    chunk = f.variable("i64", count // ((helpers + 1) * _CHUNKS_FOR_EACH_THREAD) + 1)
+    chunks = f.variable("i64", helpers * _CHUNKS_FOR_EACH_THREAD + _CHUNKS_FOR_EACH_THREAD)
+    with f.when(f["state"].differs(None)):
+        f.store(f.call("i64", imported(f, "pthread_self")), f["state"], LOOP_THREAD)
+        chunks.set(helpers * _UNEVEN_CHUNKS_FOR_EACH_THREAD + _UNEVEN_CHUNKS_FOR_EACH_THREAD)
+    chunk = f.variable("i64", count // chunks.get() + 1)
     with f.when(chunk.get() < grain.get()):
         chunk.set(f.minimum(grain.get(), count // (helpers + 1) + 1))
     with f.when(chunk.get() >= _ALIGNED_CHUNK):
@@ -165,7 +181,7 @@ def _parallel_for() -> Function:
 
 def _finish(f: Function) -> None:
     """Closes the loop to threads that come late, waits for those at work, and frees the pool."""
-    pool = _pool(f)
+    pool, state = _pool(f), f["state"]
     _lock(f)
     f.store(0, pool, _OPEN, "i64")
     with f.when(f.load("i64", pool, _ACTIVE).differs(0)):
@@ -175,9 +191,61 @@ def _finish(f: Function) -> None:
     with f.loop() as end:
         with f.when(f.load("i64", pool, _ACTIVE).equals(0)):
             f.jump(end)
-        _wait(f, _DONE)
+        with f.when(state.differs(None)):
+            _wait_a_moment(f)
+            _unlock(f)
+            f.call("i32", "ag_check_loop", state)
+            _lock(f)
+        with f.when(state.equals(None)):
+            _wait(f, _DONE)
     _unlock(f)
     f.store_atomic(0, pool, _BUSY, "i64")
+
+
+def _wait_a_moment(f: Function) -> None:
+    """Waits until the others are done, but no longer than Ctrl-C may: only the caller can ask Python for it."""
+    until, clock = f.local_words(2), Value(f, "i32", str(_CLOCK_REALTIME))
+    f.call("i32", imported(f, "clock_gettime"), clock, until)
+    later = f.load("i64", until, 8) + INTERVAL_NANOSECONDS
+    seconds = later // _SECOND
+    f.store(f.load("i64", until) + seconds, until)
+    f.store(later - seconds * _SECOND, until, 8)
+    pool = _pool(f)
+    wait = imported(f, "pthread_cond_timedwait")
+    f.call("i32", wait, f.address(pool, _DONE), f.address(pool, _MUTEX), until)
+
+
+def _parallel_for() -> Function:
+    """`ag_parallel_for(ptr fn, ptr env, i64 n, i64 grain)`."""
+    f = Function("ag_parallel_for", "void", body="ptr", env="ptr", count="i64", grain="i64")
+    f.call("void", "share_out", None, f["body"], f["env"], f["count"], f["grain"])
+    f.leave()
+    return f
+
+
+def _parallel_loop() -> Function:
+    """`ag_parallel_loop(ptr state, ptr fn, ptr env, i64 n, i64 grain)`."""
+    f = Function("ag_parallel_loop", "void", state="ptr", body="ptr", env="ptr", count="i64", grain="i64")
+    f.call("void", "share_out", f["state"], f["body"], f["env"], f["count"], f["grain"])
+    f.leave()
+    return f
+
+
+def _check_loop() -> Function:
+    """`i32 ag_check_loop(ptr state)`: whether the loop should end. Only its caller's thread can ask Python."""
+    f = Function("ag_check_loop", "i32", state="ptr")
+    state = f["state"]
+    with f.when(f.load_atomic("i64", state, LOOP_STOP).differs(0)):
+        f.leave(1)
+    thread = f.load("i64", state, LOOP_THREAD)
+    with f.when(thread.differs(0)):
+        with f.when(thread.differs(f.call("i64", imported(f, "pthread_self")))):
+            f.leave(0)
+    with f.when(f.call("i32", "ag_check_signals", f.load("ptr", state, LOOP_CONTEXT)).equals(0)):
+        f.leave(0)
+    f.store_atomic(1, state, LOOP_STOP, "i64")
+    f.leave(1)
+    return f
 
 
 def _reset() -> Function:
@@ -196,7 +264,8 @@ def _reset() -> Function:
 def functions() -> list[Function]:
     """The native functions of this file."""
     spins = (_spin("spin_until_differs", "ne"), _spin("spin_until_equals", "eq"))
-    return [_run_chunks(), *spins, _worker(), _start_threads(), _parallel_for(), _reset()]
+    return [_run_chunks(), *spins, _worker(), _start_threads(), _check_loop(), _share_out(), _parallel_for(),
+            _parallel_loop(), _reset()]  # fmt: skip
 
 
 def available_processors() -> int:

@@ -107,7 +107,7 @@ class _Survey:
             elif isinstance(statement, If):
                 for side in bodies(statement):
                     alive |= self.body(side, stores_are_felt)
-            elif not isinstance(statement, Kernel):
+            else:
                 alive |= self.failure(getattr(statement, "live", ()))
             if not stores_are_felt:
                 self.define(stored_by(statement))

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...lower.loop_ir import For, Kernel, RaiseIf, Statement, Var, free_variables, walk
+from ...lower.loop_ir import Extern, For, Kernel, RaiseIf, Statement, Var, free_variables, walk
 from .cleanup import ending
 from .emit_loops import emit_range
+from .emit_parallel import emit_parallel_loop
 from .emit_signals import spend_on_kernel
 from .function_text import FunctionText
+from .kernel_text import call_arguments, define, inner_function, load_captured, parameters, store_captured
 from .streaming import begin_streams, end_streams
-from .text import global_name, llvm_type, memory_type, scalar_text
+from .text import global_name, llvm_type, scalar_text
 
 
 def emit_kernel(function: FunctionText, kernel: Kernel) -> None:
     """Outlines a kernel and calls it."""
     function.kernels += 1
+    if any(isinstance(statement, Extern) for statement in walk(kernel.body)):
+        emit_parallel_loop(function, kernel)
+        return
     spend_on_kernel(function, kernel)
     name = f"{function.procedure_name}.kernel{function.kernels}"
     captured = free_variables(kernel.body, kernel.yields)
@@ -26,42 +31,6 @@ def emit_kernel(function: FunctionText, kernel: Kernel) -> None:
         outline_failing(function, kernel, name, captured)
     else:
         outline(function, kernel, name, captured)
-
-
-def inner_function(function: FunctionText, kernel: Kernel, name: str, captured: list[Var]) -> FunctionText:
-    """The function of a kernel, with the captured variables as its parameters."""
-    inner = FunctionText(function.module, name)
-    written = {var.id for var in kernel.writes}
-    inner.read_only = frozenset(var.id for var in kernel.reads if var.id not in written)
-    for position, var in enumerate(captured):
-        inner.values[var.id] = f"%p{position}"
-    return inner
-
-
-def parameters(kernel: Kernel, captured: list[Var]) -> list[str]:
-    """The parameters of a kernel's function: what is written is reached through no other pointer."""
-    written = {var.id for var in kernel.writes}
-    read = {var.id for var in kernel.reads}
-    texts = []
-    for position, var in enumerate(captured):
-        flags = " noalias" if var.id in written else " noalias readonly" if var.id in read else ""
-        texts.append(f"{llvm_type(var.type)}{flags} %p{position}")
-    return texts
-
-
-def define(function: FunctionText, inner: FunctionText, result: str, name: str, heads: list[str]) -> str:
-    """Adds the function of a kernel to the module; gives its name. A function in the same words serves again."""
-    text = inner.function(f"({', '.join(heads)}) nounwind noinline")
-    module = function.module
-    known = module.kernels.setdefault((result, text), name)
-    if known is name:
-        module.functions.append(f"define internal {result} {global_name(name)}{text}")
-    return known
-
-
-def call_arguments(function: FunctionText, captured: list[Var]) -> list[str]:
-    """The captured values at the place of the call."""
-    return [function.typed(var) for var in captured]
 
 
 def outline(function: FunctionText, kernel: Kernel, name: str, captured: list[Var]) -> None:
@@ -149,11 +118,7 @@ def outline_parallel(function: FunctionText, kernel: Kernel, loop: For, name: st
 def define_threads(function: FunctionText, name: str, captured: list[Var]) -> None:
     """The function that puts the captured values where threads find them, and lets them run."""
     inner = FunctionText(function.module, name)
-    environment = inner.area(max(len(captured), 1))
-    for position, var in enumerate(captured):
-        place = inner.let(f"getelementptr i64, ptr {environment}, i64 {position}")
-        value = inner.let(f"zext i1 %p{position} to i8") if var.type == "bool" else f"%p{position}"
-        inner.put(f"store {memory_type(var.type)} {value}, ptr {place}")
+    environment = store_captured(inner, captured)
     run = function.module.symbol("ag_parallel_for", "void", "ptr, ptr, i64, i64")
     inner.put(f"call void {run}(ptr {global_name(name + '.chunk')}, ptr {environment}, i64 %count, i64 %grain)")
     inner.put("ret void")
@@ -165,13 +130,7 @@ def define_threads(function: FunctionText, name: str, captured: list[Var]) -> No
 def define_chunk(function: FunctionText, name: str, captured: list[Var]) -> None:
     """The function that a thread calls: reads the captured values and runs the kernel on its iterations."""
     chunk = FunctionText(function.module, name)
-    args = []
-    for position, var in enumerate(captured):
-        place = chunk.let(f"getelementptr i64, ptr %environment, i64 {position}")
-        value = chunk.let(f"load {memory_type(var.type)}, ptr {place}")
-        if var.type == "bool":
-            value = chunk.let(f"trunc i8 {value} to i1")
-        args.append(f"{llvm_type(var.type)} {value}")
+    args = load_captured(chunk, captured)
     chunk.put(f"call void {global_name(name)}({', '.join([*args, 'i64 %begin', 'i64 %end'])})")
     chunk.put("ret void")
     head = f"define internal void {global_name(name + '.chunk')}(ptr %environment, i64 %begin, i64 %end) nounwind"

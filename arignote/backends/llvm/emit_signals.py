@@ -20,6 +20,7 @@ CALL_COST = 256
 CALLS = 1 << 14
 PRODUCTS_PER_UNIT = 4  # as a power of two: a matrix product does about 16 multiplications in a nanosecond
 
+CHECK_LOOP = "ag_check_loop"
 _CALLS_LEFT = "ag_calls_left"
 
 
@@ -67,12 +68,13 @@ def _ask_when(function: FunctionText, spent: str, refill: str, live: Iterable[Va
     leaving = ending(function, live)
     asking, going_on = function.label(), function.label()
     function.branch(spent, asking, going_on, unlikely=True)
-    check = function.module.symbol(CHECK_SIGNALS, "i32", "ptr", "nounwind cold")
+    symbol, argument = (CHECK_SIGNALS, "%ctx") if function.loop_state is None else (CHECK_LOOP, function.loop_state)
+    check = function.module.symbol(symbol, "i32", "ptr", "nounwind cold")
     status, failed = function.name(), function.name()
     function.cold += [
         f"{asking}:",
         f"  {refill}",
-        f"  {status} = call i32 {check}(ptr %ctx)",
+        f"  {status} = call i32 {check}(ptr {argument})",
         f"  {failed} = icmp ne i32 {status}, 0",
         f"  br i1 {failed}, label %{leaving}, label %{going_on}, !prof !0",
     ]

@@ -60,6 +60,8 @@ class FunctionText:
         self.kernels = 0
         self.loops = 0
         self.budget: str | None = None
+        self.loop_state: str | None = None  # of a loop that several threads run, which ask by it; see emit_parallel.py
+        self.has_loop_state = False  # whether there is room for one in the frame
         self.area_words = 0
 
     # Names, blocks, instructions
