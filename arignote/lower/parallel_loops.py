@@ -44,8 +44,8 @@ from arignote.lower.polynomials import Polynomial
 from arignote.lower.renaming import rename
 
 NewVariable = Callable[[Type], Var]
-WORTH_A_THREAD = 1 << 16
-"""So many statements take some 30 microseconds; waking a thread takes 10."""
+WORTH_A_THREAD = 1 << 17
+"""So many statements take some 20 microseconds; waking a thread takes 10."""
 STEPS_OF_WHILE = 16
 """How many steps a loop with a test is thought to take."""
 FARTHEST = float(1 << 62)
