@@ -48,6 +48,14 @@ class Reach:
     stride: Polynomial
     rests: tuple[Polynomial, ...]
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether it is known here that different iterations touch different places."""
+        if any(key for polynomial in (self.stride, *self.rests) for key in polynomial):
+            return False
+        rests = [rest.get((), 0) for rest in self.rests]
+        return max(rests) - min(rests) < abs(self.stride[()])
+
 
 def is_reference(type: Type) -> bool:
     """Whether values of a type are addresses or counted buffers."""

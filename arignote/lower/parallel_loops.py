@@ -10,12 +10,13 @@
 
 Which loops: see `independence.py`. The grain is so many iterations as are worth a thread, by an estimate of what one of
 them costs. Where independence holds under a condition, the grain of the other case is all of them: one thread does them
-in order. The kernel asks for signals as the loop did.
+in order. The kernel asks for signals as the loop did. Innermost loops in it whose iterations are independent run on
+vectors, tests of single elements (`while`) included.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from arignote.lower.independence import Independence, Reach, is_reference
 from arignote.lower.lazy import element_cost
@@ -85,6 +86,14 @@ def _is_long(statement: Statement) -> bool:
     return isinstance(statement, While) or (isinstance(statement, For) and not isinstance(statement.count, Const))
 
 
+def _suits_vectors(loop: For, outside: Mapping[int, Let]) -> bool:
+    """Whether vectors of iterations can run together: the innermost counted loops, where nothing has to be tested."""
+    if loop.carried or any(isinstance(each, For) for each in walk(loop.body)):
+        return False
+    independence = Independence(loop, outside)
+    return independence.holds() and all(reach.is_apart for reach in independence.reached)
+
+
 class _ParallelLoop:
     """Writes one loop anew."""
 
@@ -112,6 +121,9 @@ class _ParallelLoop:
         body = _without_references(loop.body)
         rename(body, {number: found.root(var) for number, var in found.names.items()})
         independent = For(loop.index, loop.count, (), (), body, (), (), parallel=True, grain=grain)
+        for each in (independent, *walk(body)):
+            if isinstance(each, For):
+                each.vector = _suits_vectors(each, found.outside)
         reads, writes = tuple(found.read.values()), tuple(found.written.values())
         return self.front, [Kernel(reads, writes, [independent], live=live), *results]  # type: ignore[arg-type]
 
@@ -142,14 +154,14 @@ class _ParallelLoop:
 
     def _conditions(self, reach: Reach) -> list[Operand]:
         """What must hold so that different iterations touch different places of an array."""
+        if reach.is_apart:
+            return []
         ends = [self._ends(rest) for rest in reach.rests]
         least, most = ends[0]
         for low, high in ends[1:]:
             least, most = self._least(least, low), self._most(most, high)
         stride = self._magnitude(self._value(reach.stride))
         width = self._sum(Const(1.0, FLOAT64), self._sum(self._product(Const(-1.0, FLOAT64), least), most))
-        if isinstance(width, Const) and isinstance(stride, Const) and width.value <= stride.value:
-            return []
         apart = self._let(BOOL, "less_equal", width, stride)
         distance = self._product(stride, self._real(self.loop.count))
         return [apart, self._let(BOOL, "less", distance, Const(FARTHEST, FLOAT64))]

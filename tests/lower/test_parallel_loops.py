@@ -97,6 +97,40 @@ def many_times(x, n):
     return out
 
 
+def branches(x):
+    """Lanes that differ, with reads under conditions, a division, and a test of each element."""
+    y, out, kind = x[::-1].copy(), np.zeros(len(x)), np.zeros(len(x), dtype=np.int32)
+    for i in range(min(len(x), len(y))):
+        value = x[i]
+        if value > 0.5:
+            value, kind[i] = np.sqrt(value), 1
+        elif value < -0.5 and i % 3 != 0:
+            value, kind[i] = y[i] / value, 2
+        while abs(value) > 0.25:
+            value = value * 0.5 + x[i] * 0.01
+        out[i] = value if value == value else -1.0
+    return out, kind
+
+
+def digits(x):
+    """A loop over lanes with whole numbers; each lane takes its own number of steps."""
+    out = np.zeros(len(x), dtype=np.int64)
+    for i in range(len(x)):
+        rest = i % 1000
+        while rest > 9:
+            rest //= 3
+        out[i] = rest ^ (i % 7)
+    return out
+
+
+def single_precision(x):
+    y = x.astype(np.float32)
+    out = np.zeros(len(x), dtype=np.float32)
+    for i in range(len(y)):
+        out[i] = np.sqrt(abs(y[i])) + y[i] * y[i]
+    return out
+
+
 def grown(x):
     """The list has its room beforehand."""
     items = []
@@ -112,7 +146,7 @@ PARALLEL: dict[Any, Any] = {
     rows_from_left: lambda n: (rng.normal(size=n),),
     three_axes: lambda n: (rng.normal(size=n),),
     backwards: lambda n: (rng.normal(size=n),),
-    grown: lambda n: (rng.normal(size=n),),
+    **{program: lambda n: (rng.normal(size=n),) for program in (branches, digits, single_precision, grown)},
     many_times: lambda n: (rng.normal(size=n // 8), 3),
 }
 
@@ -205,7 +239,7 @@ procedure main(%0: buffer, %1: ptr[float64], %2: int64, %3: int64) {
   kernel reads(%1) writes(%5) live(%4) {
     for %8 in %3 carried() parallel grain GRAIN {
       extern () = ag_check_signals() can_fail
-      for %13 in %2 carried() {
+      for %13 in %2 carried() vector {
         extern () = ag_check_signals() can_fail
         %16: float64 = load %1 at %13
         %18: int64 = multiply(%8, STRIDE)
@@ -265,6 +299,20 @@ def strided(x, step, count):
         for j in range(count):
             out[i * step + j] = x[i] + j
     return out
+
+
+def test_lanes_of_special_values(eager):
+    x = np.array([np.nan, 0.0, -0.0, 1e-310, 3.0, -3.0, 1e300, 0.5, -0.5, 0.25, 7.0])
+    with np.errstate(all="ignore"):
+        compare(squares, (x,))
+        compare(two_arrays, (x,))
+
+
+def test_neighbours_run_on_vectors():
+    """The innermost loop does, as long as what it stores lies side by side."""
+    found = ag.inspect(escapes)(*PARALLEL[escapes](10))
+    assert len(re.findall(r"carried\(\) vector \{", found.loops)) == 1
+    assert re.search(r"fmul <\d+ x double>", found.llvm)
 
 
 def test_places_that_may_be_the_same(eager):

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ...lower.loop_ir import For, If, Let, Load, Operand, Statement, Store, While
-from .emit import emit_let
+from ...lower.loop_ir import Extern, For, If, Let, Load, Operand, Statement, Store, While
+from .emit import emit_extern, emit_let
 from .function_text import FunctionText, Lines
 from .loop_frame import LoopFrame
 from .table import instruction
@@ -383,4 +383,5 @@ EMITTERS: dict[type, Callable[[FunctionText, Statement], None]] = {
     If: emit_vector_if,
     For: emit_inner_for,
     While: emit_inner_while,
+    Extern: emit_extern,  # asks for signals, once for all lanes
 }

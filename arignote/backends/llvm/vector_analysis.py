@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ...lower.loop_ir import Const, For, If, Let, Load, Operand, Statement, Store, Var, While, operands, walk
+from ...lower.loop_ir import Const, Extern, For, If, Let, Load, Operand, Statement, Store, Var, While, operands, walk
 from .table import class_of
 from .text import BYTES
 from .vector_values import HORIZONTAL
@@ -48,8 +48,11 @@ class VectorPlan:
 def plan(statement: For) -> VectorPlan | None:
     """How a loop can run on vectors of iterations; None when it cannot, or when a loop inside it had better."""
     inner = list(walk(statement.body))
-    if not all(isinstance(each, (Let, Load, Store, If, For, While)) for each in inner):
+    if not all(isinstance(each, (Let, Load, Store, If, For, While, Extern)) for each in inner):
         return None
+    asks = any(isinstance(each, Extern) for each in inner)
+    if asks and scattered(statement.index, inner) > 0:
+        return None  # of the user's own loops only those that go from neighbour to neighbour are faster for sure
     if not supported(inner, varying(statement)):
         return None
     reductions = find_reductions(statement, inner)
