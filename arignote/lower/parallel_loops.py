@@ -47,6 +47,8 @@ from arignote.lower.renaming import rename
 NewVariable = Callable[[Type], Var]
 WORTH_A_THREAD = 1 << 17
 """So many statements take some 20 microseconds; waking a thread takes 10."""
+LANES = 4
+"""How many times faster loops on vectors are thought to be."""
 STEPS_OF_WHILE = 16
 """How many steps a loop with a test is thought to take."""
 FARTHEST = float(1 << 62)
@@ -108,10 +110,6 @@ class _ParallelLoop:
     def write(self) -> tuple[list[Statement], list[Statement]]:
         """What comes before the kernel; the kernel, and the results of the loop."""
         found, loop = self.found, self.loop
-        conditions = [condition for reach in found.reached for condition in self._conditions(reach)]
-        grain = self._grain()
-        for condition in conditions:
-            grain = self._let(INT64, "select", condition, grain, loop.count)
         signals = loop.body[0]
         assert isinstance(signals, Extern)
         live = tuple([found.root(var) for var in signals.live])
@@ -120,10 +118,11 @@ class _ParallelLoop:
         ]
         body = _without_references(loop.body)
         rename(body, {number: found.root(var) for number, var in found.names.items()})
-        independent = For(loop.index, loop.count, (), (), body, (), (), parallel=True, grain=grain)
+        independent = For(loop.index, loop.count, (), (), body, (), (), parallel=True)
         for each in (independent, *walk(body)):
             if isinstance(each, For):
                 each.vector = _suits_vectors(each, found.outside)
+        independent.grain = self._grain(independent)
         reads, writes = tuple(found.read.values()), tuple(found.written.values())
         return self.front, [Kernel(reads, writes, [independent], live=live), *results]  # type: ignore[arg-type]
 
@@ -211,13 +210,18 @@ class _ParallelLoop:
 
     # Cost
 
-    def _grain(self) -> Operand:
-        """How many iterations are worth a thread."""
-        work = self._most(self._work(self.loop.body), Const(1.0, FLOAT64))
-        if isinstance(work, Const):
-            return Const(max(int(WORTH_A_THREAD / work.value), 1), INT64)
-        grain = self._let(INT64, "cast", self._let(FLOAT64, "divide", Const(float(WORTH_A_THREAD), FLOAT64), work))
-        return self._let(INT64, "maximum", grain, Const(1, INT64))
+    def _grain(self, loop: For) -> Operand:
+        """How many iterations are worth a thread; all of them where they may not be independent."""
+        conditions = [condition for reach in self.found.reached for condition in self._conditions(reach)]
+        has_vectors = any(isinstance(each, For) and each.vector for each in walk([loop]))
+        worth = float(WORTH_A_THREAD * (LANES if has_vectors else 1))
+        work = self._most(self._work(loop.body), Const(1.0, FLOAT64))
+        grain: Operand = Const(max(int(worth / work.value), 1), INT64) if isinstance(work, Const) else self._let(
+            INT64, "maximum", self._let(INT64, "cast", self._let(FLOAT64, "divide", Const(worth, FLOAT64), work)),
+            Const(1, INT64))  # fmt: skip
+        for condition in conditions:
+            grain = self._let(INT64, "select", condition, grain, loop.count)
+        return grain
 
     def _work(self, body: list[Statement]) -> Operand:
         """About how many simple statements a body executes."""
