@@ -140,7 +140,7 @@ def grown(x):
 
 
 PARALLEL: dict[Any, Any] = {
-    escapes: lambda n: (np.linspace(-2.0, 0.6, n), np.linspace(-1.1, 1.1, n // 2), 30),
+    escapes: lambda n: (np.linspace(-2.0, 0.6, n), np.linspace(-1.1, 1.1, n // 20 + 2), 30),
     squares: lambda n: (rng.normal(size=n),),
     two_arrays: lambda n: (rng.normal(size=n),),
     rows_from_left: lambda n: (rng.normal(size=n),),
