@@ -82,6 +82,30 @@ def test_exchanges_that_differ_from_matrix_to_matrix() -> None:
     np.testing.assert_allclose(ag.jit(np.linalg.det)(a), np.linalg.det(a), rtol=1e-12)
 
 
+def transposed_solve(a: Array, b: Array) -> Array:
+    """What the derivative of a system solves, from the factors of the matrix itself."""
+    return ag.grad(lambda a, b, x: np.sum(np.linalg.solve(a, x) * b), argnums=2)(a, b, np.zeros_like(b))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_the_smallest_sides_have_the_bits_of_the_loops(n: int, dtype: str) -> None:
+    """Systems in registers against the same ones with a row and column of the identity below, which loops solve: with
+    every order of exchanges, zeros, a NaN, and more matrices than lanes."""
+    a, b = RNG.normal(size=(37, n, n)).astype(dtype), RNG.normal(size=(37, n, 3)).astype(dtype)
+    a[3] = np.eye(n)[::-1]
+    a[5, 0, 0] = 0
+    a[7, n - 1, 0] = np.nan
+    larger, known = np.tile(np.eye(5, dtype=dtype), (37, 1, 1)), np.zeros((37, 5, 3), dtype)
+    larger[:, :n, :n], known[:, :n] = a, b
+    for function in (JITTED[solve], transposed_solve):
+        np.testing.assert_array_equal(function(a, b), function(larger, known)[:, :n])
+        np.testing.assert_array_equal(function(a[::2, ::-1], b[::2]), function(a[::2, ::-1].copy(), b[::2].copy()))
+    ordinary = np.arange(37) != 7
+    np.testing.assert_allclose(transposed_solve(a, b)[ordinary], solve(a.swapaxes(1, 2), b)[ordinary],
+                               rtol=1e-9 if dtype == "float64" else 2e-2)  # fmt: skip
+
+
 def test_broadcasting_vectors_and_views() -> None:
     a, b = matrix(3, 4, 4), RNG.normal(size=(2, 1, 4, 5))
     for left, right in ((a, b), (a[0], b), (a, b[0, 0, :, 0]), (a[0].T, b[0, 0]), (a[::2, ::-1], b[0, :, ::-1, ::2])):

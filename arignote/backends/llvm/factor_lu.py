@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ...lower.loop_ir import Operand, Procedure, Type, Var, pointer_to
 from ...lower.loop_ir_build import ProcedureBuilder
+from . import factor_registers as registers
 from .factor_lanes import SMALL, Lanes, blocks
 from .factor_triangular import solve_triangle
 from .lapack import wrapper_symbol
@@ -20,6 +21,30 @@ def lu(symbol: str, type: Type) -> Procedure:
     count, n, a = build.parameter("int64"), build.parameter("int64"), build.parameter(pointer_to(type))
     stack, row, column = (build.parameter("int64") for _ in range(3))
     result = build.parameter(pointer_to(type))
+    whole = a, (stack, row, column), result
+    registers.by_side(build, n, lambda side: _lu_in_registers(build, type, count, side, *whole),
+                      lambda: _lu_of_any_side(build, type, count, n, *whole))  # fmt: skip
+    return build.finish()
+
+
+def _lu_in_registers(build: ProcedureBuilder, type: Type, count: Var, side: int, a: Var,
+                     strides: tuple[Var, Var, Var], result: Var) -> None:  # fmt: skip
+    """Matrices of a side that is known here."""
+    stack, row, column = strides
+    with blocks(build, type, count, side * side, [a], [result], []) as (lanes, _):
+        start = build.let("multiply", lanes.item, stack)
+        rows = registers.loaded(build, a, start, side, side, row, column)
+        exchanges = registers.eliminate(build, rows, type)
+        target = build.let("multiply", lanes.item, (side + 1) * side)
+        for j, entries in enumerate([*zip(*rows, strict=True), exchanges]):
+            for i, entry in enumerate(entries):
+                build.store(result, build.index_add(target, j * side + i), entry)
+
+
+def _lu_of_any_side(build: ProcedureBuilder, type: Type, count: Var, n: Var, a: Var, strides: tuple[Var, Var, Var],
+                    result: Var) -> None:  # fmt: skip
+    """In lanes or by LAPACK."""
+    stack, row, column = strides
     size = build.let("multiply", build.let("add", n, 1), n)
     with build.branch(build.let("less_equal", n, SMALL)) as branch:
         with blocks(build, type, count, size, [a], [result], [SMALL * SMALL]) as (lanes, (work,)):
@@ -47,7 +72,6 @@ def lu(symbol: str, type: Type) -> Procedure:
             build.extern(wrapper_symbol("getrf", type), [n, n, target_at, n, last], ["int64"])
             _exchanges_as_numbers(build, type, last, n)
         branch.yields()
-    return build.finish()
 
 
 def _turned(build: ProcedureBuilder, source: Var, target: Var, n: Operand, row: Operand, column: Operand) -> None:
@@ -118,8 +142,46 @@ def lu_solve(symbol: str, type: Type) -> Procedure:
     count, n, k = (build.parameter("int64") for _ in range(3))
     factors, stack = build.parameter(pointer_to(type)), build.parameter("int64")
     x, transposed = build.parameter(pointer_to(type)), build.parameter("int64")
-    size, square = build.let("multiply", n, k), build.let("multiply", n, n)
     turned = build.let("not_equal", transposed, 0)
+    system = (factors, stack, x, turned)
+    registers.by_side(build, n, lambda side: _solve_in_registers(build, type, count, side, k, *system),
+                      lambda: _solve_of_any_side(build, type, (count, n, k), *system))  # fmt: skip
+    return build.finish()
+
+
+def _solve_in_registers(build: ProcedureBuilder, type: Type, count: Var, side: int, k: Var, factors: Var, stack: Var,
+                        x: Var, turned: Operand) -> None:  # fmt: skip
+    """Systems of a side that is known here, in place of x."""
+    work = build.let("multiply", build.let("add", k, side), side)
+
+    def solved(backwards: bool) -> None:
+        with blocks(build, type, count, work, [factors], [x], []) as (lanes, _):
+            start = build.let("multiply", lanes.item, stack)
+            columns = registers.loaded(build, factors, start, side + 1, side, side, 1)
+            exchanges = columns.pop()
+            rows = [list(row) for row in zip(*columns, strict=True)]
+            target = build.let("multiply", lanes.item, build.let("multiply", k, side))
+            with build.loop(k) as each:
+                first = build.let("add", target, each.index)
+                places = [build.index_add(first, build.index_multiply(k, i)) for i in range(side)]
+                known = [build.load(x, place) for place in places]
+                solution = registers.solve(build, rows, exchanges, known, backwards)
+                for place, entry in zip(places, solution, strict=True):
+                    build.store(x, place, entry)
+
+    with build.branch(turned) as branch:
+        solved(True)
+        branch.yields()
+        branch.otherwise()
+        solved(False)
+        branch.yields()
+
+
+def _solve_of_any_side(build: ProcedureBuilder, type: Type, counts: tuple[Var, Var, Var], factors: Var, stack: Var,
+                       x: Var, turned: Operand) -> None:  # fmt: skip
+    """In lanes or by BLAS."""
+    count, n, k = counts
+    size, square = build.let("multiply", n, k), build.let("multiply", n, n)
     with build.branch(build.let("less_equal", n, SMALL)) as branch:
         work = build.let("add", build.let("multiply", n, k), square)
         with blocks(build, type, count, work, [factors], [x], [SMALL * SMALL, SMALL]) as (lanes, (block, column)):
@@ -142,7 +204,6 @@ def lu_solve(symbol: str, type: Type) -> Procedure:
             there = build.let("pointer_offset", x, build.let("multiply", item.index, size))
             _solve_large(build, type, n, k, here, there, turned)
         branch.yields()
-    return build.finish()
 
 
 def _solve_column(lanes: Lanes, block: Var, column: Var, n: Var, k: Var, x: Var, target: Operand,

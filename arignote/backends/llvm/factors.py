@@ -7,7 +7,7 @@
     ag_triangular_solve_f64(count, n, k, a, a_stack, a_row, a_column, x, lower, transposed, unit)     in place of x
 
 and the same with _f32. `x`, `lu` and `a` of the factorisation in place are contiguous. Small systems are solved many at
-a time, one in each lane of a vector; larger ones one after the other, by LAPACK.
+a time, one in each lane of a vector (in registers up to side 4); larger ones one after the other, by LAPACK.
 """
 
 from __future__ import annotations
