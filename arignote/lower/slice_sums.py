@@ -224,7 +224,7 @@ class _Writer:
             is_first = build.let("equal", side.index, ZERO)
             begin = build.let("select", is_first, ZERO, high)
             end = build.let("select", is_first, low, size)
-            with build.loop(build.let("subtract", end, begin), vector=True) as loop, self.nest.scope():
+            with build.loop(build.let("subtract", end, begin)) as loop, self.nest.scope():
                 at = (*indices, build.index_add(begin, loop.index))
                 build.store(self.fresh.pointer, self.nest.offset(self.fresh, at), self.nest.value(self.base, at))
             for part, value in zip(self.parts, self.values, strict=True):
@@ -245,7 +245,7 @@ class _Writer:
                 has_row = self._both(has_row, self._between(index, low, build.index_add(low, part.sizes[axis])))
         if has_row is not None:
             count = build.let("select", has_row, count, ZERO)
-        with build.loop(count, vector=True) as loop, nest.scope():
+        with build.loop(count) as loop, nest.scope():
             at = (*indices, build.index_add(first, loop.index))
             place, here = nest.offset(self.fresh, at), nest.value(value, self._within(part, at))
             if part.node["accumulate"]:

@@ -96,7 +96,7 @@ def _decide(rewriter: Rewriter, saving: _Saving) -> bool:
     saving.components = element.inputs
     saving.outside = dict(zip(saving.function.parameters, closure.inputs))
     _choose(rewriter, saving)
-    return 0 < len(saving.kept) < len(saving.components)
+    return len(saving.kept) < len(saving.components)
 
 
 def _list_in(saving: _Saving, loop: Apply) -> Parameter:
