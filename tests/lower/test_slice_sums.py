@@ -177,4 +177,4 @@ def test_one_pass():
 
 def test_what_is_saved_is_written_in_its_place():
     forward, _ = loops_over_steps((0, 1))
-    assert forward.count("alloc") == 1
+    assert forward.count("alloc") == 1 and forward.count("kernel") == 2  # the inside with what is saved, the border
