@@ -103,6 +103,8 @@ def _decide(rewriter: Rewriter, saving: _Saving) -> bool:
     saving.components = push.inputs[1:2] if element is None else element.inputs
     saving.outside = dict(zip(saving.function.parameters, closure.inputs))
     _choose(rewriter, saving)
+    if not saving.kept and not all(_reads_within(saving, loop) for loop in saving.readers):
+        return False  # reading beyond the end fails, and would not if there was no list
     return len(saving.kept) < len(saving.components)
 
 
@@ -127,6 +129,33 @@ def _reads_items(saving: _Saving, loop: Apply) -> bool:
         elif saving.in_parts and node.op.name != "item" and not gets.isdisjoint(node.inputs):
             return False
     return not saving.in_parts or function.result not in gets
+
+
+def _reads_within(saving: _Saving, loop: Apply) -> bool:
+    """Whether a backward body, which runs as often as the loop, reads the elements from first to last or backwards."""
+    count, closure = saving.loop.inputs[0], loop.inputs[1]
+    assert isinstance(closure, Apply)
+    function: Function = closure["function"]
+    index = function.parameters[len(function.parameters) - len(loop.inputs) + 1]
+    outside = dict(zip(function.parameters, closure.inputs))
+    list_ = _list_in(saving, loop)
+
+    def is_last(node: Node) -> bool:
+        if isinstance(node, Constant):
+            return isinstance(count, Constant) and node.value == count.value - 1
+        less = made_by(node, "subtract")
+        return less is not None and outside.get(less.inputs[0]) is count and _is_one(less.inputs[1])
+
+    def is_within(position: Node) -> bool:
+        back = made_by(position, "subtract")
+        return position is index or back is not None and back.inputs[1] is index and is_last(back.inputs[0])
+
+    gets = [node for node in nodes_of(function) if isinstance(node, Apply) and list_ in node.inputs]
+    return loop.inputs[0] is count and all(is_within(get.inputs[1]) for get in gets)
+
+
+def _is_one(node: Node) -> bool:
+    return isinstance(node, Constant) and node.value == 1
 
 
 def _choose(rewriter: Rewriter, saving: _Saving) -> None:

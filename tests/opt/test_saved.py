@@ -104,3 +104,22 @@ def test_no_list_of_what_can_all_be_made_again():
 
 def test_second_order():
     ag.check_grads(lambda step, q: leapfrog(step, q, *HMC[2:]), HMC[:2], order=2)
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, ag.grad])
+def test_reading_beyond_the_end_fails(transform):
+    """Also where the elements could be made again without the list."""
+
+    def program(x, n, m):
+        kept = []
+        for t in range(n):
+            kept.append(x.shape[0] + t)
+        total = 0.0
+        for i in range(m):
+            total = total + kept[i] * x[0]
+        return total
+
+    compiled = ag.jit(transform(program))
+    assert np.sum(compiled(np.ones(3), 5, 5)) == 25.0
+    with pytest.raises(IndexError):
+        compiled(np.ones(3), 5, 6)
