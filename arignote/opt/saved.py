@@ -137,7 +137,7 @@ def _reads_within(saving: _Saving, loop: Apply) -> bool:
     assert isinstance(closure, Apply)
     function: Function = closure["function"]
     index = function.parameters[len(function.parameters) - len(loop.inputs) + 1]
-    outside = dict(zip(function.parameters, closure.inputs))
+    outside: dict[Node, Node] = dict(zip(function.parameters, closure.inputs))
     list_ = _list_in(saving, loop)
 
     def is_last(node: Node) -> bool:
