@@ -15,6 +15,8 @@ from arignote.lower.views import strided_view
 if TYPE_CHECKING:
     from arignote.lower.context import Context
 
+SIZE_FORMULAS = frozenset({"add", "subtract", "multiply", "maximum", "minimum"})
+
 
 def sizes_of(value: AnyValue) -> tuple[Operand, ...]:
     """The sizes of an array; none for a scalar."""
@@ -45,7 +47,14 @@ def _scalar_elementwise(context: Context, op: str, dtype: str, inputs: list[AnyV
         inputs = [fusion.scalar(context, x) for x in inputs]
     if any(isinstance(x, Lazy) for x in inputs):
         return Elementwise(op, dtype, (), tuple(inputs))
-    return scalar_operation(Nest(context), op, dtype, inputs)  # type: ignore[arg-type]
+    return scalar_now(context, op, dtype, inputs)  # type: ignore[arg-type]
+
+
+def scalar_now(context: Context, op: str, dtype: str, operands: list[Operand]) -> Operand:
+    """One operation of the graph on scalars, in straight-line code. What sizes are made of is computed once."""
+    if op in SIZE_FORMULAS and all(x.type == "int64" for x in operands):
+        return context.number(op, tuple(operands))
+    return scalar_operation(Nest(context), op, dtype, operands)
 
 
 # Broadcasting ------------------------------------------------------------------------------------------------------

@@ -30,24 +30,25 @@ def leaves_border(frame: Frame, node: Apply, array: Stored) -> bool:
         return False
     for position, axis in enumerate(node["axes"]):
         start, count, step = node.inputs[2 + 3 * position : 5 + 3 * position]
-        if _number(step) != 1 or _number(start) is None or not _is_nearly(frame, count, array.sizes[axis]):
+        if number(step) != 1 or number(start) is None or not is_nearly(frame, count, array.sizes[axis]):
             return False
     return True
 
 
-def _number(node: Node) -> int | None:
+def number(node: Node) -> int | None:
+    """A number known at compile time."""
     return int(node.value) if isinstance(node, Constant) else None
 
 
-def _is_nearly(frame: Frame, count: Node, size: Operand) -> bool:
+def is_nearly(frame: Frame, count: Node, size: Operand) -> bool:
     """Whether a count is the size less a small number, or none."""
     if isinstance(count, Apply) and count.op.name == "maximum":
         count = next((child for child in count.inputs if not isinstance(child, Constant)), count)
     if not isinstance(count, Apply) or count.op.name not in ("subtract", "add") or isinstance(size, Const):
         return False
     whole, less = count.inputs
-    number = _number(less)
-    return number is not None and abs(number) <= WIDEST and frame.context.same(frame.scalar(whole), size)
+    difference = number(less)
+    return difference is not None and abs(difference) <= WIDEST and frame.context.same(frame.scalar(whole), size)
 
 
 def is_read(context: Context, value: AnyValue, array: Stored) -> bool:

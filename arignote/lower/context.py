@@ -87,6 +87,7 @@ class Context:
         self.pending: dict[tuple[Any, ...], list[Lazy]] = {}
         self._representative: dict[tuple[str, int], Operand] = {}
         self._products: dict[tuple[Any, ...], Operand] = {}
+        self._numbers: dict[tuple[Any, ...], Operand] = {}
         self.not_one: set[int] = set()
         """Size variables known not to be 1 by their types; a fact about the variable, so it holds wherever it is
         used."""
@@ -170,7 +171,10 @@ class Context:
 
     def is_count(self, size: Operand) -> bool:
         """Whether a given size is known not to be negative."""
-        return size.value >= 0 if isinstance(size, Const) else size.id in self._counts
+        if isinstance(size, Const):
+            return size.value >= 0
+        op, args = self.build.definitions.get(size.id, ("", ()))
+        return size.id in self._counts or op == "maximum" and any(isinstance(x, Const) and x.value >= 0 for x in args)
 
     def now_count(self, size: Operand) -> None:
         """A size has been checked not to be negative."""
@@ -226,6 +230,15 @@ class Context:
         for size in reversed(sizes):
             total = self.times(total, size)
         return total
+
+    def number(self, op: str, args: tuple[Operand, ...]) -> Operand:
+        """An int64 from others; asked twice, the same variable, so that equal sizes are known to be equal."""
+        key = (op, *[size_key(self.canonical(x)) for x in args])
+        found = self._numbers.get(key)
+        if found is None:
+            found = self.build.let(op, *args)
+            self._learn(self._numbers, key, found)
+        return found
 
     def row_blocks(self, count: Operand, width: Operand) -> tuple[Operand, Operand]:
         """Into how many blocks so many rows of this width are cut where each block has a result of its own, and the

@@ -16,6 +16,7 @@ from arignote.lower.context import Context, span_of
 from arignote.lower.lazy import EXPENSIVE, Lazy, Reduction, Splat
 from arignote.lower.loop_ir import INT64, Const, Operand, Var
 from arignote.lower.schedule import schedule
+from arignote.lower.slice_sums import continued
 from arignote.lower.values import AnyValue, Stored
 from arignote.lower.watch import UPDATES, Watch, contents_read
 
@@ -53,6 +54,7 @@ class Frame:
         updated = {node.inputs[0] for node in self.order if isinstance(node, Apply) and node.op.name in UPDATES}
         self.watch = Watch(self, updated) if updated else None
         self.destinations: dict[Node, Callable[[], Stored]] = {}
+        self.continued = continued(self.order)
 
     def _count_uses(self) -> None:
         uses = self.uses

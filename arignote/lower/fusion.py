@@ -79,12 +79,16 @@ def copy(context: Context, array: Stored) -> Stored:
 
 def store(context: Context, value: AnyValue, destination: Stored, accumulate: bool = False,
           independent: bool = True) -> None:  # fmt: skip
-    """Write (or add) a value into a place of the same shape. `independent`: no two elements of it are the same one."""
+    """Write (or add) a value into a place of the same shape. `independent`: no two elements of it are the same one.
+    What is wanted in memory on the way is stored in passing."""
     roots: list[AnyValue] = [value]
     plan = Plan(context, destination.sizes, None)
     plan.prepare(roots)
     plan.scan(roots)
-    _write_stores(plan, [Write(value, destination, accumulate)], independent)
+    passed = plan.wanted(value) if independent else []
+    places = {each: each.place or context.allocate(each.dtype, each.sizes) for each in passed}
+    _write_stores(plan, [Write(value, destination, accumulate), *map(Write, passed, places.values())], independent)
+    _remember(context, places)
 
 
 class Plan:
@@ -212,6 +216,11 @@ class Plan:
                             uses[child] -= 1
         return found
 
+    def wanted(self, root: AnyValue) -> list[Lazy]:
+        """Values on the way to another that are needed in memory."""
+        return [value for value, here in self.inside.items() if value is not root and here and value.needed
+                and len(value.sizes) == len(self.space) and not isinstance(value, Reduction)]  # fmt: skip
+
     def conditions(self) -> list[Operand]:
         """What must hold so that no axis of unknown size turns out to have size 1 and to be repeated."""
         steps = [stride for array in self.leaves for stride in array.strides]
@@ -328,6 +337,11 @@ def _write(plan: Plan, roots: list[Lazy]) -> None:
         _write_stores(plan, writes)
     else:
         _write_reductions(plan, writes, [(r, places.get(r)) for r in reductions])
+    _remember(context, places)
+
+
+def _remember(context: Context, places: dict[Lazy, Stored]) -> None:
+    """What has been computed is in memory now."""
     for root, place in places.items():
         place.uses = root.uses
         context.set_forced(root, place)

@@ -37,6 +37,7 @@ from arignote.lower.nests import GRAIN, Nest
 from arignote.lower.ranges import Range, is_below, never_negative, range_of
 from arignote.lower.reductions import accumulator
 from arignote.lower.scatter_runs import add_in_runs, extent, from_the_start
+from arignote.lower.slice_sums import Part, SliceSum, suits, written
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored
 from arignote.ops.index import in_range
 
@@ -197,15 +198,40 @@ def _slice(frame: Frame, node: Apply) -> AnyValue:
 
 @rule("update_slice")
 def _update_slice(frame: Frame, node: Apply) -> AnyValue:
-    context = frame.context
-    array = frame.stored(node.inputs[0])
-    sizes, maps = _bounds(frame, node, node.inputs[2:], None, array.sizes)
+    before = frame.value(node.inputs[0])
+    assert isinstance(before, Stored | Lazy | SliceSum)
+    sizes, maps = _bounds(frame, node, node.inputs[2:], None, before.sizes)
     value = _fitted(frame, frame.value(node.inputs[1]), sizes)
+    part = Part(node, value, tuple([start for _, start, _ in maps]), sizes)
+    base = before.base if isinstance(before, SliceSum) else before
+    if suits(frame, part, base):
+        if isinstance(before, SliceSum) and before.can_take(part):
+            total = SliceSum(base, (*before.parts, part))
+            return total if node in frame.continued else written(frame.context, total)
+        if node in frame.continued:
+            return SliceSum(_made(frame, before), (part,))
+    return _updated(frame, _made(frame, before), part)
+
+
+def _made(frame: Frame, array: Stored | Lazy | SliceSum) -> Stored | Lazy:
+    """An array whose updates have been made."""
+    if not isinstance(array, SliceSum):
+        return array
+    return _updated(frame, array.base, array.parts[0]) if len(array.parts) == 1 else written(frame.context, array)
+
+
+def _updated(frame: Frame, before: Stored | Lazy, part: Part) -> Stored:
+    """One region written, or added to."""
+    context, node, value = frame.context, part.node, part.value
+    array = fusion.stored(context, before)
+    steps = dict(zip(node["axes"], node.inputs[4::3]))
+    maps = tuple([(axis, start, frame.scalar(steps[axis])) if axis in steps else direct(axis)
+                  for axis, start in enumerate(part.starts)])  # fmt: skip
     if leaves_border(frame, node, array) and is_read(context, value, array):
-        return updated_apart(context, array, value, sizes, maps)
+        return updated_apart(context, array, value, part.sizes, maps)
     value = apart(context, value, array)
     target = writable(context, array)
-    place = view(context, target, sizes, maps)
+    place = view(context, target, part.sizes, maps)
     fusion.store(context, value, place, node["accumulate"])  # type: ignore[arg-type]
     return target
 

@@ -17,10 +17,9 @@ from arignote.ir.loop_sizes import checked_equal, fixed_axes
 from arignote.ir.sizes import Size, as_size, sizes
 from arignote.ir.types import Array, List, Scalar, Tuple, Type
 from arignote.lower import fusion
-from arignote.lower.arrays import sizes_of, view
-from arignote.lower.lazy import AxisMap, direct, scalar_operation
+from arignote.lower.arrays import scalar_now, sizes_of, view
+from arignote.lower.lazy import AxisMap, direct
 from arignote.lower.loop_ir import Const, Operand
-from arignote.lower.nests import Nest
 from arignote.lower.values import ONE, ZERO, AnyValue, ClosureValue, StackedValue, Stored, TupleValue
 
 if TYPE_CHECKING:
@@ -192,9 +191,8 @@ class _Outside:
             if node.op.name == "size":
                 self.values[node] = self._size(as_size(node))
             else:
-                operands: list[AnyValue] = [self._number(x) for x in node.inputs]
-                dtype = node.type.dtype  # type: ignore[attr-defined]
-                self.values[node] = scalar_operation(Nest(self.context), node.op.name, dtype, operands)  # type: ignore[arg-type]
+                operands = [self._number(x) for x in node.inputs]
+                self.values[node] = scalar_now(self.context, node.op.name, node.type.dtype, operands)  # type: ignore[attr-defined]
         return fusion.scalar(self.context, self.values[node])
 
 

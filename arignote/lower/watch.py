@@ -73,7 +73,9 @@ class Watch:
         target = update.inputs[0]
         if self.left.get(target, 0) > update.inputs.count(target):
             return  # the old array is wanted as a whole: it will be copied
-        array = self.frame.stored(target)
+        array = self.frame.value(target)
+        if not isinstance(array, Stored):
+            return  # it has no memory yet that anybody could look at
         rank = len(array.sizes)
         context, values = self.frame.context, self.frame.values
         waiting = [node for node in self.readers.get(array.buffer.id, []) if len(dims_of(node.type)) < rank

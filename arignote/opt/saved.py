@@ -44,6 +44,11 @@ class _Saving:
         return self.loop.inputs[1]["function"]  # type: ignore[index]
 
     @property
+    def in_parts(self) -> bool:
+        """Whether an element is a tuple."""
+        return isinstance(self.filled.type.element, Tuple)  # type: ignore[attr-defined]
+
+    @property
     def parameter(self) -> Parameter:
         return self.function.parameters[len(self.function.parameters) - len(self.loop.inputs) + 2 + self.place]
 
@@ -87,16 +92,20 @@ def _decide(rewriter: Rewriter, saving: _Saving) -> bool:
         return False
     result = made_by(saving.function.result, "tuple")
     push = None if result is None else made_by(result.inputs[saving.place], "list_push")
-    element = None if push is None else made_by(push.inputs[1], "tuple")
-    if push is None or element is None or push.inputs[0] is not saving.parameter:
+    if push is None or push.inputs[0] is not saving.parameter:
+        return False
+    element = made_by(push.inputs[1], "tuple") if saving.in_parts else None
+    if saving.in_parts and element is None:
         return False
     uses = sum(x is saving.parameter for node in nodes_of(saving.function) for x in getattr(node, "inputs", ()))
     if uses != 1 or not all(_reads_items(saving, loop) for loop in saving.readers):
         return False
-    saving.components = element.inputs
+    saving.components = push.inputs[1:2] if element is None else element.inputs
     saving.outside = dict(zip(saving.function.parameters, closure.inputs))
     _choose(rewriter, saving)
-    return 0 < len(saving.kept) < len(saving.components)
+    if not saving.kept and not all(_reads_within(saving, loop) for loop in saving.readers):
+        return False  # reading beyond the end fails, and would not if there was no list
+    return len(saving.kept) < len(saving.components)
 
 
 def _list_in(saving: _Saving, loop: Apply) -> Parameter:
@@ -117,9 +126,36 @@ def _reads_items(saving: _Saving, loop: Apply) -> bool:
             if node.op.name != "list_get" or node.inputs[0] is not parameter:
                 return False
             gets.add(node)
-        elif node.op.name != "item" and not gets.isdisjoint(node.inputs):
+        elif saving.in_parts and node.op.name != "item" and not gets.isdisjoint(node.inputs):
             return False
-    return function.result not in gets
+    return not saving.in_parts or function.result not in gets
+
+
+def _reads_within(saving: _Saving, loop: Apply) -> bool:
+    """Whether a backward body, which runs as often as the loop, reads the elements from first to last or backwards."""
+    count, closure = saving.loop.inputs[0], loop.inputs[1]
+    assert isinstance(closure, Apply)
+    function: Function = closure["function"]
+    index = function.parameters[len(function.parameters) - len(loop.inputs) + 1]
+    outside: dict[Node, Node] = dict(zip(function.parameters, closure.inputs))
+    list_ = _list_in(saving, loop)
+
+    def is_last(node: Node) -> bool:
+        if isinstance(node, Constant):
+            return isinstance(count, Constant) and node.value == count.value - 1
+        less = made_by(node, "subtract")
+        return less is not None and outside.get(less.inputs[0]) is count and _is_one(less.inputs[1])
+
+    def is_within(position: Node) -> bool:
+        back = made_by(position, "subtract")
+        return position is index or back is not None and back.inputs[1] is index and is_last(back.inputs[0])
+
+    gets = [node for node in nodes_of(function) if isinstance(node, Apply) and list_ in node.inputs]
+    return loop.inputs[0] is count and all(is_within(get.inputs[1]) for get in gets)
+
+
+def _is_one(node: Node) -> bool:
+    return isinstance(node, Constant) and node.value == 1
 
 
 def _choose(rewriter: Rewriter, saving: _Saving) -> None:
@@ -196,6 +232,9 @@ def _reading_body(rewriter: Rewriter, saving: _Saving, closure: Apply) -> tuple[
         made: dict[Node, Node] = {**given, saving.index: position}
         made.update((node, builder.item(element, i)) for i, node in enumerate(saving.kept))
         components = copied(builder, list(saving.components), made, saving.function.spans)
+        if not saving.in_parts:
+            inside[get] = components[0]
+            continue
         for node in nodes_of(old):
             if isinstance(node, Apply) and node.op.name == "item" and node.inputs[0] is get:
                 inside[node] = components[node["index"]]

@@ -84,5 +84,42 @@ def test_less_is_saved():
     assert "f64[n,n], " not in pushed.split("%saved: list")[1]
 
 
+def shifted_sums(u, rate):
+    """Linear in the array: the backward loop wants nothing but sizes, which no iteration changes."""
+    u = u.copy()
+    for _ in range(20):
+        u[1:-1] = u[1:-1] + rate * (u[2:] + u[:-2])
+    return np.sum(u)
+
+
+def test_no_list_of_what_can_all_be_made_again():
+    u = RNG.normal(size=7)
+    count, _ = spent(shifted_sums, 0, u, 0.1)
+    assert count > 0
+    for size in (2, 4, 7):
+        ag.check_grads(lambda u: shifted_sums(u, 0.1), (RNG.normal(size=size),))
+    text = ag.inspect(ag.grad(shifted_sums))(u, 0.1).stages[-1][1]
+    assert "@loop_backward" in text and "list" not in text
+
+
 def test_second_order():
     ag.check_grads(lambda step, q: leapfrog(step, q, *HMC[2:]), HMC[:2], order=2)
+
+
+@pytest.mark.parametrize("transform", [lambda f: f, ag.grad])
+def test_reading_beyond_the_end_fails(transform):
+    """Also where the elements could be made again without the list."""
+
+    def program(x, n, m):
+        kept = []
+        for t in range(n):
+            kept.append(x.shape[0] + t)
+        total = 0.0
+        for i in range(m):
+            total = total + kept[i] * x[0]
+        return total
+
+    compiled = ag.jit(transform(program))
+    assert np.sum(compiled(np.ones(3), 5, 5)) == 25.0
+    with pytest.raises(IndexError):
+        compiled(np.ones(3), 5, 6)
