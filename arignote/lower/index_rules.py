@@ -115,7 +115,7 @@ def element_now(context: Context, value: AnyValue, at: tuple[Operand, ...]) -> O
 @rule("update_index")
 def _update_index(frame: Frame, node: Apply) -> AnyValue:
     context = frame.context
-    array = frame.stored(node.inputs[0])
+    array = fusion.stored(context, frame.taken(node.inputs[0]))
     positions = _positions(frame, node, node.inputs[2:], array.sizes)
     value = frame.value(node.inputs[1])
     if dims_of(node.inputs[1].type):
@@ -198,7 +198,7 @@ def _slice(frame: Frame, node: Apply) -> AnyValue:
 @rule("update_slice")
 def _update_slice(frame: Frame, node: Apply) -> AnyValue:
     context = frame.context
-    array = frame.stored(node.inputs[0])
+    array = fusion.stored(context, frame.taken(node.inputs[0]))
     sizes, maps = _bounds(frame, node, node.inputs[2:], None, array.sizes)
     value = _fitted(frame, frame.value(node.inputs[1]), sizes)
     if leaves_border(frame, node, array) and is_read(context, value, array):
@@ -343,7 +343,7 @@ def _is_cheap_anywhere(value: Lazy) -> bool:
 @rule("scatter")
 def _scatter(frame: Frame, node: Apply) -> AnyValue:
     context, axis = frame.context, node["axis"]
-    array = frame.stored(node.inputs[0])
+    array = fusion.stored(context, frame.taken(node.inputs[0]))
     picks, shape = _picks(frame, node, node.inputs[2:], array)
     wanted = (*array.sizes[:axis], *shape, *array.sizes[axis + len(picks) :])
     value = _fitted(frame, frame.value(node.inputs[1]), wanted)

@@ -73,6 +73,8 @@ class Watch:
         target = update.inputs[0]
         if self.left.get(target, 0) > update.inputs.count(target):
             return  # the old array is wanted as a whole: it will be copied
+        if self.frame.is_written_anew(target):
+            return
         array = self.frame.stored(target)
         rank = len(array.sizes)
         context, values = self.frame.context, self.frame.values
