@@ -36,7 +36,7 @@ from arignote.lower.loop_ir import BOOL, Const, Operand
 from arignote.lower.nests import GRAIN, Nest
 from arignote.lower.ranges import Range, is_below, never_negative, range_of
 from arignote.lower.reductions import accumulator
-from arignote.lower.scatter_runs import add_in_runs, extent, from_the_start
+from arignote.lower.scatter_runs import add_in_runs, extent, extent_in_order, from_the_start
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored
 from arignote.ops.index import in_range
 
@@ -213,9 +213,9 @@ def _update_slice(frame: Frame, node: Apply) -> AnyValue:
 # gather, scatter -----------------------------------------------------------------------------------------------------
 
 
-def _picks(frame: Frame, node: Apply, indices: tuple[Node, ...],
-           array: Stored | Lazy) -> tuple[tuple[AnyValue, ...], tuple[Operand, ...]]:  # fmt: skip
-    """Index arrays of one shape, checked to be in range, and that shape."""
+def _picks(frame: Frame, node: Apply, indices: tuple[Node, ...], array: Stored | Lazy,
+           ordered: bool = False) -> tuple[tuple[AnyValue, ...], tuple[Operand, ...]]:  # fmt: skip
+    """Index arrays of one shape, checked to be in range, and that shape. `ordered`: whether their order matters."""
     context = frame.context
     dims = [dims_of(x.type) for x in indices]
     values = [frame.value(x) for x in indices]
@@ -225,7 +225,7 @@ def _picks(frame: Frame, node: Apply, indices: tuple[Node, ...],
         axis = node["axis"] + position
         if not in_range(node_, _size_key(node, axis)):
             value = fusion.stored(context, value)
-            _check_indices(context, value, array.sizes[axis], axis)
+            _check_indices(context, value, array.sizes[axis], axis, ordered)
             value = from_the_start(context, value, array.sizes[axis]) if value.contiguous else value
         elif frame.is_costly(value):
             value = fusion.stored(context, value)
@@ -249,10 +249,11 @@ def _index_failure(context: Context, condition: Operand, shapes: list[tuple[Oper
     context.raise_if(condition, IndexError, tuple(message), *args)
 
 
-def _check_indices(context: Context, picks: Stored, size: Operand, axis: int) -> None:
+def _check_indices(context: Context, picks: Stored, size: Operand, axis: int, ordered: bool) -> None:
     """One pass over an index array; only where it fails, another one for the first index that is out of range."""
     build = context.build
-    low, high = extent(context, picks) if picks.contiguous else _extent_of_any(context, picks)
+    look = _extent_of_any if not picks.contiguous else extent_in_order if ordered else extent
+    low, high = look(context, picks)
     # An empty index array leaves the identities: the least is then above the most.
     some = build.let("less_equal", low, high)
     outside = build.let("logical_or", build.let("less", low, build.let("negative", size)),
@@ -344,7 +345,8 @@ def _is_cheap_anywhere(value: Lazy) -> bool:
 def _scatter(frame: Frame, node: Apply) -> AnyValue:
     context, axis = frame.context, node["axis"]
     array = fusion.stored(context, frame.taken(node.inputs[0]))
-    picks, shape = _picks(frame, node, node.inputs[2:], array)
+    ordered = node["accumulate"] and len(array.sizes) == len(dims_of(node.inputs[2].type)) == 1
+    picks, shape = _picks(frame, node, node.inputs[2:], array, ordered)
     wanted = (*array.sizes[:axis], *shape, *array.sizes[axis + len(picks) :])
     value = _fitted(frame, frame.value(node.inputs[1]), wanted)
     value = apart(context, value, array)
