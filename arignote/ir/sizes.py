@@ -7,9 +7,11 @@ what lets the front end pin fewer checks, the optimiser drop broadcasts, and the
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from arignote.ir.graph import Apply, Constant, Function, Node
 from arignote.ir.structure import ANY
-from arignote.ir.types import dims_of
+from arignote.ir.types import Type, dims_of
 
 Size = int | Node | tuple[Node, int]
 
@@ -43,12 +45,38 @@ def _unknown_below(node: Node) -> list[Node]:
 
 def _read_by_rule(node: Apply) -> tuple[Node, ...]:
     """The nodes whose sizes the rule of a node asks for: of a loop or a branch, those that go in."""
-    source = node.inputs[0] if node.op.name == "item" else node
+    source = _path(node)[0]
     if isinstance(source, Apply) and source.op.name in _LOOPS:
         return source.inputs[2:]
     if isinstance(source, Apply) and source.op.name == "cond":
-        return tuple([x for side in source.inputs[1:] if isinstance(side, Apply) for x in side.inputs])
+        return tuple([x for side in source.inputs[1:] if isinstance(side, Apply) for x in _parts(side.inputs)])
     return node.inputs
+
+
+def _parts(nodes: tuple[Node, ...]) -> list[Node]:
+    """The nodes, and in the place of a tuple its parts."""
+    found: list[Node] = []
+    left = list(nodes)
+    while left:
+        node = left.pop()
+        if _is_tuple(node):
+            left += node.inputs
+        else:
+            found.append(node)
+    return found
+
+
+def _is_tuple(node: Node) -> TypeGuard[Apply]:
+    return isinstance(node, Apply) and node.op.name == "tuple"
+
+
+def _path(node: Node) -> tuple[Node, tuple[int, ...]]:
+    """What a node is a part of, of a part of, and so on; and which parts these are, the outermost first."""
+    path: list[int] = []
+    while isinstance(node, Apply) and node.op.name == "item":
+        path.append(node["index"])
+        node = node.inputs[0]
+    return node, tuple(reversed(path))
 
 
 def _derive(node: Node) -> tuple[Size, ...]:
@@ -159,19 +187,36 @@ def _item(node: Apply, own: list[Size]) -> list[Size]:
     source = node.inputs[0]
     if isinstance(source, Apply) and source.op.name == "nonzero" and node["index"] > 0:
         return [(Apply(node.op, node.inputs, (("index", 0),)), 0)]
-    known = component_sizes(source, node["index"])
+    known = _part_sizes(*_path(node))
     return [mine if size is None else size for mine, size in zip(own, known, strict=True)]
 
 
 def component_sizes(node: Node, index: int) -> list[Size | None]:
     """The sizes of an array in a tuple, where they are known."""
-    if isinstance(node, Apply) and node.op.name == "tuple":
-        return list(sizes(node.inputs[index]))
-    if isinstance(node, Apply) and node.op.name in _LOOPS:
-        return _carried(node, index)
+    source, path = _path(node)
+    return _part_sizes(source, (*path, index))
+
+
+def _part_sizes(node: Node, path: tuple[int, ...]) -> list[Size | None]:
+    """The sizes of an array in a tuple, or in a tuple in it, where they are known."""
+    while path and _is_tuple(node):
+        node, path = node.inputs[path[0]], path[1:]
+    if not path:
+        return list(sizes(node))
+    inner, further = _path(node)
+    if further:
+        return _part_sizes(inner, (*further, *path))
+    if isinstance(node, Apply) and node.op.name in _LOOPS and len(path) == 1:
+        return _carried(node, path[0])
     if isinstance(node, Apply) and node.op.name == "cond":
-        return _chosen(node, index)
-    return [None] * len(dims_of(node.type.items[index]))  # type: ignore[attr-defined]
+        return _chosen(node, path)
+    return _unknown(node.type, path)
+
+
+def _unknown(type_: Type, path: tuple[int, ...]) -> list[Size | None]:
+    for index in path:
+        type_ = type_.items[index]  # type: ignore[attr-defined]
+    return [None] * len(dims_of(type_))
 
 
 def _carried(loop: Apply, index: int) -> list[Size | None]:
@@ -186,21 +231,18 @@ def _carried(loop: Apply, index: int) -> list[Size | None]:
     return [mine if size == (parameter, axis) else None for axis, (mine, size) in pairs]
 
 
-def _chosen(branch: Apply, index: int | None) -> list[Size | None]:
+def _chosen(branch: Apply, path: tuple[int, ...]) -> list[Size | None]:
     """What both sides agree on, in terms of what they capture."""
-    sides = [_of_side(x, index) for x in branch.inputs[1:]]
-    if None in sides:
-        return [None] * len(dims_of(branch.type if index is None else branch.type.items[index]))  # type: ignore[attr-defined]
-    return [one if one == other else None for one, other in zip(*sides, strict=True)]  # type: ignore[arg-type]
+    one, other = [_of_side(x, path) for x in branch.inputs[1:]]
+    return [a if a == b else None for a, b in zip(one, other, strict=True)]
 
 
-def _of_side(closure: Node, index: int | None) -> list[Size | None] | None:
+def _of_side(closure: Node, path: tuple[int, ...]) -> list[Size | None]:
     function = _defined(closure)
     if function is None:
-        return None
-    found = sizes(function.result) if index is None else component_sizes(function.result, index)
+        return _unknown(closure.type.function.result_type, path)  # type: ignore[attr-defined]
     captured: dict[Node, Node] = dict(zip(function.parameters, closure.inputs, strict=True))  # type: ignore[attr-defined]
-    return [None if size is None else _outside(size, captured) for size in found]
+    return [None if size is None else _outside(size, captured) for size in _part_sizes(function.result, path)]
 
 
 def _defined(closure: Node) -> Function | None:
@@ -216,8 +258,20 @@ def _outside(size: Size, captured: dict[Node, Node]) -> Size | None:
     if isinstance(size, int):
         return size
     if isinstance(size, tuple):
-        return sizes(captured[size[0]])[size[1]] if size[0] in captured else None
+        given = _given_part(size[0], captured)
+        return None if given is None else sizes(given)[size[1]]
     return as_size(captured[size]) if size in captured else None
+
+
+def _given_part(node: Node, captured: dict[Node, Node]) -> Node | None:
+    """What a parameter stands for, or a part of one that is a tuple."""
+    parameter, path = _path(node)
+    given = captured.get(parameter)
+    for index in path:
+        if given is None or not _is_tuple(given):
+            return None
+        given = given.inputs[index]
+    return given
 
 
 _LOOPS = frozenset(("for_loop", "while_loop"))
@@ -232,5 +286,5 @@ _RULES = {
     "lu": _lu, "lu_solve": _solution, "triangular_solve": _solution, "cholesky": _as_first,
     "cholesky_adjoint": _solution, "log_abs_det": lambda node, own: [*sizes(node.inputs[0])[:-2], 1],
     "gather": _gather, "sort": _as_first, "argsort": _as_first, "item": _item,
-    "cond": lambda node, own: [a if b is None else b for a, b in zip(own, _chosen(node, None), strict=True)],
+    "cond": lambda node, own: [a if b is None else b for a, b in zip(own, _chosen(node, ()), strict=True)],
 }  # fmt: skip

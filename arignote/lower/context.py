@@ -264,6 +264,14 @@ class Context:
             self._learn(self._made, key, make(self, array, *sizes))
         return self._made[key]
 
+    def made(self, make: Callable[..., Any], array: Stored) -> Any:
+        """What has been made of a view of memory, or None."""
+        return self._made.get((make, key_of(array), tuple(map(size_key, array.sizes))))
+
+    def now_made(self, make: Callable[..., Any], array: Stored, value: Any) -> None:
+        """What would be made of a view of memory is known."""
+        self._learn(self._made, (make, key_of(array), tuple(map(size_key, array.sizes))), value)
+
     def strides(self, sizes: tuple[Operand, ...]) -> tuple[Operand, ...]:
         """Strides of a C-contiguous array."""
         result: list[Operand] = []

@@ -19,7 +19,7 @@ from arignote.lower.frame import Frame, rule
 from arignote.lower.lazy import Splat
 from arignote.lower.loop_ir import BUFFER, CHECK_SIGNALS, FLOATS, INT32, INT64, Const, Operand, Var, pointer_to
 from arignote.lower.ranges import compared
-from arignote.lower.stacked import at_iteration, destinations, stacked_lists
+from arignote.lower.stacked import after_loop, at_iteration, destinations, stacked_lists
 from arignote.lower.values import (
     UNIT,
     ZERO,
@@ -221,7 +221,7 @@ class Carry:
         context, function = frame.context, body.function
         parameters = function.parameters[len(body.captures) + skip :]
         self.types = [parameter.type for parameter in parameters]
-        before = [frame.value(x) for x in init]
+        before = [frame.taken(x) for x in init]
         self.stacked = stacked or {}
         self.fixed: list[dict[int, Operand]] = []
         self.initial: list[Operand] = []
@@ -248,7 +248,7 @@ class Carry:
         for position, (type_, known) in enumerate(zip(self.types, self.fixed)):
             if position in self.stacked:
                 block = self.stacked[position]
-                found.append(block if index is None else at_iteration(block, index))
+                found.append(after_loop(block) if index is None else at_iteration(block, index))
             elif not known:
                 found.append(rebuild(context, type_, operands))
             else:

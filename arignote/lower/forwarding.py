@@ -1,8 +1,9 @@
 """What an iteration stores and the next one reads again stays in a register.
 
 In `for i: ... = p[f(i) - 1]; p[f(i)] = v` each iteration waits for the memory to give back what the one before has put
-there. Where each path through the body of an innermost loop stores one element, always at the place after the last one,
-reads of the place of the iteration before take its value, which the loop carries; only the first iteration reads.
+there. Where each path through the body of an innermost loop stores one element of an array, always at the place after
+the last one, reads of the place of the iteration before take its value, which the loop carries; only the first
+iteration reads. What else is stored is of other types, and therefore in other memory.
 """
 
 from __future__ import annotations
@@ -81,32 +82,39 @@ class _Loop:
 
     def rewrite(self, new_variable: NewVariable) -> None:
         """Carry what is stored, if something reads it."""
-        loop = self.loop
-        if not self.stores or not self.loads or loop.vector or loop.parallel:
+        if not self.stores or not self.loads or self.loop.vector or self.loop.parallel:
             return
-        first = self.stores[0]
-        pointer, place = self._root(first.pointer), self.places.of(first.offset)
-        if first.value.type not in SCALARS or place is None or not self._is_fixed(pointer) or _paths(loop.body) != 1:
-            return
-        if any(self._root(each.pointer) != pointer or self.places.of(each.offset) != place for each in self.stores):
-            return
+        for type_ in dict.fromkeys([each.value.type for each in self.stores]):
+            again = self._read_again(type_) if type_ in SCALARS else set()
+            if again:
+                self._carry(type_, again, new_variable)
+                return
+
+    def _read_again(self, type_: str) -> set[int]:
+        """The loads of elements of a type that the iteration before has stored, by identity."""
+        stores = [each for each in self.stores if each.value.type == type_]
+        pointer, place = self._root(stores[0].pointer), self.places.of(stores[0].offset)
+        if place is None or not self._is_fixed(pointer) or _paths(self.loop.body, type_) != 1:
+            return set()
+        if any(self._root(each.pointer) != pointer or self.places.of(each.offset) != place for each in stores):
+            return set()
+        if any(self._root(each.pointer) == pointer and each.value.type != type_ for each in self.stores):
+            return set()
         before = self._one_before(place)
         if before is None:
-            return
-        again = {id(each) for each in self.loads
-                 if self._root(each.pointer) == pointer and self.places.of(each.offset) == before}  # fmt: skip
-        if again:
-            self._carry(again, new_variable)
+            return set()
+        return {id(each) for each in self.loads
+                if self._root(each.pointer) == pointer and self.places.of(each.offset) == before}  # fmt: skip
 
-    def _carry(self, again: set[int], new_variable: NewVariable) -> None:
-        loop, type_ = self.loop, self.stores[0].value.type
+    def _carry(self, type_: str, again: set[int], new_variable: NewVariable) -> None:
+        loop = self.loop
         is_first, previous = new_variable(BOOL), new_variable(type_)
         _replace(loop.body, again, is_first, previous, new_variable)
         loop.body.insert(0, Let(is_first, "equal", (loop.index, Const(0, INT64))))
         nothing = Const(False if type_ == BOOL else 0.0 if type_ in FLOATS else 0, type_)
         loop.carried, loop.initial = (*loop.carried, previous), (*loop.initial, nothing)
         loop.results = (*loop.results, new_variable(type_))
-        loop.yields = (*loop.yields, _stored(loop.body, new_variable))  # type: ignore[arg-type]
+        loop.yields = (*loop.yields, _stored(loop.body, type_, new_variable))  # type: ignore[arg-type]
 
     def _root(self, pointer: Operand) -> int:
         """The number of the variable that an address is another name of; -1 where branches differ."""
@@ -144,28 +152,28 @@ class _Loop:
         return made.isdisjoint(key)
 
 
-def _paths(body: list[Statement]) -> int:
-    """How many elements each path through a body stores; -1 where they differ."""
+def _paths(body: list[Statement], type_: str) -> int:
+    """How many elements of a type each path through a body stores; -1 where they differ."""
     count = 0
     for statement in body:
         if isinstance(statement, Store):
-            count += 1
+            count += statement.value.type == type_
         elif isinstance(statement, If):
-            one, other = _paths(statement.then_body), _paths(statement.else_body)
+            one, other = _paths(statement.then_body, type_), _paths(statement.else_body, type_)
             if one != other or one < 0:
                 return -1
             count += one
     return count
 
 
-def _stored(body: list[Statement], new_variable: NewVariable) -> Operand | None:
-    """The value that a body stores, given out of branches."""
+def _stored(body: list[Statement], type_: str, new_variable: NewVariable) -> Operand | None:
+    """The value of a type that a body stores, given out of branches."""
     for statement in body:
-        if isinstance(statement, Store):
+        if isinstance(statement, Store) and statement.value.type == type_:
             return statement.value
         if isinstance(statement, If):
-            one = _stored(statement.then_body, new_variable)
-            other = _stored(statement.else_body, new_variable)
+            one = _stored(statement.then_body, type_, new_variable)
+            other = _stored(statement.else_body, type_, new_variable)
             if one is not None and other is not None:
                 result = new_variable(one.type)
                 statement.results = (*statement.results, result)

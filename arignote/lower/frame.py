@@ -121,6 +121,19 @@ class Frame:
         """The array in memory; a constant spread over a shape has one element and strides 0."""
         return fusion.stored(self.context, self.value(node))
 
+    def taken(self, node: Node) -> AnyValue:
+        """The value of an operand for something that may go on to write to it. A constant spread over a shape that has
+        other readers too is written once more: that is cheaper than a copy, and nobody need ask whose the memory is."""
+        value = self.values.get(node)
+        if self.is_written_anew(node) and isinstance(value, Splat):
+            return fusion.stored(self.context, Splat(value.dtype, value.sizes, value.scalar))
+        return self.value(node)
+
+    def is_written_anew(self, node: Node) -> bool:
+        """Whether who takes the value gets memory of its own."""
+        value = self.values.get(node)
+        return isinstance(value, Splat) and bool(value.sizes) and value.uses > 1
+
     def sizes(self, node: Node) -> tuple[Operand, ...]:
         """The sizes of an operand."""
         value = self.value(node)

@@ -36,7 +36,7 @@ from arignote.lower.loop_ir import BOOL, Const, Operand
 from arignote.lower.nests import GRAIN, Nest
 from arignote.lower.ranges import Range, is_below, never_negative, range_of
 from arignote.lower.reductions import accumulator
-from arignote.lower.scatter_runs import add_in_runs, extent, from_the_start
+from arignote.lower.scatter_runs import add_in_runs, extent, extent_in_order, from_the_start
 from arignote.lower.slice_sums import Part, SliceSum, suits, written
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored
 from arignote.ops.index import in_range
@@ -116,7 +116,7 @@ def element_now(context: Context, value: AnyValue, at: tuple[Operand, ...]) -> O
 @rule("update_index")
 def _update_index(frame: Frame, node: Apply) -> AnyValue:
     context = frame.context
-    array = frame.stored(node.inputs[0])
+    array = fusion.stored(context, frame.taken(node.inputs[0]))
     positions = _positions(frame, node, node.inputs[2:], array.sizes)
     value = frame.value(node.inputs[1])
     if dims_of(node.inputs[1].type):
@@ -210,7 +210,7 @@ def _update_slice(frame: Frame, node: Apply) -> AnyValue:
             return total if node in frame.continued else written(frame.context, total)
         if node in frame.continued:
             return SliceSum(_made(frame, before), (part,))
-    return _updated(frame, _made(frame, before), part)
+    return _updated(frame, _made(frame, frame.taken(node.inputs[0])), part)
 
 
 def _made(frame: Frame, array: Stored | Lazy | SliceSum) -> Stored | Lazy:
@@ -239,9 +239,9 @@ def _updated(frame: Frame, before: Stored | Lazy, part: Part) -> Stored:
 # gather, scatter -----------------------------------------------------------------------------------------------------
 
 
-def _picks(frame: Frame, node: Apply, indices: tuple[Node, ...],
-           array: Stored | Lazy) -> tuple[tuple[AnyValue, ...], tuple[Operand, ...]]:  # fmt: skip
-    """Index arrays of one shape, checked to be in range, and that shape."""
+def _picks(frame: Frame, node: Apply, indices: tuple[Node, ...], array: Stored | Lazy,
+           ordered: bool = False) -> tuple[tuple[AnyValue, ...], tuple[Operand, ...]]:  # fmt: skip
+    """Index arrays of one shape, checked to be in range, and that shape. `ordered`: whether their order matters."""
     context = frame.context
     dims = [dims_of(x.type) for x in indices]
     values = [frame.value(x) for x in indices]
@@ -251,7 +251,7 @@ def _picks(frame: Frame, node: Apply, indices: tuple[Node, ...],
         axis = node["axis"] + position
         if not in_range(node_, _size_key(node, axis)):
             value = fusion.stored(context, value)
-            _check_indices(context, value, array.sizes[axis], axis)
+            _check_indices(context, value, array.sizes[axis], axis, ordered)
             value = from_the_start(context, value, array.sizes[axis]) if value.contiguous else value
         elif frame.is_costly(value):
             value = fusion.stored(context, value)
@@ -275,10 +275,11 @@ def _index_failure(context: Context, condition: Operand, shapes: list[tuple[Oper
     context.raise_if(condition, IndexError, tuple(message), *args)
 
 
-def _check_indices(context: Context, picks: Stored, size: Operand, axis: int) -> None:
+def _check_indices(context: Context, picks: Stored, size: Operand, axis: int, ordered: bool) -> None:
     """One pass over an index array; only where it fails, another one for the first index that is out of range."""
     build = context.build
-    low, high = extent(context, picks) if picks.contiguous else _extent_of_any(context, picks)
+    look = _extent_of_any if not picks.contiguous else extent_in_order if ordered else extent
+    low, high = look(context, picks)
     # An empty index array leaves the identities: the least is then above the most.
     some = build.let("less_equal", low, high)
     outside = build.let("logical_or", build.let("less", low, build.let("negative", size)),
@@ -369,8 +370,9 @@ def _is_cheap_anywhere(value: Lazy) -> bool:
 @rule("scatter")
 def _scatter(frame: Frame, node: Apply) -> AnyValue:
     context, axis = frame.context, node["axis"]
-    array = frame.stored(node.inputs[0])
-    picks, shape = _picks(frame, node, node.inputs[2:], array)
+    array = fusion.stored(context, frame.taken(node.inputs[0]))
+    ordered = node["accumulate"] and len(array.sizes) == len(dims_of(node.inputs[2].type)) == 1
+    picks, shape = _picks(frame, node, node.inputs[2:], array, ordered)
     wanted = (*array.sizes[:axis], *shape, *array.sizes[axis + len(picks) :])
     value = _fitted(frame, frame.value(node.inputs[1]), wanted)
     value = apart(context, value, array)

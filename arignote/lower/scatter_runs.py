@@ -9,9 +9,11 @@ whole runs, so that no place belongs to two; the additions into each place are m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from arignote.lower.context import Context
 from arignote.lower.lazy import position_of
-from arignote.lower.loop_ir import INT64, Const, Operand
+from arignote.lower.loop_ir import BOOL, INT64, Const, Operand
 from arignote.lower.nests import Nest
 from arignote.lower.reductions import accumulator
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored
@@ -26,7 +28,57 @@ FIRST_LOOK = 1024
 def extent(context: Context, picks: Stored) -> tuple[Operand, Operand]:
     """The least and the greatest index of a contiguous array; the identities where it is empty. Parts of it, on several
     threads, leave theirs in the frame."""
-    return context.once(_extent, picks)
+    known = context.made(_order, picks)
+    return known[:2] if known is not None else context.once(_extent, picks)
+
+
+def extent_in_order(context: Context, picks: Stored) -> tuple[Operand, Operand]:
+    """The same; and in the same pass, whether an index is followed by a smaller one, for additions at these places."""
+    if context.made(_extent, picks) is None:
+        context.once(_ascends, picks)
+    return extent(context, picks)
+
+
+def _ascends(context: Context, picks: Stored) -> Operand:
+    """Whether contiguous indices ascend, from 0 or more."""
+    least, _, descends = context.once(_order, picks)
+    return context.build.let("logical_and", context.build.let("logical_not", descends),
+                             context.build.let("less_equal", ZERO, least))  # fmt: skip
+
+
+def _order(context: Context, picks: Stored) -> tuple[Operand, Operand, Operand]:
+    """The least and the greatest index, and whether one is followed by a smaller one."""
+    build = context.build
+    count = context.product(picks.sizes)
+    pairs = build.let("maximum", build.let("subtract", count, ONE), ZERO)
+    parts, length = _cut(context, pairs)
+    ways = [accumulator("min", INT64), accumulator("max", INT64)]
+    initial: list[Operand] = [*[way.initial[0] for way in ways], Const(False, BOOL)]
+    types = [INT64, INT64, BOOL]
+    rooms = [build.scratch(type_, MOST_PARTS) for type_ in types]
+
+    def step(carried: Sequence[Operand], found: Sequence[Operand]) -> list[Operand]:
+        ends = [way.step(build, [old], new, ZERO)[0] for way, old, new in zip(ways, carried, found)]
+        return [*ends, build.let("logical_or", carried[2], found[2])]
+
+    with build.kernel([picks.pointer], rooms), build.loop(parts, parallel=True, grain=ONE) as part:
+        first = build.let("multiply", part.index, length)
+        here = build.let("minimum", build.let("subtract", pairs, first), length)
+        with build.loop(here, initial, types=types, vector=True, reduction=True) as loop:
+            position = build.index_add(first, loop.index)
+            index = build.load(picks.pointer, position)
+            following = build.load(picks.pointer, build.index_add(position, 1))
+            loop.yields(*step(loop.carried, [index, index, build.let("less", following, index)]))
+        for room, found in zip(rooms, loop.results):
+            build.store(room, part.index, found)
+    with build.branch(build.let("less", ZERO, count)) as some:
+        last = build.load(picks.pointer, build.let("subtract", count, ONE))
+        some.yields(last, last)
+        some.otherwise()
+        some.yields(*initial[:2])
+    with build.loop(parts, [*some.results, Const(False, BOOL)], types=types) as over:
+        over.yields(*step(over.carried, [build.load(room, over.index) for room in rooms]))
+    return over.results[0], over.results[1], over.results[2]
 
 
 def _extent(context: Context, picks: Stored) -> tuple[Operand, Operand]:
@@ -73,7 +125,11 @@ def _from_the_start(context: Context, picks: Stored, size: Operand) -> Stored:
         branch.yields(picks.buffer, picks.pointer)
     buffer, pointer = branch.results
     context.from_start.add(pointer.id)
-    return Stored(picks.dtype, buffer, pointer, picks.sizes, picks.strides, contiguous=True)
+    found = Stored(picks.dtype, buffer, pointer, picks.sizes, picks.strides, contiguous=True)
+    ascends = context.made(_ascends, picks)
+    if ascends is not None:
+        context.now_made(_ascends, found, ascends)
+    return found
 
 
 def _cut(context: Context, count: Operand) -> tuple[Operand, Operand]:
@@ -112,6 +168,10 @@ def _parts(context: Context, picks: Stored, count: Operand) -> Operand:
     """How many parts there are: more than one only where there is much to do, and the indices ascend from 0 or more."""
     build = context.build
     many = build.let("floor_divide", count, Const(PART, INT64))
+    ascends = context.made(_ascends, picks)
+    if ascends is not None:
+        several = build.let("logical_and", ascends, build.let("greater", many, ONE))
+        return build.let("select", several, many, build.let("minimum", count, ONE))
     with build.branch(build.let("greater", many, ONE)) as branch:
         with build.branch(_descends(context, picks, Const(0, INT64), Const(FIRST_LOOK, INT64))) as early:
             early.yields(Const(True, "bool"))

@@ -3,7 +3,7 @@
 Where each iteration of a loop pushes one element, and the sizes of its arrays are known before the loop, no list need
 grow: for each array (and number) of an element one block of all iterations is allocated before the loop, and an
 iteration writes its part. What reads the list reads views of the blocks. The residuals of a loop's backward are such
-lists. A list that anything else is done with stays what it is.
+lists. A list of numbers that anything else is done with after the loop is one whose buffers the blocks are.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from arignote.lower import fusion
 from arignote.lower.arrays import scalar_now, sizes_of, view
 from arignote.lower.lazy import AxisMap, direct
 from arignote.lower.loop_ir import Const, Operand
-from arignote.lower.values import ONE, ZERO, AnyValue, ClosureValue, StackedValue, Stored, TupleValue
+from arignote.lower.values import ONE, ZERO, AnyValue, ClosureValue, ListValue, StackedValue, Stored, TupleValue
 
 if TYPE_CHECKING:
     from arignote.lower.context import Context
@@ -39,10 +39,24 @@ def stacked_lists(frame: Frame, loop: Apply, body: ClosureValue, count: Operand)
     outside = _Outside(frame, loop, body)
     found: dict[int, StackedValue] = {}
     for position, pushed in pushes.items():
-        shapes = outside.shapes(pushed) if position in readable else None
+        only_read = position in readable
+        shapes = outside.shapes(pushed) if only_read or _is_of_numbers(pushed.type) else None
         if shapes is not None:
             found[position] = _allocated(frame.context, pushed.type, shapes, count)
+            found[position].only_read = only_read
     return found
+
+
+def _is_of_numbers(element: Type) -> bool:
+    return all(isinstance(part, Scalar) for part in element_types(element))
+
+
+def after_loop(value: StackedValue) -> StackedValue | ListValue:
+    """The full list, for what comes after the loop."""
+    if value.only_read:
+        return value
+    buffers = tuple([block.buffer for block in value.blocks])
+    return ListValue(value.element, value.length, value.length, buffers)
 
 
 def element_types(element: Type) -> tuple[Type, ...]:

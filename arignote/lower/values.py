@@ -87,12 +87,14 @@ class NewList(Value):
 class StackedValue(Value):
     """A list that a counted loop fills: for each part of an element one array of all (see `stacked.py`).
 
+    only_read: whether it stays as it is after the loop; otherwise it becomes a list like others
     places: where parts of the next element go, as far as that has been asked for
     """
 
     element: GraphType
     length: Operand
     blocks: tuple[Stored, ...]
+    only_read: bool = True
     places: dict[int, Stored] = field(default_factory=dict)
 
 

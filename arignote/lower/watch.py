@@ -73,6 +73,8 @@ class Watch:
         target = update.inputs[0]
         if self.left.get(target, 0) > update.inputs.count(target):
             return  # the old array is wanted as a whole: it will be copied
+        if self.frame.is_written_anew(target):
+            return
         array = self.frame.value(target)
         if not isinstance(array, Stored):
             return  # it has no memory yet that anybody could look at

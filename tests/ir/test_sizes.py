@@ -2,10 +2,10 @@
 
 import pytest
 
-from arignote.ir.graph import Parameter
+from arignote.ir.graph import Function, Parameter
 from arignote.ir.sizes import as_size, sizes
 from arignote.ir.structure import ANY, MANY
-from arignote.ir.types import Array
+from arignote.ir.types import Array, Scalar
 from arignote.ops.emit import Emit
 
 emit = Emit()
@@ -58,6 +58,43 @@ def test_deep_chains_need_no_stack():
     x = node = array(MANY)
     for _ in range(20_000):
         node = emit.op("negative", node)
+    assert sizes(node) == ((x, 0),)
+
+
+def of_branch(captured, given):
+    """A branch on captured data, of which both sides give ((flag, the array), flag); the array of it."""
+    flag = Parameter("flag", Scalar("bool"))
+    sides = []
+    for name in ("then", "else"):
+        parameter = Parameter("c", captured.type)
+        body = emit.tuple([emit.tuple([flag_of(name), given(parameter)]), flag_of(name)])
+        function = Function(name, (parameter,), body)
+        sides.append(emit.closure(function, (captured,)))
+    return emit.item(emit.item(emit.op("cond", flag, *sides), 0), 1)
+
+
+def flag_of(name):
+    return emit.constant(name == "then", "bool")
+
+
+def test_parts_of_tuples_in_tuples_keep_their_sizes():
+    x = array(MANY, ANY)
+    assert sizes(of_branch(x, lambda c: emit.op("sin", c))) == sizes(x)
+
+
+def test_parts_of_captured_tuples_keep_their_sizes():
+    x = array(MANY, ANY)
+    captured = emit.tuple([flag_of("then"), emit.tuple([x, flag_of("else")])])
+    assert sizes(of_branch(captured, lambda c: emit.op("sin", emit.item(emit.item(c, 1), 0)))) == sizes(x)
+    unknown = Parameter("t", captured.type)
+    node = of_branch(unknown, lambda c: emit.item(emit.item(c, 1), 0))
+    assert sizes(node) == ((node, 0), (node, 1))
+
+
+def test_branches_one_after_the_other_need_no_stack():
+    x = node = array(MANY)
+    for _ in range(3000):
+        node = of_branch(emit.tuple([flag_of("then"), node]), lambda c: emit.op("sin", emit.item(c, 1)))
     assert sizes(node) == ((x, 0),)
 
 

@@ -68,6 +68,45 @@ def is_first_read(text: str, line: str) -> bool:
     return ": bool = equal(%" in line and ", 0:int64)" in line and f"if {name} {{" in text
 
 
+def beside_flags(x, n):  # type: ignore[no-untyped-def]
+    out, flags = np.zeros(n + 1) + x, np.zeros(n + 1, dtype=bool)
+    for i in range(n):
+        flags[i] = i % 3 == 0
+        out[i + 1] = out[i] + 0.5 if flags[i] else out[i] * 1.5
+    return out * flags
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 9])
+def test_stores_of_other_types_are_elsewhere(n: int) -> None:
+    assert np.array_equal(ag.jit(beside_flags)(1.25, n), beside_flags(1.25, n))
+    text = str(ag.inspect(beside_flags)(1.25, 9).loops)
+    assert any(is_first_read(text, line) for line in text.splitlines())
+
+
+def table(costs, n):  # type: ignore[no-untyped-def]
+    """Cells from their neighbours: the gradient remembers which one, beside the cells."""
+    cells = np.zeros((n + 1, n + 1))
+    for i in range(1, n + 1):
+        for j in range(1, n + 1):
+            if (i * j) % 3 == 0:
+                cells[i, j] = cells[i - 1, j - 1]
+            else:
+                cells[i, j] = min(cells[i - 1, j] + costs[0], cells[i, j - 1] + costs[1])
+    return cells[n, n]
+
+
+def test_the_gradient_of_a_table() -> None:
+    costs = np.array([1.0, 1.3])
+    gradient = ag.value_and_grad(table)
+    value, found = ag.jit(gradient)(costs, 7)
+    expected, wanted = gradient(costs, 7)
+    assert value == expected and np.array_equal(found, wanted)
+    ag.check_grads(lambda c: table(c, 7), (costs,))
+    text = str(ag.inspect(gradient)(costs, 7).loops)
+    assert any(is_first_read(text, line) for line in text.splitlines())
+    assert text.count("unique") == 1, "only the list of the rows grows"
+
+
 def only_sometimes(x, n):  # type: ignore[no-untyped-def]
     out = np.zeros(n + 1) + x
     for i in range(n):

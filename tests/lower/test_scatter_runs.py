@@ -168,3 +168,43 @@ def test_rows_by_two_indices_and_a_middle_axis():
     i, j = RNG.integers(-4, 4, 11), RNG.integers(-6, 6, 11)
     for got, expected in zip(ag.jit(program)(target, i, j, value), program(target, i, j, value), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-13)
+
+
+def test_order_and_extent_are_found_in_one_pass():
+    def program(index, value, x):
+        target = np.zeros(x.shape[0])
+        np.add.at(target, index, value)
+        return np.sum(target * x) + np.sum(x[index])
+
+    index, value, x = np.sort(RNG.integers(0, 300, 131_073)), RNG.normal(size=131_073), RNG.normal(size=300)
+    loops = ag.inspect(program)(index, value, x).loops
+    assert loops.count("vector reduction") == 5, "extent and order at once, two sums, and which index is wrong, twice"
+    np.testing.assert_allclose(ag.jit(program)(index, value, x), program(index, value, x), rtol=1e-12)
+    with pytest.raises(IndexError):
+        ag.jit(program)(index, value, x[:299])
+
+
+@pytest.mark.parametrize("first", ["prefix", "strided", "gathered"])
+def test_the_order_of_a_part_says_nothing_about_the_whole(first):
+    """The views begin at one address; only the first of them ascends."""
+
+    def program(index, value, size):
+        one, other = np.zeros(size), np.zeros(size)
+        if first == "prefix":
+            np.add.at(one, index[:65_537], value[:65_537])
+        elif first == "strided":
+            np.add.at(one, index[::2], value[::2])
+        else:
+            one += value[index]
+        np.add.at(other, index, value)
+        return one, other
+
+    index = np.sort(RNG.integers(0, 300, 131_074))
+    if first == "strided":
+        index[1::2] = RNG.integers(0, 300, 65_537)
+    else:
+        index[65_537:] = RNG.integers(0, 300, 65_537)
+    value = RNG.normal(size=index.size)
+    size = index.size if first == "gathered" else 300
+    for got, expected in zip(ag.jit(program)(index, value, size), program(index, value, size), strict=True):
+        np.testing.assert_array_equal(got, expected)

@@ -48,8 +48,18 @@ def exchanged(x, n):  # type: ignore[no-untyped-def]
     return a - 2.0 * b
 
 
+def equal_constants(x, n):  # type: ignore[no-untyped-def]
+    a, b, c = np.zeros(n), np.zeros(n), np.zeros(n)
+    b[1:] = x
+    np.add.at(c, np.arange(n), x)
+    for i in range(n):
+        a[i] = x * i
+        b[i] += a[i]
+    return a - 2.0 * b + c
+
+
 @pytest.mark.parametrize("n", [0, 1, 5])
-@pytest.mark.parametrize("program", [nested, one_side, until_enough, exchanged])
+@pytest.mark.parametrize("program", [nested, one_side, until_enough, exchanged, equal_constants])
 def test_nobody_asks(program: Any, n: int) -> None:
     compiled = ag.jit(program)
     assert np.array_equal(compiled(1.5, n), program(1.5, n))

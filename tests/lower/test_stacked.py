@@ -58,6 +58,36 @@ def in_place(w, n):
     return total
 
 
+def numbers(w, n):
+    """Numbers that go into a block, and then the list goes on to grow."""
+    found = []
+    for i in range(n):
+        found.append(w[i % w.shape[0], 0] * i)
+    found.append(w[1, 1])
+    found[0] = found[0] * found[-1]
+    found.append(w[2, 2])
+    found.pop(0)
+    return sum(x * (k + 1) for k, x in enumerate(found))
+
+
+def lists_of_numbers(w, n):
+    """A list of lists, whose numbers go into blocks."""
+    found = []
+    for i in range(n):
+        row = []
+        for j in range(i + 1):
+            row.append(w[i % w.shape[0], j % w.shape[1]] * j)
+        found.append(row)
+    if n > 1:
+        found[1][0] = found[0][0] + w[0, 0]
+    total = 0.0
+    for row in found:
+        row.append(w[1, 1])
+        for x in row:
+            total += x * x
+    return total
+
+
 def narrow(x, t, n):
     """The carried array has the size that the first iteration checks."""
     for _ in range(n):
@@ -70,7 +100,8 @@ W = np.random.default_rng(0).normal(size=(4, 4))
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 7])
-@pytest.mark.parametrize("program", [outputs, growing, changed, in_place], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("program", [outputs, growing, changed, in_place, numbers, lists_of_numbers],
+                         ids=lambda f: f.__name__)
 def test_values_and_gradients(program, n):
     if program is growing and n > 4:
         n = 4
@@ -82,6 +113,21 @@ def test_values_and_gradients(program, n):
 def test_a_list_that_is_returned():
     for ours, expected in zip(ag.jit(returned)(W, 5), returned(W, 5), strict=True):
         np.testing.assert_array_equal(ours, expected)
+
+
+def test_numbers_are_pushed_without_asking():
+    """Within the loops nobody asks whether the list has room, or whose it is."""
+
+    def program(w, n):
+        found = []
+        for i in range(n):
+            found.append(w * i)
+        return found
+
+    loops = ag.inspect(program)(1.5, 7).loops
+    assert "unique" not in loops and loops.count("alloc ") == 1
+    assert ag.jit(program)(1.5, 7) == program(1.5, 7)
+    assert ag.jit(program)(1.5, 0) == ag.jit(program)(1.5, -3) == []
 
 
 def test_sizes_that_an_iteration_checks():
