@@ -28,6 +28,8 @@ class Accumulation:
         self.accumulators: list[Accumulator] = [accumulator_of(reduction) for reduction, _ in reductions]
         self.indices: list[Operand] = [ZERO] * len(nest.sizes)
         self.alone = alone and len(nest.sizes) == 2 and not writes and not nest.packed
+        self.turned = bool(nest.packed) and self.axes == (0,)
+        """Whether what accumulates has its neighbours along the middle axis, as the loops run (`pairs.py`)."""
 
     def write(self) -> None:
         """Write the kernels."""
@@ -76,7 +78,8 @@ class Accumulation:
         if not self.alone:
             note_rows(nest, kernel.statement, count, loop.statement, block)
         for place, accumulator in enumerate(self.accumulators):
-            self._combine(accumulator, partial[place], self.reductions[place][1], blocks, room)
+            combine = self._combine_turned if self.turned else self._combine
+            combine(accumulator, partial[place], self.reductions[place][1], blocks, room)
 
     def _pairs(self) -> list[tuple[Accumulator, Stored]]:
         return list(zip(self.accumulators, [destination for _, destination in self.reductions]))
@@ -137,7 +140,7 @@ class Accumulation:
         build, nest = self.build, self.nest
         for accumulator, (reduction, destination), registers in zip(self.accumulators, self.reductions, targets):
             kept = tuple([i for axis, i in enumerate(self.indices) if axis not in self.axes])
-            place = build.index_add(base, nest.offset(destination, kept))
+            place = build.index_add(base, nest.offset(self._layout(destination), kept))
             found: list[Operand] = [build.load(target.pointer, place) for target in registers]
             for row in rows or self.indices[:1]:
                 self.indices[0] = row
@@ -146,6 +149,13 @@ class Accumulation:
                 found = accumulator.step(build, found, value, position)
             for target, new in zip(registers, found):
                 build.store(target.pointer, place, new)
+
+    def _layout(self, destination: Stored) -> Stored:
+        """How one block's results lie in memory."""
+        if not self.turned:
+            return destination
+        strides = (ONE, destination.sizes[0])
+        return Stored(destination.dtype, destination.buffer, destination.pointer, destination.sizes, strides)
 
     def _over_pairs(self, targets: list[list[Stored]], base: Operand) -> None:
         """The last axis outside of the middle one (`pairs.py`). Where the middle axis is reduced, it is so in
@@ -189,15 +199,34 @@ class Accumulation:
         """The results of all blocks, in order."""
         build = self.build
         grain = self._grain(blocks)
-        pointers = [each.pointer for each in partial]
-        with build.kernel(pointers, [target.pointer]):
+        with build.kernel([each.pointer for each in partial], [target.pointer]):
             with build.loop(room, vector=True, parallel=True, grain=grain) as loop:
-                first = [build.load(pointer, loop.index) for pointer in pointers]
-                with build.loop(build.let("subtract", blocks, ONE), first) as over:
-                    place = build.index_add(build.index_multiply(build.index_add(over.index, 1), room), loop.index)
-                    right: list[Operand] = [build.load(pointer, place) for pointer in pointers]
-                    over.yields(*accumulator.combine(build, list(over.carried), right))
-                build.store(target.pointer, loop.index, accumulator.result(list(over.results)))
+                self._combine_one(accumulator, partial, blocks, room, loop.index, target, loop.index)
+
+    def _combine_turned(self, accumulator: Accumulator, partial: list[Stored], target: Stored, blocks: Operand,
+                        room: Operand) -> None:  # fmt: skip
+        """The results of all blocks, in order, where they lie otherwise than the target."""
+        build = self.build
+        count, width = target.sizes
+        grain = self._grain(build.index_multiply(blocks, count))
+        with build.kernel([each.pointer for each in partial], [target.pointer]):
+            with build.loop(width, parallel=True, grain=grain) as last:
+                start = build.index_multiply(last.index, count)
+                with build.loop(count, vector=True) as loop:
+                    source = build.index_add(start, loop.index)
+                    place = build.index_add(build.index_multiply(loop.index, width), last.index)
+                    self._combine_one(accumulator, partial, blocks, room, source, target, place)
+
+    def _combine_one(self, accumulator: Accumulator, partial: list[Stored], blocks: Operand, room: Operand,
+                     source: Operand, target: Stored, place: Operand) -> None:  # fmt: skip
+        build = self.build
+        pointers = [each.pointer for each in partial]
+        first = [build.load(pointer, source) for pointer in pointers]
+        with build.loop(build.let("subtract", blocks, ONE), first) as over:
+            other = build.index_add(build.index_multiply(build.index_add(over.index, 1), room), source)
+            right: list[Operand] = [build.load(pointer, other) for pointer in pointers]
+            over.yields(*accumulator.combine(build, list(over.carried), right))
+        build.store(target.pointer, place, accumulator.result(list(over.results)))
 
     def _name_pointers(self, kernel: Kernel) -> None:
         nest = self.nest

@@ -99,3 +99,24 @@ def test_nothing_for_all_pairs_and_coordinates_is_kept():
     """The result, the transposed coordinates, and a row of weights where it is too long for the stack."""
     loops = ag.inspect(forces)(RNG.normal(size=(8, 3)), np.ones(8)).loops
     assert loops.count("alloc ") <= 3
+
+
+def across(x, masses):
+    return np.sum(np.abs(x[None, :, :] - x[:, None, :]) * masses[:, None, None], axis=0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3), (3, 1), (70, 5), (130, 3), (0, 3), (4, 0)])
+def test_sums_over_the_first_axis(shape):
+    """In several blocks, where the sums of a block lie along the middle axis and the result does not."""
+    x, masses = RNG.normal(size=shape), RNG.uniform(0.5, 1.5, shape[0])
+    np.testing.assert_allclose(ag.jit(across)(x, masses), across(x, masses), rtol=1e-12)
+
+
+def test_sums_over_the_first_axis_lie_as_the_loops_run():
+    """The sums of a block (%45) are read and written along j: no stride of the width (%3) along j (%60)."""
+    loops = ag.inspect(across)(RNG.normal(size=(8, 3)), np.ones(8)).loops
+    lines = [line.strip() for line in loops.splitlines()]
+    add = next(i for i, line in enumerate(lines) if "absolute(" in line)
+    inner = max(i for i in range(add) if lines[i].startswith("for ") and "vector" in lines[i])
+    index = lines[inner].split()[1]
+    assert not any(line.split(" = ")[1].startswith(f"multiply({index},") for line in lines[inner:add] if " = " in line)
