@@ -18,16 +18,21 @@ ROWS_AT_ONCE = 8
 
 
 class Accumulation:
-    """The kernels of such reductions, all over the same axes. `alone`: nothing else is worth doing in the same rows."""
+    """The kernels of such reductions, all over the same axes. `alone`: nothing else is worth doing in the same rows.
+
+    across: reductions over the second axis of three, made in passing while the others are over the first
+    """
 
     def __init__(self, nest: Nest, writes: list[Write], reductions: list[tuple[Reduction, Stored]],
-                 alone: bool = False) -> None:  # fmt: skip
-        self.nest, self.writes, self.reductions = nest, writes, reductions
+                 alone: bool = False, across: Sequence[tuple[Reduction, Stored]] = ()) -> None:  # fmt: skip
+        self.nest, self.writes, self.reductions, self.across = nest, writes, reductions, across
         self.context, self.build = nest.context, nest.build
         self.axes = reductions[0][0].axes
         self.accumulators: list[Accumulator] = [accumulator_of(reduction) for reduction, _ in reductions]
         self.indices: list[Operand] = [ZERO] * len(nest.sizes)
         self.alone = alone and len(nest.sizes) == 2 and not writes and not nest.packed
+        self.turned = bool(nest.packed) and self.axes == (0,)
+        """Whether what accumulates has its neighbours along the middle axis, as the loops run (`pairs.py`)."""
 
     def write(self) -> None:
         """Write the kernels."""
@@ -48,7 +53,7 @@ class Accumulation:
                 base = build.index_multiply(loop.index, room)
                 for target in [target for registers in targets for target in registers]:
                     nest.local[target.pointer.id] = target.strides[0]
-                self._fill(targets, base, room)
+                self._fill(self.accumulators, targets, base, room)
                 self._loops(1, targets, ZERO)
             self._name_pointers(kernel.statement)
         note_rows(nest, kernel.statement, nest.sizes[0], loop.statement, None)
@@ -64,19 +69,21 @@ class Accumulation:
         with build.kernel() as kernel:
             with build.loop(blocks, parallel=True, grain=grain) as outer, nest.scope():
                 base = build.index_multiply(outer.index, room)
-                self._fill(partial, base, room)
+                self._fill(self.accumulators, partial, base, room)
                 first = build.index_multiply(outer.index, block)
                 here = build.let("minimum", build.let("subtract", count, first), block)
                 if self.alone:
                     first, here = self._several_rows(partial, base, first, here)
                 with build.loop(here) as loop, nest.scope():
                     nest.row = self.indices[0] = build.let("add", first, loop.index)
+                    self._fill_across()
                     self._loops(1, partial, base)
             self._name_pointers(kernel.statement)
         if not self.alone:
             note_rows(nest, kernel.statement, count, loop.statement, block)
         for place, accumulator in enumerate(self.accumulators):
-            self._combine(accumulator, partial[place], self.reductions[place][1], blocks, room)
+            combine = self._combine_turned if self.turned else self._combine
+            combine(accumulator, partial[place], self.reductions[place][1], blocks, room)
 
     def _pairs(self) -> list[tuple[Accumulator, Stored]]:
         return list(zip(self.accumulators, [destination for _, destination in self.reductions]))
@@ -108,14 +115,26 @@ class Accumulation:
         whole = build.let("floor_divide", build.index_add(GRAIN, 0), build.let("maximum", each, ONE))
         return build.let("maximum", whole, ONE)
 
-    def _fill(self, targets: list[list[Stored]], base: Operand, room: Operand) -> None:
+    def _fill(self, accumulators: list[Accumulator], targets: list[list[Stored]], base: Operand,
+              room: Operand) -> None:  # fmt: skip
         """Everything begins with the identity."""
         with self.build.loop(room, vector=True) as fill:
             place = self.build.index_add(base, fill.index)
-            for accumulator, registers in zip(self.accumulators, targets):
+            for accumulator, registers in zip(accumulators, targets):
                 for target, initial in zip(registers, accumulator.initial):
                     self.nest.writes[target.pointer.id] = target.pointer
                     self.build.store(target.pointer, place, initial)
+
+    def _fill_across(self) -> None:
+        """The same for the current row of what is reduced over the second axis."""
+        if not self.across:
+            return
+        width = self.nest.sizes[2]
+        for _, destination in self.across:
+            self.nest.local[destination.pointer.id] = destination.strides[0]
+        accumulators = [accumulator_of(reduction) for reduction, _ in self.across]
+        targets = [[destination] for _, destination in self.across]
+        self._fill(accumulators, targets, self.build.index_multiply(self.indices[0], width), width)
 
     def _loops(self, level: int, targets: list[list[Stored]], base: Operand) -> None:
         nest = self.nest
@@ -137,7 +156,7 @@ class Accumulation:
         build, nest = self.build, self.nest
         for accumulator, (reduction, destination), registers in zip(self.accumulators, self.reductions, targets):
             kept = tuple([i for axis, i in enumerate(self.indices) if axis not in self.axes])
-            place = build.index_add(base, nest.offset(destination, kept))
+            place = build.index_add(base, nest.offset(self._layout(destination), kept))
             found: list[Operand] = [build.load(target.pointer, place) for target in registers]
             for row in rows or self.indices[:1]:
                 self.indices[0] = row
@@ -146,13 +165,30 @@ class Accumulation:
                 found = accumulator.step(build, found, value, position)
             for target, new in zip(registers, found):
                 build.store(target.pointer, place, new)
+        if not nest.packed:
+            for reduction, destination in self.across:
+                value = nest.value(reduction.source, tuple(self.indices))
+                self._add_across(reduction, destination, value)
+
+    def _add_across(self, reduction: Reduction, destination: Stored, value: Operand) -> None:
+        """Add to the result of a reduction over the second axis, in the current row."""
+        place = self.nest.offset(destination, (self.indices[0], self.indices[2]))
+        old = self.build.load(destination.pointer, place)
+        self.build.store(destination.pointer, place, accumulator_of(reduction).combine(self.build, [old], [value])[0])
+
+    def _layout(self, destination: Stored) -> Stored:
+        """How one block's results lie in memory."""
+        if not self.turned:
+            return destination
+        strides = (ONE, destination.sizes[0])
+        return Stored(destination.dtype, destination.buffer, destination.pointer, destination.sizes, strides)
 
     def _over_pairs(self, targets: list[list[Stored]], base: Operand) -> None:
         """The last axis outside of the middle one (`pairs.py`). Where the middle axis is reduced, it is so in
         registers, in runs of bounded length."""
         build, nest = self.build, self.nest
         count = nest.sizes[1]
-        if 1 not in self.axes:
+        if 1 not in self.axes and not self.across:
             with build.loop(nest.sizes[2]) as last, nest.scope():
                 self.indices[2] = last.index
                 with build.loop(count, vector=True) as middle, nest.scope():
@@ -168,16 +204,24 @@ class Accumulation:
                 self._add_run(targets, base, start, here)
 
     def _add_run(self, targets: list[list[Stored]], base: Operand, start: Operand, count: Operand) -> None:
-        """What a run of the middle axis contributes to one result of each reduction."""
+        """What a run of the middle axis contributes to one result of each reduction over it."""
         build, nest = self.build, self.nest
-        initial = [value for accumulator in self.accumulators for value in accumulator.initial]
+        over = [reduction for reduction, _ in self.across or self.reductions]
+        ways = [accumulator_of(reduction) for reduction in over]
+        initial = [value for way in ways for value in way.initial]
         types = [value.type for value in initial]
         with build.loop(count, initial, types=types, vector=True, reduction=True) as middle, nest.scope():
             self.indices[1] = build.index_add(start, middle.index)
+            if self.across:
+                self._accumulate(targets, base)
             middle.yields(*[
-                accumulator.step(build, [carried], nest.value(reduction.source, tuple(self.indices)), ZERO)[0]
-                for accumulator, carried, (reduction, _) in zip(self.accumulators, middle.carried, self.reductions)
+                way.step(build, [carried], nest.value(reduction.source, tuple(self.indices)), ZERO)[0]
+                for way, carried, reduction in zip(ways, middle.carried, over)
             ])  # fmt: skip
+        if self.across:
+            for (reduction, destination), total in zip(self.across, middle.results):
+                self._add_across(reduction, destination, total)
+            return
         kept = tuple([i for axis, i in enumerate(self.indices) if axis not in self.axes])
         for (accumulator, destination), registers, total in zip(self._pairs(), targets, middle.results):
             offset = build.index_add(base, nest.offset(destination, kept))
@@ -189,15 +233,34 @@ class Accumulation:
         """The results of all blocks, in order."""
         build = self.build
         grain = self._grain(blocks)
-        pointers = [each.pointer for each in partial]
-        with build.kernel(pointers, [target.pointer]):
+        with build.kernel([each.pointer for each in partial], [target.pointer]):
             with build.loop(room, vector=True, parallel=True, grain=grain) as loop:
-                first = [build.load(pointer, loop.index) for pointer in pointers]
-                with build.loop(build.let("subtract", blocks, ONE), first) as over:
-                    place = build.index_add(build.index_multiply(build.index_add(over.index, 1), room), loop.index)
-                    right: list[Operand] = [build.load(pointer, place) for pointer in pointers]
-                    over.yields(*accumulator.combine(build, list(over.carried), right))
-                build.store(target.pointer, loop.index, accumulator.result(list(over.results)))
+                self._combine_one(accumulator, partial, blocks, room, loop.index, target, loop.index)
+
+    def _combine_turned(self, accumulator: Accumulator, partial: list[Stored], target: Stored, blocks: Operand,
+                        room: Operand) -> None:  # fmt: skip
+        """The results of all blocks, in order, where they lie otherwise than the target."""
+        build = self.build
+        count, width = target.sizes
+        grain = self._grain(build.index_multiply(blocks, count))
+        with build.kernel([each.pointer for each in partial], [target.pointer]):
+            with build.loop(width, parallel=True, grain=grain) as last:
+                start = build.index_multiply(last.index, count)
+                with build.loop(count, vector=True) as loop:
+                    source = build.index_add(start, loop.index)
+                    place = build.index_add(build.index_multiply(loop.index, width), last.index)
+                    self._combine_one(accumulator, partial, blocks, room, source, target, place)
+
+    def _combine_one(self, accumulator: Accumulator, partial: list[Stored], blocks: Operand, room: Operand,
+                     source: Operand, target: Stored, place: Operand) -> None:  # fmt: skip
+        build = self.build
+        pointers = [each.pointer for each in partial]
+        first = [build.load(pointer, source) for pointer in pointers]
+        with build.loop(build.let("subtract", blocks, ONE), first) as over:
+            other = build.index_add(build.index_multiply(build.index_add(over.index, 1), room), source)
+            right: list[Operand] = [build.load(pointer, other) for pointer in pointers]
+            over.yields(*accumulator.combine(build, list(over.carried), right))
+        build.store(target.pointer, place, accumulator.result(list(over.results)))
 
     def _name_pointers(self, kernel: Kernel) -> None:
         nest = self.nest

@@ -35,6 +35,7 @@ LITTLE_COST = 32
 FEWEST_ELEMENTS = 2048
 """So many elements at least are worth a thread, whatever is done with them."""
 SHORT = 64
+POSITIONS = ("argmax", "argmin")
 MOST_SIBLINGS = 16
 """How many waiting values are considered for one nest: planning stays linear."""
 
@@ -314,8 +315,30 @@ def _force(context: Context, root: Lazy) -> None:
         return
     roots = [root, *_siblings(plan, root)]
     plan.scan(list(roots))
+    if pairs.may_pass(plan.space, plan.axes, plan.leaves):
+        across = _across(plan, roots)
+        if across:
+            roots += across
+            plan = Plan(context, space, plan.axes)
+            plan.scan(list(roots))
     roots += plan.extras(roots)
     _write(plan, roots)
+
+
+def _across(plan: Plan, roots: list[Lazy]) -> list[Lazy]:
+    """Reductions over the other of the first two axes of pairs that one pass can make as well."""
+    if any(not isinstance(root, Reduction) or root.op in POSITIONS for root in roots):
+        return []
+    other = (1,) if plan.axes == (0,) else (0,)
+    found: list[Lazy] = []
+    for value in plan.context.pending.get(plan.context.shape_key(plan.space), [])[-MOST_SIBLINGS:]:
+        if isinstance(value, Reduction) and value.forced is None and value.axes == other and value.op not in POSITIONS:
+            alone = Plan(plan.context, plan.space, other)
+            if alone.prepare([value], may_force=False):
+                alone.scan([value])
+                if pairs.may_pass(plan.space, other, alone.leaves):
+                    found.append(value)
+    return found
 
 
 def _force_scalar(context: Context, root: Lazy) -> None:
@@ -399,12 +422,15 @@ def _versions(plan: Plan, write: Callable[[bool], list[Operand]]) -> list[Operan
 
 
 def _write_reductions(plan: Plan, writes: list[Write], reductions: list[tuple[Reduction, Stored | None]]) -> None:
-    context, space, axes = plan.context, plan.space, reductions[0][0].axes
-    positions = any(r.op in ("argmax", "argmin") for r, _ in reductions)
+    context, space = plan.context, plan.space
+    axes = min(reduction.axes for reduction, _ in reductions)
+    positions = any(r.op in POSITIONS for r, _ in reductions)
     if axes and len(space) - 1 not in axes:
         nest = _nest(plan, writes, False, positions)
         alone = all(leaf.buffer.id in context.given for leaf in plan.leaves)
-        Accumulation(nest, writes, reductions, alone).write()  # type: ignore[arg-type]
+        across = [pair for pair in reductions if pair[0].axes != axes]
+        main = [pair for pair in reductions if pair[0].axes == axes]
+        Accumulation(nest, writes, main, alone, across).write()  # type: ignore[arg-type]
         return
     kept = [axis for axis in range(len(space)) if axis not in axes]
     outputs = [write.destination for write in writes]

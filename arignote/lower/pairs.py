@@ -35,6 +35,11 @@ def suits(space: tuple[Operand, ...], axes: tuple[int, ...] | None, arrays: list
     return is_over_pairs(arrays) and (len(space) < RANK or axes in ((0,), (1,), (2,), (0, 1)))
 
 
+def may_pass(space: tuple[Operand, ...], axes: tuple[int, ...] | None, leaves: list[Stored]) -> bool:
+    """Whether sums over the first and over the second axis can be made in one pass."""
+    return len(space) == RANK and axes in ((0,), (1,)) and is_over_pairs(leaves)
+
+
 def is_over_pairs(leaves: list[Stored]) -> bool:
     """Whether the arrays that a nest of rank three touches have at most two of its axes each, and some have (j, k)."""
     whole = [leaf for leaf in leaves if len(leaf.sizes) == RANK]

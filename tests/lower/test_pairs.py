@@ -99,3 +99,70 @@ def test_nothing_for_all_pairs_and_coordinates_is_kept():
     """The result, the transposed coordinates, and a row of weights where it is too long for the stack."""
     loops = ag.inspect(forces)(RNG.normal(size=(8, 3)), np.ones(8)).loops
     assert loops.count("alloc ") <= 3
+
+
+def across(x, masses):
+    return np.sum(np.abs(x[None, :, :] - x[:, None, :]) * masses[:, None, None], axis=0)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3), (3, 1), (70, 5), (130, 3), (0, 3), (4, 0)])
+def test_sums_over_the_first_axis(shape):
+    """In several blocks, where the sums of a block lie along the middle axis and the result does not."""
+    x, masses = RNG.normal(size=shape), RNG.uniform(0.5, 1.5, shape[0])
+    np.testing.assert_allclose(ag.jit(across)(x, masses), across(x, masses), rtol=1e-12)
+
+
+def test_sums_over_the_first_axis_lie_as_the_loops_run():
+    """The sums of a block (%45) are read and written along j: no stride of the width (%3) along j (%60)."""
+    loops = ag.inspect(across)(RNG.normal(size=(8, 3)), np.ones(8)).loops
+    lines = [line.strip() for line in loops.splitlines()]
+    add = next(i for i, line in enumerate(lines) if "absolute(" in line)
+    inner = max(i for i in range(add) if lines[i].startswith("for ") and "vector" in lines[i])
+    index = lines[inner].split()[1]
+    assert not any(line.split(" = ")[1].startswith(f"multiply({index},") for line in lines[inner:add] if " = " in line)
+
+
+def both_ways(x, y, w):
+    """Sums, and a largest value, over either of the first two axes."""
+    apart = (x[:, None, :] - y[None, :, :]) * w
+    return np.sum(apart, axis=0), np.sum(np.abs(apart), axis=1), np.sum(apart * apart, axis=0), np.min(apart, axis=1)
+
+
+BOTH = [(1, 1, 1), (1, 4, 3), (33, 7, 2), (7, 33, 3), (130, 40, 3), (3, 4100, 2), (2, 9, 20)]
+
+
+@pytest.mark.parametrize("sizes", BOTH)
+def test_both_ways(sizes):
+    rows, columns, width = sizes
+    x, y = RNG.normal(size=(rows, width)), RNG.normal(size=(columns, width))
+    compiled = ag.jit(both_ways)
+    for w in (2.0, RNG.normal(size=(columns, width)), RNG.normal(size=(1, width)), RNG.normal(size=(columns, 1))):
+        for found, plain in zip(compiled(x, y, w), both_ways(x, y, w), strict=True):
+            np.testing.assert_allclose(found, plain, rtol=1e-11, atol=1e-11)
+
+
+def sums_both_ways(x, y):
+    apart = x[:, None, :] - y[None, :, :]
+    return np.sum(np.tanh(apart), axis=1), np.sum(np.tanh(apart), axis=0), np.sum(np.abs(apart), axis=0)
+
+
+@pytest.mark.parametrize("sizes", [*BOTH, (0, 3, 2), (3, 0, 2), (3, 2, 0)])
+def test_sums_both_ways(sizes):
+    rows, columns, width = sizes
+    x, y = RNG.normal(size=(rows, width)), RNG.normal(size=(columns, width))
+    compiled = ag.jit(sums_both_ways)
+    for dtype in (np.float64, np.float32):
+        given = x.astype(dtype), y.astype(dtype)
+        for found, plain in zip(compiled(*given), sums_both_ways(*given), strict=True):
+            assert found.dtype == plain.dtype
+            np.testing.assert_allclose(found, plain, rtol=1e-11 if dtype == np.float64 else 1e-3, atol=1e-3)
+    ag.check_grads(lambda x, y: sum(np.sum(np.sin(part)) for part in sums_both_ways(x, y)), (x[:5], y[:6]))
+
+
+def test_sums_both_ways_are_made_in_one_pass():
+    def program(x, y):
+        apart = np.abs(x[:, None, :] - y[None, :, :])
+        return np.sum(apart, axis=0), np.sum(apart, axis=1)
+
+    loops = ag.inspect(program)(RNG.normal(size=(8, 3)), RNG.normal(size=(5, 3))).loops
+    assert loops.count("= absolute(") == 1
