@@ -67,18 +67,21 @@ def main() -> None:
     parser.add_argument("--memory", action="store_true", help="measure peak memory where the workload asks for it")
     parser.add_argument("--output", type=Path, default=None, help="where to publish: a path without its ending")
     options = parser.parse_args()
-    records, failed = [], []
-    for name in options.names or workload.names():
-        record = measured(name, options)
-        if record is None:
-            failed.append(name)
-            continue
-        records.append(record)
-        print("\n".join(lines_of(record)), flush=True)
-    if options.output:
-        from benchmarks.publish import publish
+    records: list[dict[str, Any]] = []
+    failed: list[str] = []
+    try:
+        for name in options.names or workload.names():
+            record = measured(name, options)
+            if record is None:
+                failed.append(name)
+                continue
+            records.append(record)
+            print("\n".join(lines_of(record)), flush=True)
+    finally:  # Ctrl-C ends a long run with what has been measured
+        if options.output and records:
+            from benchmarks.publish import publish
 
-        publish(records, options.output, renewed=bool(options.names))
+            publish(records, options.output, renewed=bool(options.names))
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 
