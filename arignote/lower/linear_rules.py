@@ -82,12 +82,17 @@ def spread(context: Context, x: Stored, batch: tuple[Operand, ...]) -> Stored:
     return wide
 
 
+def _pointers(context: Context, arrays: tuple[Stored, ...], at: tuple[Operand, ...]) -> list[Var]:
+    """The addresses at these distances from the first elements."""
+    return [x.pointer if is_constant(o, 0) else context.build.let("pointer_offset", x.pointer, o)
+            for x, o in zip(arrays, at, strict=True)]  # fmt: skip
+
+
 def _products(context: Context, a: Stored, b: Stored, c: Stored, at: tuple[Operand, Operand, Operand],
               inner: Operand) -> None:  # fmt: skip
     """A stack of products, along the axis before those of the matrices."""
     build = context.build
-    pointers = [x.pointer if is_constant(o, 0) else build.let("pointer_offset", x.pointer, o)
-                for x, o in zip((a, b, c), at)]  # fmt: skip
+    pointers = _pointers(context, (a, b, c), at)
     m, n = c.sizes[-2:]
     build.extern(STACK[a.dtype], [c.sizes[-3], m, n, inner, pointers[0], *a.strides[-3:], pointers[1], *b.strides[-3:],
                                   pointers[2], *c.strides[-3:-1]])  # fmt: skip
@@ -97,8 +102,7 @@ def _product(context: Context, a: Stored, b: Stored, c: Stored, at: tuple[Operan
              inner: Operand) -> None:  # fmt: skip
     """One matrix product, at these distances from the first elements."""
     build = context.build
-    pointers = [x.pointer if is_constant(o, 0) else build.let("pointer_offset", x.pointer, o)
-                for x, o in zip((a, b, c), at)]  # fmt: skip
+    pointers = _pointers(context, (a, b, c), at)
     m, n = c.sizes[-2:]
     if a.dtype in GEMM:
         build.extern(GEMM[a.dtype], [m, n, inner, pointers[0], *a.strides[-2:], pointers[1], *b.strides[-2:],

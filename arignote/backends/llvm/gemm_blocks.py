@@ -117,6 +117,15 @@ done:
 }
 """
 
+
+def _calls() -> str:
+    """Where a multiplication goes on to the kernel of a tile's height."""
+    return "\n".join(f"""{label}:
+  call void @ag_kernel_{height}_SUFFIX(i64 %k, ptr %a_here, ptr %b, i64 %br, ptr %c_here, i64 %cr, i64 %left,
+    i64 %columns, i1 %add, ptr %here, i64 %start, i64 %apart, i64 %breadth, i64 %advance)
+  br label %end""" for label, height in (("high", "TALL"), ("middle", "MIDDLE"), ("low", "LOW")))  # fmt: skip
+
+
 _MULTIPLY = """define internal void @ag_multiply_SUFFIX(i64 %rows, i64 %columns, i64 %k, ptr %a, ptr %b, i64 %br,
     ptr %c, i64 %cr, i1 %add, ptr %later, i64 %start, i64 %apart, i64 %breadth, i64 %advance,
     i64 %on) nounwind {
@@ -133,21 +142,7 @@ tile:
   %c_here = getelementptr SCALAR, ptr %c, i64 %c_offset
   switch i64 %tall, label %low [ i64 TALL, label %high
                                  i64 MIDDLE, label %middle ]
-high:
-  call void @ag_kernel_TALL_SUFFIX(i64 %k, ptr %a_here, ptr %b, i64 %br, ptr %c_here, i64 %cr, i64 %left, i64 %columns,
-    i1 %add, ptr %here, i64 %start, i64 %apart, i64 %breadth,
-    i64 %advance)
-  br label %end
-middle:
-  call void @ag_kernel_MIDDLE_SUFFIX(i64 %k, ptr %a_here, ptr %b, i64 %br, ptr %c_here, i64 %cr, i64 %left,
-    i64 %columns, i1 %add, ptr %here, i64 %start, i64 %apart, i64 %breadth,
-    i64 %advance)
-  br label %end
-low:
-  call void @ag_kernel_LOW_SUFFIX(i64 %k, ptr %a_here, ptr %b, i64 %br, ptr %c_here, i64 %cr, i64 %left, i64 %columns,
-    i1 %add, ptr %here, i64 %start, i64 %apart, i64 %breadth,
-    i64 %advance)
-  br label %end
+CALLS
 end:
   %is_first = icmp eq i64 %i, 0
   %later_on = getelementptr i8, ptr %here, i64 %on
@@ -158,7 +153,7 @@ end:
 done:
   ret void
 }
-"""
+""".replace("CALLS", _calls())
 
 # What is asked for in advance: where B is read as it lies, the rows of the next stretch, some by each panel; otherwise
 # the next panel, by the first two tiles.

@@ -151,8 +151,9 @@ blocks:
     i64 %cr)
   br label %done
 own:
-  %m_up = add i64 %m, 127
-  %down = sdiv i64 %m_up, HEIGHT
+  %m_up = add i64 %m, HEIGHT
+  %m_most = sub i64 %m_up, 1
+  %down = sdiv i64 %m_most, HEIGHT
   %n_up = add i64 %n, PANEL
   %n_most = sub i64 %n_up, 1
   %across = sdiv i64 %n_most, PANEL

@@ -35,7 +35,7 @@ def add_tiles(module: ModuleText, type: Type) -> None:
     module.intrinsic(f"llvm.masked.store.{ending}.p0", "void", f"{vector}, ptr, i32, {lanes}")
     for rows in (ROWS, 1):
         module.functions += [_Tile(type, width, rows, 2, False).text(), _Tile(type, width, rows, 1, True).text()]
-    names = {"SUFFIX": suffix(type), "SCALAR": scalar, "BYTES": str(BYTES[type]), "ROWS": str(ROWS),
+    names = {"CALLS": _calls(), "SUFFIX": suffix(type), "SCALAR": scalar, "BYTES": str(BYTES[type]), "ROWS": str(ROWS),
              "TWO": str(2 * width), "WIDTH": str(width)}  # fmt: skip
     module.functions.append(_turn(type, width))
     for text in (_PANEL, _TILES, _PACK):
@@ -178,6 +178,19 @@ def _turn(type: Type, width: int) -> str:
     return "\n".join([*lines, "  ret void", "}"]) + "\n"
 
 
+def _calls() -> str:
+    """Where a panel goes on to its tiles: for tall and for single rows, two vectors of columns or one under a mask."""
+    lines: list[str] = []
+    for shape, rows in (("tall", "ROWS"), ("flat", "1")):
+        lines += [f"{shape}:", f"  br i1 %wide, label %{shape}_wide, label %{shape}_narrow"]
+        for breadth, vectors in (("wide", 2), ("narrow", 1)):
+            lines.append(f"""{shape}_{breadth}:
+  call void @ag_tile_{rows}_{vectors}_SUFFIX(i64 %k, ptr %a_here, i64 %ar, i64 %ac, ptr %b, i64 %br, ptr %c_here,
+    i64 %cr, i64 %columns, SCALAR %alpha, SCALAR %beta)
+  br label %end""")
+    return "\n".join(lines)
+
+
 _PANEL = """define internal void @ag_panel_SUFFIX(i64 %m, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br,
     ptr %c, i64 %cr, i64 %columns, i1 %wide, SCALAR %alpha, SCALAR %beta) nounwind {
 entry:
@@ -195,26 +208,7 @@ body:
   %many = icmp sge i64 %left, ROWS
   %rows = select i1 %many, i64 ROWS, i64 1
   br i1 %many, label %tall, label %flat
-tall:
-  br i1 %wide, label %tall_wide, label %tall_narrow
-tall_wide:
-  call void @ag_tile_ROWS_2_SUFFIX(i64 %k, ptr %a_here, i64 %ar, i64 %ac, ptr %b, i64 %br, ptr %c_here, i64 %cr,
-    i64 %columns, SCALAR %alpha, SCALAR %beta)
-  br label %end
-tall_narrow:
-  call void @ag_tile_ROWS_1_SUFFIX(i64 %k, ptr %a_here, i64 %ar, i64 %ac, ptr %b, i64 %br, ptr %c_here, i64 %cr,
-    i64 %columns, SCALAR %alpha, SCALAR %beta)
-  br label %end
-flat:
-  br i1 %wide, label %flat_wide, label %flat_narrow
-flat_wide:
-  call void @ag_tile_1_2_SUFFIX(i64 %k, ptr %a_here, i64 %ar, i64 %ac, ptr %b, i64 %br, ptr %c_here, i64 %cr,
-    i64 %columns, SCALAR %alpha, SCALAR %beta)
-  br label %end
-flat_narrow:
-  call void @ag_tile_1_1_SUFFIX(i64 %k, ptr %a_here, i64 %ar, i64 %ac, ptr %b, i64 %br, ptr %c_here, i64 %cr,
-    i64 %columns, SCALAR %alpha, SCALAR %beta)
-  br label %end
+CALLS
 end:
   %i_next = add i64 %i, %rows
   br label %test

@@ -13,6 +13,7 @@ import os
 import platform
 from collections.abc import Iterator
 
+from ...lower import loop_ir
 from ...lower.loop_ir import Const, For, If, Kernel, Load, Operand, Statement, Store, Type, Var, While, walk
 from .function_text import FunctionText
 from .text import element_bytes
@@ -60,7 +61,7 @@ def streams_of(kernel: Kernel) -> tuple[frozenset[int], tuple[Operand, ...], int
     for each in inner:
         if isinstance(each, Store) and isinstance(each.pointer, Var):
             places[each.pointer.id] = places.get(each.pointer.id, 0) + 1
-    defined = {var.id for each in inner for var in (getattr(each, "var", None), *getattr(each, "results", ())) if var}
+    defined = {var.id for each in inner for var in loop_ir.definitions(each)}
     found: dict[int, tuple[tuple[Operand, ...], int]] = {}
     for store, counts in stores_in_vector_loops(kernel.body, ()):
         pointer = store.pointer
