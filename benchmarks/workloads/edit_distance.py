@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.workload import Case, Thunks, Workload
-from benchmarks.workloads import _jax, _torch
+from benchmarks.workloads import _jax, _numba, _torch
 
 Array = np.ndarray[Any, Any]
 
@@ -109,13 +109,6 @@ def pytensor(a: Array, b: Array, costs: Array) -> Thunks:
     return {"value": lambda: value(*inputs), "gradient": lambda: both(*inputs)}
 
 
-def numba(a: Array, b: Array, costs: Array) -> Thunks:
-    import numba
-
-    compiled = numba.njit(program)
-    return {"value": lambda: compiled(a, b, costs)}
-
-
 def inputs() -> tuple[Array, Array, Array]:
     """Two sequences of letters, and costs of which no two sums are equal by chance."""
     generator = np.random.default_rng(0)
@@ -128,6 +121,6 @@ WORKLOAD = Workload(
     program=program,
     cases=(Case("500x480", inputs),),
     gradient=(2,),
-    peers={"JAX": jax, "PyTorch": eager, "PyTensor": pytensor, "Numba": numba},
+    peers={"JAX": jax, "PyTorch": eager, "PyTensor": pytensor, "Numba": _numba.builder(program)},
     why_not={"PyTorch compile": "unrolls the 980 steps of the loop: minutes", "Numba": "has no derivatives"},
 )

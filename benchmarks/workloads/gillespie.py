@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.workload import Case, Thunks, Workload
-from benchmarks.workloads import _jax, _torch
+from benchmarks.workloads import _jax, _numba, _torch
 
 Array = np.ndarray[Any, Any]
 EVENTS = 5_000
@@ -122,13 +122,6 @@ def pytensor(rates: Array, start: Array, uniforms: Array, end: float) -> Thunks:
     return {"value": lambda: value(rates, start, uniforms), "gradient": lambda: both(rates, start, uniforms)}
 
 
-def numba(rates: Array, start: Array, uniforms: Array, end: float) -> Thunks:
-    import numba
-
-    compiled = numba.njit(program)
-    return {"value": lambda: compiled(rates, start, uniforms, end)}
-
-
 def inputs() -> tuple[Any, ...]:
     """Populations of some hundreds, and numbers for 5,000 events."""
     generator = np.random.default_rng(0)
@@ -141,6 +134,6 @@ WORKLOAD = Workload(
     program=program,
     cases=(Case("5000", inputs),),
     gradient=(0,),
-    peers={"JAX": jax, "PyTorch": eager, "PyTensor": pytensor, "Numba": numba},
+    peers={"JAX": jax, "PyTorch": eager, "PyTensor": pytensor, "Numba": _numba.builder(program)},
     why_not={"PyTorch compile": "unrolls the 5,000 events, or breaks the graph at each", "Numba": "has no derivatives"},
 )

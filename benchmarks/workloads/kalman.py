@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.workload import Case, Thunks, Workload
-from benchmarks.workloads import _jax, _torch
+from benchmarks.workloads import _jax, _numba, _torch
 
 Array = np.ndarray[Any, Any]
 
@@ -94,13 +94,6 @@ def pytensor(*inputs: Any) -> Thunks:
     return {"value": lambda: value(*inputs), "gradient": lambda: both(*inputs)}
 
 
-def numba(*inputs: Any) -> Thunks:
-    import numba
-
-    compiled = numba.njit(program)
-    return {"value": lambda: compiled(*inputs)}
-
-
 def inputs(steps: int) -> tuple[Any, ...]:
     """Motion in a plane at nearly constant velocity, its position observed."""
     rng = np.random.default_rng(0)
@@ -119,7 +112,7 @@ WORKLOAD = Workload(
     program=program,
     cases=(Case("1000 steps", lambda: inputs(1000)),),
     gradient=(0, 1, 2, 3),
-    peers={"JAX": jax, "PyTorch": eager, "PyTensor": pytensor, "Numba": numba},
+    peers={"JAX": jax, "PyTorch": eager, "PyTensor": pytensor, "Numba": _numba.builder(program)},
     why_not={"PyTorch compile": "it unrolls the 1,000 steps: minutes to compile"},
     rtol=1e-6,
 )

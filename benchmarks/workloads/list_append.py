@@ -3,7 +3,7 @@
 from typing import Any
 
 from benchmarks.workload import Case, Limit, Thunks, Workload
-from benchmarks.workloads import _jax
+from benchmarks.workloads import _jax, _numba
 
 ITEMS = 1_000_000
 
@@ -48,20 +48,13 @@ def pytensor(x: float, n: int) -> Thunks:
     return {"value": lambda: value(x), "gradient": lambda: both(x)}
 
 
-def numba(x: float, n: int) -> Thunks:
-    import numba
-
-    compiled = numba.njit(program)
-    return {"value": lambda: compiled(x, n)}
-
-
 WORKLOAD = Workload(
     name="list_append",
     title="a list of a million numbers by append, and a sum over it",
     program=program,
     cases=(Case("1000000", lambda: (0.3, ITEMS), {"value": Limit(bytes=16.0 * ITEMS)}),),
     gradient=(0,),
-    peers={"JAX": jax, "PyTensor": pytensor, "Numba": numba},
+    peers={"JAX": jax, "PyTensor": pytensor, "Numba": _numba.builder(program)},
     why_not={
         "PyTorch": "several microseconds for each item: ten seconds; see logistic_map for the rate",
         "PyTorch compile": "unrolls the million iterations",

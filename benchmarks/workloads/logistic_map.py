@@ -3,7 +3,7 @@
 from typing import Any
 
 from benchmarks.workload import Case, Limit, Thunks, Workload
-from benchmarks.workloads import _jax, _torch
+from benchmarks.workloads import _jax, _numba, _torch
 
 STEPS = 10_000
 
@@ -43,19 +43,12 @@ def pytensor(r: float, x: float, n: int) -> Thunks:
     return {"value": lambda: value(r, x), "gradient": lambda: both(r, x)}
 
 
-def numba(r: float, x: float, n: int) -> Thunks:
-    import numba
-
-    compiled = numba.njit(program)
-    return {"value": lambda: compiled(r, x, n)}
-
-
 WORKLOAD = Workload(
     name="logistic_map",
     title="logistic map, 10,000 iterations",
     program=program,
     cases=(Case("10000", lambda: (3.5, 0.3, STEPS), {"value": Limit(flops=3.0 * STEPS)}),),
     gradient=(0, 1),
-    peers={"JAX": jax, "PyTorch": eager, "PyTensor": pytensor, "Numba": numba},
+    peers={"JAX": jax, "PyTorch": eager, "PyTensor": pytensor, "Numba": _numba.builder(program)},
     why_not={"PyTorch compile": "unrolls the 10,000 iterations", "Numba": "has no derivatives"},
 )

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from benchmarks.workload import Case, Thunks, Workload
-from benchmarks.workloads import _jax
+from benchmarks.workloads import _jax, _numba
 
 
 def program(x: float, n: int) -> float:
@@ -33,20 +33,13 @@ def pytensor(x: float, n: int) -> Thunks:
     return {"value": lambda: value(x), "gradient": lambda: both(x)}
 
 
-def numba(x: float, n: int) -> Thunks:
-    import numba
-
-    compiled = numba.njit(program)
-    return {"value": lambda: compiled(x, n)}
-
-
 WORKLOAD = Workload(
     name="scalar_loop",
     title="x = sin(x) + 0.5, a million iterations",
     program=program,
     cases=(Case("1000000", lambda: (0.3, 1_000_000)),),
     gradient=(0,),
-    peers={"JAX": jax, "PyTensor": pytensor, "Numba": numba},
+    peers={"JAX": jax, "PyTensor": pytensor, "Numba": _numba.builder(program)},
     why_not={
         "PyTorch": "two operations of some microseconds for each iteration; see logistic_map for the rate",
         "PyTorch compile": "unrolls the million iterations",

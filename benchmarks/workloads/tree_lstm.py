@@ -3,48 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from benchmarks.language_programs import Sentence, tree_lstm
 from benchmarks.workload import Case, Thunks, Workload
 from benchmarks.workloads import _jax, _torch
 
 Array = np.ndarray[Any, Any]
 
 
-@dataclass
-class Sentence:
-    """A binary parse tree with a vector at each leaf."""
-
-    vector: np.ndarray | None
-    left: Sentence | None
-    right: Sentence | None
-
-
-def sigmoid(x):  # type: ignore[no-untyped-def]
-    return 1.0 / (1.0 + np.exp(-x))
-
-
-def encode(p, tree):  # type: ignore[no-untyped-def]
-    n = p["out"].shape[0]
-    if tree.left is None or tree.right is None:
-        both = np.tanh(p["leaf"] @ tree.vector)
-        return both[:n], both[n:]
-    hl, cl = encode(p, tree.left)
-    hr, cr = encode(p, tree.right)
-    z = p["gates"] @ np.concatenate([hl, hr]) + p["bias"]
-    i, fl, fr, o, u = z[:n], z[n : 2 * n], z[2 * n : 3 * n], z[3 * n : 4 * n], z[4 * n :]
-    c = sigmoid(i) * np.tanh(u) + sigmoid(fl) * cl + sigmoid(fr) * cr
-    return sigmoid(o) * np.tanh(c), c
-
-
 def program(p, trees):  # type: ignore[no-untyped-def]
     total = 0.0
     for tree in trees:
-        h, _ = encode(p, tree)
-        total += np.log1p(np.exp(-np.dot(p["out"], h)))
+        total += tree_lstm(p, tree)
     return total
 
 
