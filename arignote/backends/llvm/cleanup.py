@@ -196,6 +196,13 @@ def ending(function: FunctionText, live: Iterable[Var]) -> str:
     return _shared_ending(function, row, tuple([function.text(var) for var in others]))
 
 
+def leave_when(function: FunctionText, condition: str, live: Iterable[Var]) -> None:
+    """Leaves where the condition holds, which is rare, and releases what is live."""
+    going_on = function.label()
+    function.branch(condition, ending(function, live), going_on, unlikely=True)
+    function.begin(going_on)
+
+
 def _shared_ending(function: FunctionText, row: int, texts: tuple[str, ...]) -> str:
     """The label of the code that releases the buffers in `texts`, the last one first, and then the slots of a row.
 

@@ -23,7 +23,7 @@ from ...lower.loop_ir import (
     Unique,
     Var,
 )
-from .cleanup import ending, release
+from .cleanup import ending, leave_when, release
 from .emit_signals import CALL_COST, emit_check, spend, spend_on_matrices
 from .function_text import FunctionText
 from .runtime_text import define_retain
@@ -199,10 +199,7 @@ def call_with_status(
     place = slots(function, len(results))
     texts = ["ptr %ctx", *(passed(function, arg) for arg in args), f"ptr {place}"]
     status = function.let(f"call i32 {callee}({', '.join(texts)})")
-    failed = function.let(f"icmp ne i32 {status}, 0")
-    going_on = function.label()
-    function.branch(failed, ending(function, live), going_on, unlikely=True)
-    function.begin(going_on)
+    leave_when(function, function.let(f"icmp ne i32 {status}, 0"), live)
     read_slots(function, place, results)
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...lower.loop_ir import For, Kernel, Procedure, Statement, Var, While, bodies, free_variables
-from .cleanup import emit_cleanup, ending, slots_of
+from .cleanup import emit_cleanup, slots_of
 from .emit_signals import budget, share_budget
 from .function_text import FunctionText
+from .status import begin_failing, call_failing, leave_well
 from .text import global_name, llvm_type
 
 LARGE_PROCEDURE = 1500
@@ -88,7 +89,8 @@ def emit_apart(function: FunctionText, loop: For | While) -> bool:
         else:
             inner.values[var.id] = text
     _define(inner, loop, [type for type, _ in passed])
-    _call(function, inner, loop, passed, around)
+    args = ["ptr %ctx", f"ptr {budget(function)}", *(f"{type} {text}" for type, text in passed)]
+    call_failing(function, global_name(inner.procedure_name), args, loop.results, around)
     return True
 
 
@@ -107,38 +109,15 @@ def alive_around(loop: For | While, captured: set[int]) -> list[Var] | None:
     return found or []
 
 
-def _result(loop: For | While) -> str:
-    return f"{{{', '.join(['i32', *(llvm_type(var.type) for var in loop.results)])}}}"
-
-
 def _define(inner: FunctionText, loop: For | While, types: list[str]) -> None:
     """The loop's function returns its status before its results."""
-    result = _result(loop)
-    zeros = [f"{llvm_type(var.type)} zeroinitializer" for var in loop.results]
-    inner.fails_with = f"ret {result} {{{', '.join(['i32 1', *zeros])}}}"
+    results = [llvm_type(var.type) for var in loop.results]
+    result = begin_failing(inner, results)
     share_budget(inner)
     inner.statements([loop])
     inner.put(f"store i64 {inner.let('load i64, ptr %budget')}, ptr %left")
-    whole = f"{{{', '.join(['i32 0', *(f'{llvm_type(var.type)} poison' for var in loop.results)])}}}"
-    for position, var in enumerate(loop.results):
-        whole = inner.let(f"insertvalue {result} {whole}, {inner.typed(var)}, {position + 1}")
-    inner.put(f"ret {result} {whole}")
+    leave_well(inner, results, [inner.text(var) for var in loop.results])
     emit_cleanup(inner)
     heads = ", ".join(["ptr %ctx", "ptr %left", *(f"{type} %p{number}" for number, type in enumerate(types))])
     head = f"define internal {result} {global_name(inner.procedure_name)}({heads}) nounwind noinline"
     inner.module.functions.append(inner.function(head))
-
-
-def _call(
-    function: FunctionText, inner: FunctionText, loop: For | While, passed: list[tuple[str, str]], around: list[Var]
-) -> None:
-    result = _result(loop)
-    args = ", ".join(["ptr %ctx", f"ptr {budget(function)}", *(f"{type} {text}" for type, text in passed)])
-    value = function.let(f"call {result} {global_name(inner.procedure_name)}({args})")
-    status = function.let(f"extractvalue {result} {value}, 0")
-    failed = function.let(f"icmp ne i32 {status}, 0")
-    going_on = function.label()
-    function.branch(failed, ending(function, around), going_on, unlikely=True)
-    function.begin(going_on)
-    for position, var in enumerate(loop.results):
-        function.values[var.id] = function.let(f"extractvalue {result} {value}, {position + 1}")

@@ -10,7 +10,7 @@ from functools import cache
 
 import llvmlite.binding as llvm
 
-from ...lower.loop_ir import Program, Type
+from ...lower.loop_ir import Program
 from ..libraries import BLAS_SETTINGS, address_of
 from ..native_image import Image, Loaded, UnsupportedObjectError, is_supported, lay_out
 from .blas import product_module, product_symbols, product_type
@@ -45,14 +45,13 @@ class CompiledModule:
     text: ModuleText | None
     objects: tuple[bytes, ...]
     imported: tuple[str, ...]
+    image: Image | None
+    _loaded: Loaded | llvm.ResourceTracker
     timings: dict[str, float] = field(default_factory=dict)
-    image: Image | None = None
-    needs: tuple[CompiledModule, ...] = ()
-    _loaded: Loaded | llvm.ResourceTracker | None = None
 
     def address(self, name: str | None = None) -> int:
         """The address of a visible function; the first one's by default, which is the entry's."""
-        return self._loaded[name or self.exported[0]]  # type: ignore[index]
+        return self._loaded[name or self.exported[0]]
 
     @property
     def llvm_ir(self) -> str:
@@ -94,46 +93,56 @@ def image_of(objects: Sequence[bytes]) -> Image | None:
         return None
 
 
+def exported_with(symbol: str) -> tuple[str, ...]:
+    """The functions that are compiled together with one of our own on matrices; none for other symbols."""
+    type = product_type(symbol)
+    if type is not None:
+        return product_symbols(type)
+    type = stack_type(symbol)
+    if type is not None:
+        return stack_symbols(type)
+    return () if factor_of(symbol) is None else (symbol,)
+
+
+def is_on_matrices(symbol: str) -> bool:
+    """Whether a function is one of our own on matrices, which is compiled once for all programs."""
+    return bool(exported_with(symbol))
+
+
+_on_matrices: dict[tuple[tuple[str, ...], int], CompiledModule] = {}
+"""By what they export and where the runtime's products are."""
+
+
+def matrix_module(symbol: str, symbols: Mapping[str, int]) -> CompiledModule | None:
+    """The module of a matrix product or factorisation of ours, made once per process; None for other symbols."""
+    exported = exported_with(symbol)
+    if not exported:
+        return None
+    key = exported, symbols.get(RUNTIME_PRODUCT, 0)
+    if key not in _on_matrices:
+        _on_matrices[key] = compile_text(_matrix_text(symbol, symbols), exported, symbols)
+    return _on_matrices[key]
+
+
+def _matrix_text(symbol: str, symbols: Mapping[str, int]) -> ModuleText:
+    """The text of such a module; large products are in blocks where the runtime and BLAS have what that needs."""
+    factor, stack = factor_of(symbol), stack_type(symbol)
+    if factor is not None:
+        return factor_module(*factor, *vector_form())
+    if stack is not None:
+        return stack_module(stack, *vector_form())
+    type = product_type(symbol)
+    assert type is not None
+    in_blocks = RUNTIME_PRODUCT in symbols and all(map(address_of, BLAS_SETTINGS))
+    return product_module(type, *vector_form(), in_blocks)
+
+
 def bind(name: str, symbols: Mapping[str, int]) -> int:
     """The address of an imported function: given, one of our own on matrices, or of a library."""
     if name in symbols:
         return symbols[name]
     module = matrix_module(name, symbols)
     return address_of(name) if module is None else module.address(name)
-
-
-def is_on_matrices(symbol: str) -> bool:
-    """Whether a function is one of our own on matrices, which is compiled once for all programs."""
-    return product_type(symbol) is not None or factor_of(symbol) is not None or stack_type(symbol) is not None
-
-
-_on_matrices: dict[str, CompiledModule] = {}
-
-
-def matrix_module(symbol: str, symbols: Mapping[str, int]) -> CompiledModule | None:
-    """The module of a matrix product or factorisation of ours, made once per process; None for other symbols."""
-    type = product_type(symbol)
-    if type is not None:
-        return matrix_products(type, symbols.get(RUNTIME_PRODUCT, 0))
-    factor, stack = factor_of(symbol), stack_type(symbol)
-    if stack is not None:
-        key, exported = stack, [*stack_symbols(stack)]
-    elif factor is not None:
-        key, exported = symbol, [symbol]
-    else:
-        return None
-    if key not in _on_matrices:
-        text = factor_module(*factor, *vector_form()) if factor is not None else stack_module(key, *vector_form())
-        _on_matrices[key] = compile_text(text, exported, symbols)
-    return _on_matrices[key]
-
-
-@cache
-def matrix_products(type: Type, runtime_product: int) -> CompiledModule:
-    """The matrix products of a type; large ones in blocks where the runtime and BLAS have what that needs."""
-    in_blocks = bool(runtime_product and all(map(address_of, BLAS_SETTINGS)))
-    text = product_module(type, *vector_form(), in_blocks)
-    return compile_text(text, product_symbols(type), {RUNTIME_PRODUCT: runtime_product} if in_blocks else {})
 
 
 def load_object(
@@ -146,10 +155,8 @@ def load_object(
     """A module from object code that was compiled before."""
     image = image_of(objects)
     bound = {name: bind(name, symbols) for name in (imported if image is None else image.imported)}
-    found = (matrix_module(name, symbols) for name in imported if name not in symbols)
-    needs = tuple({id(module): module for module in found if module is not None}.values())
     loaded = link(exported, objects, bound) if image is None else Loaded(image, bound)
-    return CompiledModule(tuple(exported), text, tuple(objects), tuple(imported), {}, image, needs, loaded)
+    return CompiledModule(tuple(exported), text, tuple(objects), tuple(imported), image, loaded)
 
 
 def parts_of(text: ModuleText, count: int) -> list[Part]:
