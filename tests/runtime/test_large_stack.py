@@ -37,16 +37,16 @@ def squares(x, n):
     return 0.0 if n == 0 else x * x + squares(x, n - 1)
 
 
-def value_and_derivatives(n):
-    before = live_buffers()
+def values_and_derivatives(n):
     assert total(1.0, n) == n
     assert ag.grad(squares)(3.0, n) == 6.0 * n
     assert ag.jvp(lambda x: squares(x, n), (3.0,), (1.0,))[1] == 6.0 * n
-    assert live_buffers() == before
 
 
 def test_values_and_derivatives():
-    value_and_derivatives(DEEP)
+    before = live_buffers()
+    values_and_derivatives(DEEP)
+    assert live_buffers() == before
     assert is_even_sum(2.0, DEEP + 1) == -2.0 + 1.5 * DEEP + 1
 
 
@@ -92,8 +92,10 @@ def in_thread(work):
 
 
 def test_threads_with_small_stacks():
-    value_and_derivatives(10)  # compiles, which needs a stack of some size
-    in_thread(lambda: value_and_derivatives(DEEP))
+    values_and_derivatives(10)  # compiles, which needs a stack of some size
+    before = live_buffers()
+    in_thread(lambda: values_and_derivatives(DEEP))
+    assert live_buffers() == before
 
 
 def test_many_threads_one_after_another():
