@@ -65,6 +65,7 @@ C_FUNCTIONS = (
     "clock_gettime",
     "free",
     "madvise",
+    "memcmp",
     "memcpy",
     "memset",
     "mmap",
@@ -86,7 +87,8 @@ C_FUNCTIONS = (
     "pthread_setspecific",
     "sched_yield",
 )
-LINUX_FUNCTIONS = ("pthread_getattr_np", "pthread_attr_getstack", "pthread_attr_destroy")
+LINUX_FUNCTIONS = ("pthread_getattr_np", "pthread_attr_getstack", "pthread_attr_destroy", "pthread_getaffinity_np",
+                   "pthread_setaffinity_np", "sched_getcpu")  # fmt: skip
 MACOS_FUNCTIONS = ("pthread_get_stackaddr_np", "pthread_get_stacksize_np")
 
 # Positions in NumPy's table of C functions, which its binary interface keeps fixed.

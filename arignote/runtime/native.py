@@ -26,6 +26,7 @@ from arignote.runtime import (
     node_boxing,
     node_guards,
     object_type,
+    placement,
     printing,
     products,
     signals,
@@ -36,7 +37,7 @@ from arignote.runtime import (
 )
 
 _PARTS = (
-    *(buffers, stack, large_stack, threads, products, signals, printing),
+    *(buffers, stack, large_stack, placement, threads, products, signals, printing),
     *(guards, node_guards, trees, node_boxing, boxing, call, object_type),
 )
 

@@ -1,9 +1,11 @@
 """One pool of native threads for parallel loops. No Python runs in its threads.
 
 `ag_parallel_for(fn, env, n, grain)` runs `fn(env, begin, end)` over chunks of 0..n on the calling thread and the
-pool's. One loop uses the pool at a time: a nested loop, or a loop of another Python thread meanwhile, runs on its own
-thread alone. Threads start when first needed and sleep on a condition variable between loops, after a short spin that
-catches loops in quick succession. A forked child starts with an empty pool.
+pool's. Each thread begins with a part of 0..n of its own, the same one in every loop, since what it reads there may
+still be in its caches, and then takes what others have left. One loop uses the pool at a time: a nested loop, or a loop
+of another Python thread meanwhile, runs on its own thread alone. Threads start when first needed and sleep on a
+condition variable between loops, after a short spin that catches loops in quick succession. A forked child starts with
+an empty pool.
 
 `ag_parallel_loop(state, fn, env, n, grain)` is the same for loops of the user's program, whose chunks may take any
 time: they ask `ag_check_loop(state)` now and then whether Ctrl-C was pressed.
@@ -18,10 +20,12 @@ from arignote.runtime.assembly import Function, Value
 from arignote.runtime.imports import TABLE, imported
 from arignote.runtime.signals import INTERVAL_NANOSECONDS
 
-# Fields of the pool. NEXT, the index that all threads advance, has a cache line for itself.
-_BUSY, _STARTED, _OPEN, _ACTIVE = 0, 8, 16, 24
-_BODY, _ENV, _COUNT, _CHUNK, _PARTICIPANTS, _GENERATION = 64, 72, 80, 88, 96, 104
-_NEXT, _MUTEX, _WAKE, _DONE = 192, 256, 384, 512
+_BUSY, _STARTED, _OPEN, _ACTIVE = 0, 8, 16, 24  # fields of the pool
+_BODY, _ENV, _COUNT, _CHUNK, _PARTS, _PARTICIPANTS, _GENERATION = 64, 72, 80, 88, 96, 104, 112
+_MUTEX, _WAKE, _DONE = 256, 384, 512
+_LOOP_FIELDS = (("ptr", _BODY), ("ptr", _ENV), ("i64", _COUNT), ("i64", _CHUNK), ("i64", _PARTS))
+_MOST_PARTS, _PART_BYTES = 128, 128
+"""A loop's chunks are divided into so many parts at most; the next chunk of each has two cache lines for itself."""
 _PAUSES = 3_000
 """How often a thread looks again before it sleeps, some 50 microseconds in all: programs are sequences of loops, and
 waking a thread costs its waker 10 microseconds."""
@@ -43,7 +47,10 @@ _ALIGNED_CHUNK, _ALIGNMENT = 1024, 64
 """Chunks of so many iterations begin at multiples of a cache line's elements: vectors that lie across two lines take
 twice as long, and stores that pass the caches by want whole lines."""
 
-DEFINITIONS = "@pool = internal global [80 x i64] zeroinitializer, align 64\n"
+DEFINITIONS = (
+    "@pool = internal global [80 x i64] zeroinitializer, align 64\n"
+    f"@next_chunks = internal global [{_MOST_PARTS * _PART_BYTES} x i8] zeroinitializer, align 128\n"
+)
 
 
 def _pool(f: Function) -> Value:
@@ -63,16 +70,38 @@ def _wait(f: Function, condition: int) -> None:
     f.call("i32", imported(f, "pthread_cond_wait"), f.address(pool, condition), f.address(pool, _MUTEX))
 
 
+def _next_chunk(f: Function, part: Value) -> Value:
+    """Where the number of the next chunk of a part stands."""
+    return f.address(Value(f, "ptr", "@next_chunks"), part * _PART_BYTES)
+
+
 def _run_chunks() -> Function:
-    """Takes chunks of the present loop until none is left."""
-    f = Function("run_chunks", "void", body="ptr", env="ptr", count="i64", chunk="i64")
-    with f.loop() as end:
-        begin = f.exchange("add", f["chunk"], _pool(f), _NEXT, "i64")
-        with f.when(begin >= f["count"]):
-            f.jump(end)
-        f.call("void", f["body"], f["env"], begin, f.minimum(begin + f["chunk"], f["count"]))
+    """Takes chunks of the present loop until none is left: those of the thread's own part, then those of the others."""
+    f = Function("run_chunks", "void", body="ptr", env="ptr", count="i64", chunk="i64", parts="i64", own="i64")
+    chunk, parts, part = f["chunk"], f["parts"], f.variable("i64", 0)
+    chunks = (f["count"] + chunk - 1) // chunk
+    with f.repeat(parts) as turn:
+        part.set(f["own"] + turn)
+        with f.when(part.get() >= parts):
+            part.set(part.get() - parts)
+        place, last = _next_chunk(f, part.get()), (part.get() + 1) * chunks // parts
+        with f.loop() as end:
+            with f.when(f.load_atomic("i64", place) >= last):  # reading takes the line from no other thread
+                f.jump(end)
+            number = f.exchange("add", 1, place, 0, "i64")
+            with f.when(number >= last):
+                f.jump(end)
+            begin = number * chunk
+            f.call("void", f["body"], f["env"], begin, f.minimum(begin + chunk, f["count"]))
     f.leave()
     return f
+
+
+def _divide(f: Function, count: Value, chunk: Value, parts: Value) -> None:
+    """Gives each part its first chunk."""
+    chunks = (count + chunk - 1) // chunk
+    with f.repeat(parts) as part:
+        f.store(part * chunks // parts, _next_chunk(f, part))
 
 
 def _spin(name: str, relation: str) -> Function:
@@ -102,7 +131,10 @@ def _worker() -> Function:
             f.store_atomic(f.load("i64", pool, _ACTIVE) + 1, pool, _ACTIVE, "i64")
             loop = [f.load(kind, pool, field) for kind, field in _LOOP_FIELDS]
             _unlock(f)
-            f.call("void", "run_chunks", *loop)
+            own = f.variable("i64", index + 1)
+            with f.when(own.get() >= loop[-1]):
+                own.set(0)
+            f.call("void", "run_chunks", *loop, own.get())
             _lock(f)
             active = f.load("i64", pool, _ACTIVE) - 1
             f.store_atomic(active, pool, _ACTIVE, "i64")
@@ -115,9 +147,6 @@ def _worker() -> Function:
     return f
 
 
-_LOOP_FIELDS = (("ptr", _BODY), ("ptr", _ENV), ("i64", _COUNT), ("i64", _CHUNK))
-
-
 def _start_threads() -> Function:
     """Starts threads until `wanted` run; the result is how many there are (the system may refuse more)."""
     f = Function("start_threads", "i64", wanted="i64")
@@ -126,10 +155,13 @@ def _start_threads() -> Function:
         started = f.load("i64", pool, _STARTED)
         with f.when(started >= f["wanted"]):
             f.leave(f["wanted"])
+        with f.when(started.equals(0)):
+            f.call("void", "begin_placement")
         worker = Value(f, "ptr", "@pool_worker")
         failed = f.call("i32", imported(f, "pthread_create"), identity.address, None, worker, f.to_pointer(started))
         with f.when(failed.differs(0)):
             f.jump(end)
+        f.call("void", "add_to_placement", started, identity.get())
         f.call("i32", imported(f, "pthread_detach"), identity.get())
         f.store(started + 1, pool, _STARTED)
     f.leave(f.load("i64", pool, _STARTED))
@@ -164,16 +196,19 @@ def _share_out() -> Function:
         chunk.set(f.minimum(grain.get(), count // (helpers + 1) + 1))
     with f.when(chunk.get() >= _ALIGNED_CHUNK):
         chunk.set((chunk.get() + (_ALIGNMENT - 1)) & -_ALIGNMENT)
+    parts = f.minimum(helpers + 1, _MOST_PARTS)
+    loop = (f["body"], f["env"], count, chunk.get(), parts)
     _lock(f)
-    fields = ((f["body"], _BODY), (f["env"], _ENV), (count, _COUNT), (chunk.get(), _CHUNK), (helpers, _PARTICIPANTS))
-    for value, field in fields:
+    for value, (_, field) in zip(loop, _LOOP_FIELDS, strict=True):
         f.store(value, pool, field)
-    f.store(0, pool, _NEXT, "i64")
+    f.store(helpers, pool, _PARTICIPANTS)
+    _divide(f, count, chunk.get(), parts)
+    f.call("void", "keep_away", f.load("i64", pool, _STARTED))
     f.store(1, pool, _OPEN, "i64")
     f.store_atomic(f.load("i64", pool, _GENERATION) + 1, pool, _GENERATION, "i64")
     f.call("i32", imported(f, "pthread_cond_broadcast"), f.address(pool, _WAKE))
     _unlock(f)
-    f.call("void", "run_chunks", f["body"], f["env"], count, chunk.get())
+    f.call("void", "run_chunks", *loop, 0)
     _finish(f)
     f.leave()
     return f

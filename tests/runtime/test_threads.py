@@ -62,6 +62,19 @@ def test_each_index_once(count, grain):
     assert (array[:-1] == 5).all() and array[-1] == 0
 
 
+def test_more_threads_than_parts_of_a_loop():
+    """In a child process, so that the threads do not stay."""
+    array, body = np.zeros(100_003, np.int64), add_one()
+    child = os.fork()
+    if child == 0:
+        set_num_threads(140)
+        for count in (1, 100, 139, 1000, 100_003):
+            parallel_for(body, array, count, 1)
+        expected = sum((np.arange(100_003) < count).astype(np.int64) for count in (1, 100, 139, 1000, 100_003))
+        os._exit(0 if (array == expected).all() else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
 def test_many_loops_in_quick_succession():
     array, body = np.zeros(1000, np.int64), add_one()
     for index in range(20_000):
