@@ -26,8 +26,8 @@ from benchmarks.workload import Case, Thunk, Workload, arignote, load
 
 OURS = "Arignote"
 BATCH_SECONDS = 10e-3
-SETTLE_SECONDS = 35e-3
-"""Between the turns of two systems: thread pools (of OpenBLAS, OpenMP) spin for up to 30 ms after their last work, and
+SETTLE_STEP, SETTLE_STEPS = 5e-3, 60
+"""Between the turns of two systems: thread pools (of OpenBLAS, OpenMP) spin for up to 120 ms after their last work, and
 would take the processors from the next system. Its first call, which wakes its own threads, is not counted."""
 
 
@@ -130,6 +130,15 @@ def batch_size(thunk: Thunk) -> int:
     return max(1, min(100_000, int(BATCH_SECONDS / max(once, 1e-8))))
 
 
+def settle() -> None:
+    """Waits until no thread of this process works any more."""
+    for _ in range(SETTLE_STEPS):
+        before = time.process_time()
+        time.sleep(SETTLE_STEP)
+        if time.process_time() - before < SETTLE_STEP / 10:
+            return
+
+
 def rounds(thunks: dict[str, Thunk], seconds: float) -> dict[str, list[float]]:
     """The seconds of a call in each round; all systems take turns until the time is used up."""
     sizes = {name: batch_size(thunk) for name, thunk in thunks.items()}
@@ -141,7 +150,7 @@ def rounds(thunks: dict[str, Thunk], seconds: float) -> dict[str, list[float]]:
         while time.perf_counter() < end or len(next(iter(times.values()))) < 5:
             for name, thunk in thunks.items():
                 repeat = range(sizes[name])
-                time.sleep(SETTLE_SECONDS)
+                settle()
                 thunk()
                 start = time.perf_counter()
                 for _ in repeat:
