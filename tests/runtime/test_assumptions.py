@@ -83,3 +83,35 @@ def test_recursion_down_to_one_entry_compiles_once():
     compiled = ag.jit(total)
     assert compiled(np.arange(9.0)) == 36.0
     assert compiled.dispatcher.cache_info().misses == 1
+
+
+def test_recursion_that_hands_on_what_sizes_follow_from_assumes_them():
+    def total(w, x, depth):
+        n = w.shape[0]
+        if depth == 0:
+            return x[:n] * w
+        return total(w, x, depth - 1) + x[n:] * total(w, x, depth - 1)
+
+    compiled = ag.jit(total)
+    for columns, n, misses in ((8, 4, 1), (6, 3, 1), (5, 4, 2), (8, 4, 2)):
+        w, x = np.arange(n) + 1.0, np.random.default_rng(columns).normal(size=columns)
+        np.testing.assert_array_equal(compiled(w, x, 3), total(w, x, 3))
+        assert compiled.dispatcher.cache_info().misses == misses
+
+
+def test_recursion_hands_on_through_others():
+    def half(x, n):
+        return x[: n // 2]
+
+    def one(w, x, depth):
+        return np.sum(half(w, w.shape[0])) if depth == 0 else other(w, x[1:], depth)
+
+    def other(w, x, depth):
+        return np.sum(w[1:]) + one(w, x, depth - 1) * np.sum(x)
+
+    compiled = ag.jit(one)
+    w, x = np.arange(6.0), np.arange(8.0)
+    assert compiled(w, x, 3) == one(w, x, 3)
+    assert compiled.dispatcher.cache_info().misses == 1
+    assert compiled(w, x, 7) == one(w, x, 7)  # slices down to one entry
+    assert compiled.dispatcher.cache_info().misses == 1
