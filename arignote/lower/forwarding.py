@@ -41,8 +41,8 @@ def forward_stores(procedure: Procedure, new_variable: NewVariable) -> None:
     while pending:
         for statement in pending.pop():
             if isinstance(statement, For):
-                inner = list(_flat(statement.body))
-                if all(map(_is_plain, inner)):
+                inner = list(statements_of(statement.body))
+                if all(map(is_plain, inner)):
                     _Loop(statement, inner).rewrite(new_variable)
                 else:
                     pending.append(statement.body)
@@ -52,19 +52,19 @@ def forward_stores(procedure: Procedure, new_variable: NewVariable) -> None:
                 pending += (statement.then_body, statement.else_body)
 
 
-def _is_plain(statement: Statement) -> bool:
+def is_plain(statement: Statement) -> bool:
     if isinstance(statement, Extern):
         return statement.symbol == CHECK_SIGNALS
     return isinstance(statement, Let | Load | Store | If | RaiseIf)
 
 
-def _flat(body: list[Statement]) -> Iterator[Statement]:
+def statements_of(body: list[Statement]) -> Iterator[Statement]:
     """The statements of a body and of the branches in it."""
     for statement in body:
         yield statement
         if isinstance(statement, If):
-            yield from _flat(statement.then_body)
-            yield from _flat(statement.else_body)
+            yield from statements_of(statement.then_body)
+            yield from statements_of(statement.else_body)
 
 
 class _Loop:

@@ -76,11 +76,13 @@ class Independence:
         self.reached: list[Reach] = []
         self.read: dict[int, Var] = {}
         self.written: dict[int, Var] = {}
-        self._places = Polynomials(self.lets)
+        self.places = Polynomials(self.lets)
 
     def holds(self) -> bool:
         """Whether iterations are independent under the conditions of `reached`."""
-        return all(map(self._is_plain, self.inner)) and self._hands_on_references() and self._finds_places()
+        carries_numbers = not all(is_reference(var.type) for var in self.loop.carried)
+        return (not carries_numbers and all(map(self.is_plain, self.inner)) and self.hands_on_references()
+                and self._finds_places())  # fmt: skip
 
     def is_outside(self, value: Operand) -> bool:
         """Whether a value is the same in all iterations."""
@@ -92,7 +94,8 @@ class Independence:
             reference = self.names[reference.id]
         return reference
 
-    def _is_plain(self, statement: Statement) -> bool:
+    def is_plain(self, statement: Statement) -> bool:
+        """Whether a statement only computes, reads and writes numbers, or asks for signals."""
         match statement:
             case Let():
                 return not is_reference(statement.var.type) or statement.op in ("reinterpret", "pointer_offset")
@@ -104,7 +107,7 @@ class Independence:
                 return statement.symbol == CHECK_SIGNALS
         return isinstance(statement, For | While | If)
 
-    def _hands_on_references(self) -> bool:
+    def hands_on_references(self) -> bool:
         """Assumes that what loops and branches hand on is what they were given, and then looks whether it is."""
         same: list[tuple[Operand, Operand]] = []
         for each in (self.loop, *self.inner):
@@ -121,8 +124,6 @@ class Independence:
                         if is_reference(var.type):
                             self.names[var.id] = one
                             same.append((one, other))
-        if not all(is_reference(var.type) for var in self.loop.carried):
-            return False
         roots = [(self.root(one), self.root(other)) for one, other in same]
         return all(isinstance(one, Var) and isinstance(other, Var) and one.id == other.id for one, other in roots)
 
@@ -130,7 +131,7 @@ class Independence:
         accesses: dict[int, list[Polynomial | None]] = {}
         for each in self.inner:
             if isinstance(each, Load | Store):
-                pointer, place = self._place(each.pointer, each.offset)
+                pointer, place = self.place(each.pointer, each.offset)
                 if pointer.id in self.made:
                     return False
                 accesses.setdefault(pointer.id, []).append(place)
@@ -141,25 +142,26 @@ class Independence:
             return False
         return all(self._reach(accesses[number]) for number in self.written)
 
-    def _place(self, pointer: Operand, offset: Operand) -> tuple[Var, Polynomial | None]:
+    def place(self, pointer: Operand, offset: Operand) -> tuple[Var, Polynomial | None]:
         """The array that an address leads into, and the place in it."""
-        place = self._places.of(offset)
+        place = self.places.of(offset)
         while True:
             root = self.root(pointer)
             assert isinstance(root, Var)
             let = self.lets.get(root.id)
             if let is None:
                 return root, place
-            pointer, further = let.args[0], self._places.of(let.args[1])
+            pointer, further = let.args[0], self.places.of(let.args[1])
             place = None if place is None or further is None else plus(place, further)
 
     def _are_apart(self) -> bool:
         """Whether no array that is written is reached through two addresses."""
-        bases = [self._base(var) for var in (*self.written.values(), *self.read.values())]
+        bases = [self.base(var) for var in (*self.written.values(), *self.read.values())]
         written = bases[: len(self.written)]
         return all(bases.count(base) == 1 for base in written)
 
-    def _base(self, pointer: Var) -> int:
+    def base(self, pointer: Var) -> int:
+        """The number of the array that an address from around the loop leads into."""
         let = self.outside.get(pointer.id)
         while let is not None and let.op in ("reinterpret", "pointer_offset") and isinstance(let.args[0], Var):
             pointer = let.args[0]

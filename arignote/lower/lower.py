@@ -26,11 +26,13 @@ from arignote.lower import (
     shape_rules,
     union_rules,
 )
+from arignote.lower.checks_in_front import check_in_front
 from arignote.lower.consumption import consumed_positions
 from arignote.lower.context import Context, Unit, symbol_name
 from arignote.lower.control import call, run_body
 from arignote.lower.flatten import flatten, rebuild, types_of
 from arignote.lower.forwarding import forward_stores
+from arignote.lower.held_elements import hold_elements
 from arignote.lower.loop_ir import BUFFER, INT64, Operand, Procedure, Program, pointer_to
 from arignote.lower.memory import copy_procedure, insert_ownership
 from arignote.lower.nests import GRAIN
@@ -77,7 +79,9 @@ def _count_references(unit: Unit, written: list[Written]) -> None:
     consumed = consumed_positions([procedure for procedure, _ in written])
     for procedure, context in written:
         unit.copies |= insert_ownership(procedure, context.build.var, consumed)
+        check_in_front(procedure, context.build.var)
         forward_stores(procedure, context.build.var)
+        hold_elements(procedure, context.build.var)
         run_in_parallel(procedure, context.build.var)
         unit.program.add(procedure)
 
