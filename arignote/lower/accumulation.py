@@ -14,7 +14,9 @@ from arignote.lower.nests import BLOCK, GRAIN, Nest, Write, note_rows
 from arignote.lower.reductions import Accumulator, accumulator_of
 from arignote.lower.values import ONE, ZERO, Stored
 
-ROWS_AT_ONCE = 8
+ROWS_AT_ONCE, NEIGHBOURS_AT_ONCE = 4, 8
+"""Rows that are added in one pass. They are far apart: so each is one of a few long runs through memory, which the
+processor foresees, where rows side by side are many short ones. Positions need the rows in order."""
 
 
 class Accumulation:
@@ -100,13 +102,18 @@ class Accumulation:
                       count: Operand) -> tuple[Operand, Operand]:  # fmt: skip
         """Several rows in one pass over what accumulates; where the rest begins, and how many rows it has."""
         build, nest = self.build, self.nest
-        passes = build.let("floor_divide", count, build.index_add(ROWS_AT_ONCE, 0))
+        in_order = any(accumulator.width > 1 for accumulator in self.accumulators)
+        together = NEIGHBOURS_AT_ONCE if in_order else ROWS_AT_ONCE
+        passes = build.let("floor_divide", count, build.index_add(together, 0))
+        step, distance = (together, ONE) if in_order else (1, passes)
+        distances = [build.index_multiply(distance, k) for k in range(1, together)]
         with build.loop(passes) as over, nest.scope():
-            row = build.let("add", first, build.index_multiply(over.index, ROWS_AT_ONCE))
+            row = build.let("add", first, build.index_multiply(over.index, step))
             with build.loop(nest.sizes[1], vector=True) as loop, nest.scope():
                 self.indices[1] = loop.index
-                self._accumulate(targets, base, [build.index_add(row, k) for k in range(ROWS_AT_ONCE)])
-        done = build.index_multiply(passes, ROWS_AT_ONCE)
+                rows = [row, *[build.let("add", row, distance) for distance in distances]]
+                self._accumulate(targets, base, rows)
+        done = build.index_multiply(passes, together)
         return build.let("add", first, done), build.let("subtract", count, done)
 
     def _grain(self, each: Operand) -> Operand:

@@ -427,7 +427,7 @@ def _write_reductions(plan: Plan, writes: list[Write], reductions: list[tuple[Re
     positions = any(r.op in POSITIONS for r, _ in reductions)
     if axes and len(space) - 1 not in axes:
         nest = _nest(plan, writes, False, positions)
-        alone = all(leaf.buffer.id in context.given for leaf in plan.leaves)
+        alone = all(leaf.buffer.id in context.given or is_constant(leaf.strides[0], 0) for leaf in plan.leaves)
         across = [pair for pair in reductions if pair[0].axes != axes]
         main = [pair for pair in reductions if pair[0].axes == axes]
         Accumulation(nest, writes, main, alone, across).write()  # type: ignore[arg-type]

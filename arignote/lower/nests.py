@@ -135,14 +135,15 @@ class Nest:
 
     def _row_width(self, array: Stored, indices: Sequence[Operand]) -> Operand | None:
         """The distance of rows where an access stays in the current row; None where that is not known."""
-        if not indices or indices[0] is not self.row:
-            return None
         strides = [self.step(stride) for stride in array.strides]
-        rest = [(size, stride) for size, stride in zip(array.sizes[1:], strides[1:])
+        first = next((axis for axis, stride in enumerate(strides) if not is_constant(stride, 0)), None)
+        if first is None or indices[first] is not self.row:
+            return None
+        rest = [(size, stride) for size, stride in zip(array.sizes[first + 1:], strides[first + 1:])
                 if not is_constant(stride, 0) and not is_constant(size, 1)]  # fmt: skip
         inside = not rest or array.contiguous or (
-            len(rest) == 1 and is_constant(rest[0][1], 1) and self.context.same(rest[0][0], strides[0]))
-        return strides[0] if inside and not is_constant(strides[0], 0) else None
+            len(rest) == 1 and is_constant(rest[0][1], 1) and self.context.same(rest[0][0], strides[first]))
+        return strides[first] if inside else None
 
     def scope(self) -> Scope:
         """Inside, what is computed is forgotten at the end: the body of a loop."""
@@ -279,7 +280,7 @@ class KernelWriter:
         with self.nest.build.loop(counts[level], vector=innermost and self.independent, parallel=parallel,
                                   grain=grain if parallel else None) as loop, self.nest.scope():  # fmt: skip
             self.indices[self.groups[level][-1]] = loop.index
-            if parallel and self.groups[0] == (0,):
+            if parallel and len(self.groups[0]) == 1:
                 self.nest.row = loop.index
             self._kept_loops(level + 1, counts, None)
         self.indices[self.groups[level][-1]] = ZERO

@@ -155,6 +155,32 @@ def test_several_rows_at_once(name):
     assert np.array_equal(ag.jit(lambda x: np.sum(x, axis=0))(np.zeros((0, 3))), np.zeros(3))
 
 
+def test_rows_of_which_a_row_mean_is_subtracted():
+    program = lambda x: (np.var(x, axis=0), np.sum((x - x[0]) * (x - np.mean(x, axis=0)), axis=0))  # noqa: E731
+    compiled = ag.jit(program)
+    for shape in [(1, 3), (3, 5), (4, 1), (67, 3), (4100, 9), (300, 70)]:
+        x = rng.normal(size=shape)
+        for found, wanted in zip(compiled(x), program(x), strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=1e-11, atol=1e-11)
+
+
+def logsumexp(x):
+    largest = np.max(x, axis=(0, 2), keepdims=True)
+    return np.log(np.sum(np.exp(x - largest), axis=(0, 2))) + largest[0, :, 0]
+
+
+def test_what_is_kept_may_be_the_middle_axis():
+    compiled = ag.jit(logsumexp)
+    for shape in [(3, 5, 4), (1, 7, 1), (64, 1, 3), (2, 0, 3), (1, 1, 1), (5, 300, 7)]:
+        x = rng.normal(size=shape)
+        np.testing.assert_allclose(compiled(x), logsumexp(x), rtol=1e-13)
+    x[2, 100, 3] = np.nan
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(compiled(x), logsumexp(x), rtol=1e-13)
+    kernels = str(ag.inspect(logsumexp)(x).loops).split("kernel ")
+    assert any("maximum(" in kernel and "exp(" in kernel for kernel in kernels)
+
+
 def test_what_a_branch_hands_on_is_another_name_of_an_array():
     def value_or_three(c, x):
         value = x if c > 0 else None
