@@ -43,7 +43,7 @@ def add_kernels(module: ModuleText, type: Type) -> None:
     module.functions += [_pack_rows(type, width), _pack_columns(type, width), _pack_any(type, width)]
 
 
-class _Lines:
+class VectorLines:
     """Lines of a function about vectors of one type."""
 
     def __init__(self, type: Type, width: int) -> None:
@@ -87,7 +87,7 @@ class _Lines:
         return "\n".join([*self.lines, "  ret void", "}"]) + "\n"
 
 
-class _Kernel(_Lines):
+class _Kernel(VectorLines):
     """A tile of C: a loop over the inner size, with the tile's sums in registers."""
 
     def __init__(self, type: Type, width: int, rows: int) -> None:
@@ -175,7 +175,7 @@ def _heads(name: str, ending: str) -> str:
 
 def _pack_rows(type: Type, width: int) -> str:
     """Lanes that lie side by side are copied as they are."""
-    f = _Lines(type, width)
+    f = VectorLines(type, width)
     f.put(_heads("rows", f.suffix))
     f.put("entry:")
     mask = f.mask("mask", "%lanes")
@@ -200,7 +200,7 @@ def _pack_columns(type: Type, width: int) -> str:
 
     The last square writes more rows than there are.
     """
-    f = _Lines(type, width)
+    f = VectorLines(type, width)
     f.put(_heads("columns", f.suffix))
     f.put("entry:")
     f.put("br label %loop")
@@ -237,7 +237,7 @@ def _pack_columns(type: Type, width: int) -> str:
 
 def _pack_any(type: Type, width: int) -> str:
     """The general packing: what lies side by side in neither direction is copied number by number."""
-    f = _Lines(type, width)
+    f = VectorLines(type, width)
     text = _PACK_ANY.replace("HEAD", _heads("group", f.suffix)).replace("SUFFIX", f.suffix)
     return text.replace("BYTES", str(f.bytes)).replace("SCALAR", f.scalar).replace("VECTOR", f.vector)
 

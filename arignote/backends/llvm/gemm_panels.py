@@ -10,6 +10,7 @@ from __future__ import annotations
 from ...lower.loop_ir import Type
 from .gemm_blocks import THIN, add_blocks
 from .gemm_tiles import width_of
+from .gemm_vector import add_vector_products
 from .task_words import loads, stores
 from .text import BYTES, ModuleText, float_text, llvm_type, suffix
 
@@ -27,6 +28,9 @@ SHORT = 48
 """Terms of a sum that are too few for a tile of C to be read and written fast beside them."""
 PACKED_ROWS = 48
 """Rows from which packing B pays; fewer meet it here, unless so few that they can stream through it."""
+NEAR_ROWS, NEAR_COLUMNS = 1 << 14, 1 << 17
+"""Multiplications of a matrix and a vector below which the product is our own (`gemm_vector.py`), where the terms of a
+sum lie side by side, and where the results do: BLAS reads long rows from the second cache faster."""
 NEAR_BYTES = 1 << 21
 """Size of a right factor that stays in the second caches, and need not be streamed."""
 
@@ -34,12 +38,15 @@ NEAR_BYTES = 1 << 21
 def add_panels(module: ModuleText, type: Type) -> None:
     """Adds the product to a module that has the tiles."""
     add_blocks(module, type)
+    add_vector_products(module, type)
     panel = 2 * width_of(module, type)
     module.intrinsic("llvm.smin.i64", "i64", "i64, i64")
     names = {"SUFFIX": suffix(type), "SCALAR": llvm_type(type), "PANEL": str(panel), "DEPTH": str(DEPTH),
              "AREA": str(panel * DEPTH), "HEIGHT": str(HEIGHT), "GRAIN": str(PRODUCT_GRAIN), "LARGE": str(LARGE),
              "FEW_ROWS": str(FEW_ROWS), "FEW_COLUMNS": str(FEW_COLUMNS), "SHORT": str(SHORT),
-             "NEAR": str(NEAR_BYTES // BYTES[type]), "THIN": str(THIN), "PACKED_ROWS": str(PACKED_ROWS),
+             "THIN": str(THIN), "PACKED_ROWS": str(PACKED_ROWS),
+             "NEAR_ROWS": str(NEAR_ROWS), "NEAR_COLUMNS": str(NEAR_COLUMNS),
+             "NEAR": str(NEAR_BYTES // BYTES[type]),
              "ONE": float_text(1.0, type), "ZERO": float_text(0.0, type),
              "LOADS": loads(_WORDS), "STORES": stores(_WORDS)}  # fmt: skip
     for text in (_CHUNK, _PRODUCT):
@@ -120,11 +127,39 @@ some:
   %row = icmp eq i64 %m, 1
   %column = icmp eq i64 %n, 1
   %vector = or i1 %row, %column
-  %little = icmp slt i64 %work, 4096
-  %quick = and i1 %vector, %little
-  %slow = xor i1 %quick, true
-  %by_gemv = and i1 %vector, %slow
-  br i1 %by_gemv, label %library, label %matrix
+  br i1 %vector, label %vectors, label %matrix
+vectors:
+  ; results along the matrix's own axis; of A for a column, of B for a row
+  %few_in_rows = icmp slt i64 %work, NEAR_ROWS
+  %few_in_columns = icmp slt i64 %work, NEAR_COLUMNS
+  %results = select i1 %column, i64 %m, i64 %n
+  %matrix_at = select i1 %column, ptr %a, ptr %b
+  %across_results = select i1 %column, i64 %ar, i64 %bc
+  %across_terms = select i1 %column, i64 %ac, i64 %br
+  %x = select i1 %column, ptr %b, ptr %a
+  %x_step = select i1 %column, i64 %br, i64 %ac
+  %y_step = select i1 %column, i64 %cr, i64 1
+  %y_dense = icmp eq i64 %y_step, 1
+  %x_dense = icmp eq i64 %x_step, 1
+  %terms_dense = icmp eq i64 %across_terms, 1
+  %both_dense = and i1 %x_dense, %terms_dense
+  %all_dense = and i1 %both_dense, %y_dense
+  %by_dots = and i1 %all_dense, %few_in_rows
+  br i1 %by_dots, label %dots, label %not_dots
+dots:
+  call void @ag_dots_SUFFIX(i64 %results, i64 %k, ptr %matrix_at, i64 %across_results, ptr %x, ptr %c)
+  br label %done
+not_dots:
+  %results_dense = icmp eq i64 %across_results, 1
+  %panels_dense = and i1 %results_dense, %y_dense
+  %by_panels = and i1 %panels_dense, %few_in_columns
+  br i1 %by_panels, label %combine, label %not_near
+combine:
+  call void @ag_combine_SUFFIX(i64 %results, i64 %k, ptr %matrix_at, i64 %across_terms, ptr %x, i64 %x_step, ptr %c)
+  br label %done
+not_near:
+  %few_terms = icmp slt i64 %work, 4096
+  br i1 %few_terms, label %matrix, label %library
 library:
   call void @ag_gemm_SUFFIX(i64 %m, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, i64 %bc, ptr %c, i64 %cr)
   br label %done
