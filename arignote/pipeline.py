@@ -11,12 +11,12 @@ import functools
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from arignote.frontend.specialise import Specialised, specialise
 from arignote.ir.check import check
 from arignote.ir.graph import Function
+from arignote.ir.records import dataclass, field
 from arignote.ir.structure import Structure
 from arignote.ir.text import show
 from arignote.ir.types import Type

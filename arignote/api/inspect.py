@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect as python_inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arignote.api.compiled import call_form, deep_programs
 from arignote.ir.describe import structure_of
 from arignote.ir.marks import TRANSFORM_ATTRIBUTE
+from arignote.ir.records import dataclass
 from arignote.ir.structure import StaticOf
 from arignote.runtime.dispatch import Signature
 from arignote.runtime.forms import Binder

@@ -7,10 +7,10 @@ active and demanded lies on a path of derivatives from an input to the result; o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from arignote.ir.graph import Apply, Function, Node, nodes_of, topological
+from arignote.ir.records import dataclass, field
 from arignote.ir.types import Array, Closure, Scalar, Tuple, Type, is_differentiable, is_float
 from arignote.ops.derivative import Linear, Partials, Zero
 

@@ -8,7 +8,6 @@ cotangents. What comes out is one graph; `residuals` cuts it in two functions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from arignote.autodiff.activity import Flags, Mask, activity, demand, differentiable_operands
 from arignote.autodiff.chain import is_singular, times
@@ -28,6 +27,7 @@ from arignote.ir.graph import (
     substitute,
     topological,
 )
+from arignote.ir.records import dataclass
 from arignote.ir.types import Closure
 from arignote.ops.derivative import Linear, Partials, Refused, Rules, Structural
 from arignote.ops.term import Term

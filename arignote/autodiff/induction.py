@@ -6,10 +6,9 @@ the same number each time is start + k * step: the counter of a `while` loop, a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from arignote.autodiff.emit import AdjointEmit, function_of
 from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, substitute
+from arignote.ir.records import dataclass
 from arignote.ir.types import INT64, TOKEN
 
 

@@ -8,9 +8,9 @@ operand or its size), *saved* by the forward function, or computed anew from val
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from arignote.ir.graph import Apply, Constant, Node, Parameter, topological
+from arignote.ir.records import dataclass, field
 from arignote.ir.types import TOKEN, Scalar, dims_of
 from arignote.ops.cheap import CHEAP
 

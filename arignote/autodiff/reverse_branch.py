@@ -7,8 +7,6 @@ touch them costs nothing, and one that touches a place costs that place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from arignote.autodiff.activity import Flags, Mask, branch_demand, meet, result_activity
 from arignote.autodiff.adjoint import Adjoint, Place, Pullback, parameters_for, spread_all
 from arignote.autodiff.cotangent import Cotangent, accumulate, gather, pruned_type, spread, whole
@@ -17,6 +15,7 @@ from arignote.autodiff.residuals import Kept, Policy
 from arignote.autodiff.reverse_call import supply
 from arignote.autodiff.zeros import leaves_of, zero_tangent
 from arignote.ir.graph import Apply, Function, Node, Parameter, substitute
+from arignote.ir.records import dataclass, field
 from arignote.ir.types import Array, List, tangent_type
 
 

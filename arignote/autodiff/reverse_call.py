@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from arignote.autodiff.activity import Flags, Mask, call_demand, meet, result_activity, union
@@ -21,6 +20,7 @@ from arignote.autodiff.passed_on import passed_on
 from arignote.autodiff.residuals import Policy
 from arignote.autodiff.sparse import read_by_place
 from arignote.ir.graph import Apply, Function, Node, Parameter, substitute
+from arignote.ir.records import dataclass
 from arignote.ir.types import UNIT, Closure, Tuple, Type, Union, UnionDefinition, tangent_type
 
 

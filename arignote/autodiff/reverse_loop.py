@@ -7,8 +7,6 @@ values, and adds up those of the captures in place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from arignote.autodiff.activity import Flags, body_flags, loop_demand, loop_want
 from arignote.autodiff.adjoint import Adjoint, Place, Pullback, parameters_for, spread_all
 from arignote.autodiff.cotangent import Cotangent, spread, whole
@@ -17,6 +15,7 @@ from arignote.autodiff.induction import inductions
 from arignote.autodiff.residuals import Kept, Policy
 from arignote.autodiff.reverse_call import supply
 from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, substitute, topological
+from arignote.ir.records import dataclass
 from arignote.ir.types import INT64, Array, Closure, List, tangent_type
 
 

@@ -17,7 +17,8 @@ import platform
 import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from arignote.ir.records import dataclass, field
 
 PAGE = 4096
 _X86_64, _RELOCATABLE = 62, 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from arignote.batching import control, data, elements, stack
 from arignote.batching.convert import leading
 from arignote.batching.elements import STACKERS, Given, each
@@ -11,6 +9,7 @@ from arignote.batching.masks import Mask, batched_type, parts, uniform
 from arignote.batching.transform import PER_ELEMENT, STRUCTURAL, Batcher, prints
 from arignote.ir.errors import UnsupportedSyntaxError
 from arignote.ir.graph import Function, Node, Parameter
+from arignote.ir.records import dataclass
 from arignote.ir.types import INT64, TOKEN, Tuple
 from arignote.ops.batching import Batch, CannotBatch
 from arignote.ops.emit import Emit

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from arignote.batching.convert import components, conform, element
@@ -17,6 +16,7 @@ from arignote.batching.masks import Mask, batched_type, parts, some, uniform
 from arignote.batching.shapes import have_one_shape
 from arignote.batching.transform import Batching
 from arignote.ir.graph import Apply, Function, Node, Parameter
+from arignote.ir.records import dataclass
 from arignote.ir.types import INT64, TOKEN, Array, Closure, List, Tuple, Type, Union, dims_of, dtype_of
 from arignote.ir.types import parts as types_inside
 from arignote.ops.batching import Batch, CannotBatch

@@ -10,7 +10,6 @@ As in `selection`, derivatives must not see what is computed for elements that h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from arignote.batching.convert import components, conform, widen
 from arignote.batching.elements import Given, each
@@ -18,6 +17,7 @@ from arignote.batching.masks import Mask, uniform
 from arignote.batching.selection import is_formula
 from arignote.batching.transform import Batching, function_of
 from arignote.ir.graph import Apply, Function, Node, Parameter, functions_below, nodes_of, substitute
+from arignote.ir.records import dataclass
 from arignote.ir.structure import ANY, MANY
 from arignote.ir.types import BOOL, INT64, TOKEN, Array, Scalar, Tuple, Type, dtype_of, is_float
 from arignote.ops.batching import Batch

@@ -8,11 +8,11 @@ of the program whose results are certain to have one shape.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from arignote.batching.convert import conform, leading, widen
 from arignote.batching.masks import Mask, batched_type, check_finite, some, uniform, union
 from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, function_in, keep_spans, nodes_of
+from arignote.ir.records import dataclass
 from arignote.ir.types import INT64, Closure
 from arignote.ops.batching import Aligned, Batch, CannotBatch, Operand, PerElement, Stacked, Uniform, aligned
 from arignote.ops.emit import Emit

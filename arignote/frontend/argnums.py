@@ -9,11 +9,11 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.values import BoundMethod, FunctionValue, Static, TransformValue, Value
 from arignote.ir.errors import DifferentiationError
+from arignote.ir.records import dataclass
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context

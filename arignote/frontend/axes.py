@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-from dataclasses import dataclass
 from typing import Any
 
 from arignote.ir.describe import is_named_tuple_class
+from arignote.ir.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

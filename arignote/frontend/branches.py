@@ -7,7 +7,6 @@ wait for the result type of a recursive call (`Pending`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.coercion import coerce
@@ -18,6 +17,7 @@ from arignote.frontend.spec import Flat, Spec, leaf_types
 from arignote.frontend.state import applied, flatten_state, join_states, later_write, rebuild_state, union, with_version
 from arignote.frontend.values import Memory, Mutable, Unbound, Value, Variable
 from arignote.ir.graph import Node
+from arignote.ir.records import dataclass, field
 from arignote.ir.types import Type
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.custom_results import called, cotangents, fitted_leaves, moving_values, pair, tangents_of
@@ -26,6 +25,7 @@ from arignote.frontend.transforms import at_run_time
 from arignote.frontend.values import FunctionValue, Memory, Static, TransformValue, TupleValue, Value
 from arignote.ir.errors import DifferentiationError
 from arignote.ir.graph import Function, Node, Parameter, substitute
+from arignote.ir.records import dataclass, field
 from arignote.ir.types import (
     INT64,
     TOKEN,

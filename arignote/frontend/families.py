@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from arignote.ir.annotations import Families, is_option, options
+from arignote.ir.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from arignote.frontend.branches import Pending, choose
@@ -36,6 +35,7 @@ from arignote.frontend.values import (
 )
 from arignote.ir.errors import AliasingError
 from arignote.ir.graph import Function, Node, Parameter, Span
+from arignote.ir.records import dataclass, field
 from arignote.ir.structure import StaticOf
 from arignote.ir.types import TOKEN, Tuple
 

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from arignote.frontend.values import DictValue, ListValue, Value
+from arignote.ir.records import dataclass
 
 
 @dataclass(slots=True, eq=False)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from arignote.frontend import analysis
@@ -38,6 +37,7 @@ from arignote.frontend.values import (
     now,
 )
 from arignote.ir.graph import Node, Parameter
+from arignote.ir.records import dataclass, field
 from arignote.ir.structure import StaticOf
 from arignote.ir.types import INT64, TOKEN
 

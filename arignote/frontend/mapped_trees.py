@@ -7,7 +7,6 @@ that finds how many elements there are, and one that changes the type of a tree 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.coercion import packed, unpacked
@@ -16,6 +15,7 @@ from arignote.frontend.scope import Scope
 from arignote.frontend.spec import Spec, leaf_types, show_spec
 from arignote.frontend.trees import call_made, mapped_list, switch
 from arignote.ir.graph import Node, Parameter
+from arignote.ir.records import dataclass
 from arignote.ir.structure import ANY, MANY, StaticOf
 from arignote.ir.types import INT64, Array, List, Tuple, Type, Union, dims_of, dtype_of, fits
 

@@ -8,7 +8,6 @@ in the call.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.axes import DIFFERENT_SIZES, NOTHING_MAPPED, Axes, Tree, argument_axes, below, freeze, placed
@@ -46,6 +45,7 @@ from arignote.frontend.values import (
 )
 from arignote.ir.errors import TypeInferenceError, UnsupportedSyntaxError
 from arignote.ir.graph import Node, Parameter
+from arignote.ir.records import dataclass
 from arignote.ir.sizes import sizes
 from arignote.ir.structure import ANY, StaticOf
 from arignote.ir.types import List, Scalar, Type, Union, dims_of, shaped

@@ -12,7 +12,6 @@ import functools
 import types
 import weakref
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,6 +45,7 @@ from arignote.frontend.values import (
 from arignote.ir.describe import is_named_tuple_class, structure_of
 from arignote.ir.errors import UndefinedNameError
 from arignote.ir.graph import Node, Parameter
+from arignote.ir.records import dataclass
 from arignote.ir.structure import (
     ArrayOf,
     DataclassOf,

@@ -16,7 +16,6 @@ array or a NumPy scalar; a tuple or list of results becomes a tuple or list; wha
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +23,7 @@ import numpy as np
 from arignote.frontend.numpy_operand import as_node, dtype_name, items_of, wrap
 from arignote.frontend.values import ScalarValue, Static
 from arignote.ir.errors import TypeInferenceError
+from arignote.ir.records import dataclass
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context

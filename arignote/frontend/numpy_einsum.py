@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 from arignote.frontend import numpy_size as s
@@ -20,6 +19,7 @@ from arignote.frontend.numpy_reduce import reduced
 from arignote.frontend.numpy_shape import permuted, reshaped
 from arignote.frontend.values import Value
 from arignote.ir.graph import Node
+from arignote.ir.records import dataclass
 from arignote.ir.types import dims_of
 
 if TYPE_CHECKING:

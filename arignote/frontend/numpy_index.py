@@ -8,7 +8,6 @@ arrays stood if those are next to each other, otherwise in front.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 from arignote.frontend import numpy_size as s
@@ -27,6 +26,7 @@ from arignote.frontend.values import (
     number_dtype,
 )
 from arignote.ir.graph import Constant, Node
+from arignote.ir.records import dataclass, field
 from arignote.ir.types import dims_of, dtype_of, is_float
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ max(n - k, 0) where k entries are left out, min(n, k) where k are kept.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from arignote.frontend import numpy_size as s
 from arignote.frontend.numpy_operand import as_size, refuse, refuse_shape
 from arignote.frontend.values import SliceValue, Static, Value
 from arignote.ir.graph import Node
+from arignote.ir.records import dataclass
 
 if TYPE_CHECKING:
     from arignote.frontend.context import Context

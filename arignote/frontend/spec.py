@@ -20,7 +20,6 @@ loops carry. `Flat` is a value taken apart: its spec, its nodes, and the memory 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arignote.frontend.iterators import EnumerateValue, LazyValue, MapValue, ReversedValue, ViewValue, ZipValue
@@ -56,6 +55,7 @@ from arignote.frontend.values import (
 )
 from arignote.ir.errors import UnsupportedSyntaxError
 from arignote.ir.graph import Node
+from arignote.ir.records import dataclass
 from arignote.ir.structure import StaticOf
 from arignote.ir.types import BOOL, INT64, List, Scalar, Tuple, Type
 

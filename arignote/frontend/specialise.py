@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from arignote.frontend import (  # noqa: F401  they register themselves
@@ -34,6 +33,7 @@ from arignote.frontend.values import FunctionValue, ScalarValue, Value
 from arignote.ir.errors import CompileError, InternalError, TypeInferenceError, UnsupportedSyntaxError
 from arignote.ir.graph import Apply, Function, Node, Parameter
 from arignote.ir.marks import RECURSION_LIMIT
+from arignote.ir.records import dataclass
 from arignote.ir.structure import (
     FunctionOf,
     PythonScalarOf,

@@ -21,10 +21,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from arignote.ir.graph import Node, Span
+from arignote.ir.records import dataclass, field
 from arignote.ir.structure import StaticOf
 from arignote.ir.types import Type, dims_of, dtype_of
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import linecache
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from arignote.ir.graph import Span
+from arignote.ir.records import dataclass
 
 
 class CompileError(Exception):

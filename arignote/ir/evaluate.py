@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from arignote.ir.exceptions import arguments_of
 from arignote.ir.graph import Apply, Constant, Function, Node, nodes_of
+from arignote.ir.records import dataclass
 from arignote.ir.structure import MANY, ArrayOf, FormattedOf, NumpyScalarOf, PythonScalarOf, Structure
 from arignote.ir.types import Array, List, Scalar, Tuple, Type, Union
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakValueDictionary
 
+from arignote.ir.records import dataclass, field
 from arignote.ir.types import BOOL, Closure, Scalar, Tuple, Type
 
 Attributes = tuple[tuple[str, Any], ...]

@@ -8,8 +8,8 @@ borrowed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
+from arignote.ir.records import dataclass, field
 from arignote.lower.loop_ir import BUFFER, Call, For, Operand, Procedure, Var, While, walk
 from arignote.lower.taking import Own, Take
 

@@ -17,9 +17,9 @@ in front of the loop. An error that leaves the loop leaves behind arrays that no
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from math import gcd
 
+from arignote.ir.records import dataclass, field
 from arignote.lower.forwarding import is_plain, statements_of
 from arignote.lower.independence import Independence
 from arignote.lower.loop_ir import (

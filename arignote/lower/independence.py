@@ -17,8 +17,8 @@ wanted its elements, it would have been copied before.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from arignote.ir.records import dataclass
 from arignote.lower.loop_ir import (
     BUFFER,
     CHECK_SIGNALS,

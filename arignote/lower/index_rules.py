@@ -6,10 +6,10 @@ memory is written in place; otherwise it is copied first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from arignote.ir.graph import Apply, Node
+from arignote.ir.records import dataclass, field
 from arignote.ir.types import dims_of
 from arignote.lower import fusion
 from arignote.lower.arrays import broadcast, broadcast_sizes, shape_message, sizes_of, view

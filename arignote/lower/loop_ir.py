@@ -49,8 +49,9 @@ RaiseIf (unless parallel) or, if it was a loop of the user's program (`parallel_
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
+
+from arignote.ir.records import dataclass, field
 
 Type = str
 

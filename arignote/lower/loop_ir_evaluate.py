@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from ..ir.records import dataclass, field
 from .loop_ir import (
     CHECK_SIGNALS,
     OUT_OF_MEMORY_SITE,

@@ -8,9 +8,9 @@ iteration: what is known in an outer loop is known in the inner ones.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from arignote.ir.records import dataclass
 from arignote.lower.lazy import Lazy, Reduction
 from arignote.lower.loop_ir import BUFFER, For, Kernel, Operand, Rows, Var
 from arignote.lower.loop_ir_build import KernelRegion, LoopRegion

@@ -9,10 +9,10 @@ and counts of iterations that really happen are far from the ends of int64, and 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from arignote.ir.graph import Apply, Constant, Node, Parameter
+from arignote.ir.records import dataclass
 from arignote.lower.loop_ir import Const, Operand, Var
 
 if TYPE_CHECKING:

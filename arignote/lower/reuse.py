@@ -7,8 +7,7 @@ may have a reference to b, so it must have been allocated here and never handed 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
+from arignote.ir.records import dataclass, field
 from arignote.lower.loop_ir import Alloc, Const, For, Kernel, Load, Operand, Statement, Store, Var, walk
 
 

@@ -18,8 +18,8 @@ where its memory allows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+from arignote.ir.records import dataclass, field
 from arignote.lower.loop_ir import (
     Alloc,
     Const,

@@ -11,11 +11,11 @@ An update whose result only the next one reads is kept as `SliceSum`, which no o
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
 
 from arignote.ir.graph import Apply, Node
+from arignote.ir.records import dataclass
 from arignote.lower import fusion
 from arignote.lower.borders import is_nearly, number
 from arignote.lower.lazy import EXPENSIVE, Lazy, Reduction, costs

@@ -9,8 +9,8 @@ that is shared, or used later, is taken back, and what followed from it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
+from arignote.ir.records import dataclass, field
 from arignote.lower.loop_ir import BUFFER, Alloc, Box, Call, For, If, Operand, Procedure, Statement, Store, Var, While
 from arignote.lower.taking import Own, Take
 

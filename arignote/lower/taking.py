@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from arignote.ir.records import dataclass
 from arignote.lower.loop_ir import Operand, Var
 
 

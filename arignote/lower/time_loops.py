@@ -15,8 +15,8 @@ Segments are short enough that a loop of any length can be interrupted between t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+from arignote.ir.records import dataclass, field
 from arignote.lower.loop_ir import (
     CHECK_SIGNALS,
     Alloc,

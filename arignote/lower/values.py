@@ -12,9 +12,8 @@ and loops are generated only when its elements are needed in memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from arignote.ir.graph import Function
+from arignote.ir.records import dataclass, field
 from arignote.ir.types import Type as GraphType
 from arignote.ir.types import Union
 from arignote.lower.loop_ir import INT64, Const, Operand, Var

@@ -7,10 +7,10 @@ owns which values are mapped, functions and control flow; a rule only says how t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from arignote.ir.graph import Apply, Node
+from arignote.ir.records import dataclass
 from arignote.ir.types import dims_of
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ nodes, `node` is the primal application, and a cotangent or tangent has the type
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from arignote.ir.graph import Apply, Node
+from arignote.ir.records import dataclass
 
 if TYPE_CHECKING:
     from arignote.ops.emit import Emit

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from arignote.ir.graph import Function
+from arignote.ir.records import dataclass
 from arignote.opt.prune import prune
 from arignote.opt.settle import settle
 from arignote.opt.simplify import simplify

@@ -8,10 +8,9 @@ this is done where a loop reads a list of residuals, and not elsewhere.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, nodes_of
 from arignote.ir.loop_sizes import checked_equal, fixed_axes
+from arignote.ir.records import dataclass, field
 from arignote.ir.sizes import Size, as_size, sizes
 from arignote.ir.structure import ANY
 from arignote.ir.types import INT64, Array, List, Scalar, dims_of

@@ -7,9 +7,8 @@ recursion.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from arignote.ir.graph import Apply, Function, Node, TypeRuleError, functions_below, nodes_of
+from arignote.ir.records import dataclass, field
 from arignote.ir.types import Closure
 from arignote.opt.program import NOWHERE, size_of
 from arignote.opt.rewrite import Rewriter, Rule

@@ -6,9 +6,8 @@ second needs nothing of the first but the operand. The program's order of failur
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, nodes_of, topological
+from arignote.ir.records import dataclass
 from arignote.ir.sizes import Size, as_size, sizes
 from arignote.ir.structure import ANY
 from arignote.ir.types import TOKEN, Array, dims_of

@@ -8,10 +8,10 @@ users.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from arignote.ir.graph import Apply, Function, Node, Parameter, Span, nodes_of
+from arignote.ir.records import dataclass, field
 from arignote.ir.types import TOKEN
 from arignote.opt.demand import LOOPS
 from arignote.opt.program import NOWHERE

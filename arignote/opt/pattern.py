@@ -11,10 +11,10 @@ from __future__ import annotations
 import inspect
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arignote.ir.graph import Apply, Constant, Node
+from arignote.ir.records import dataclass
 from arignote.ir.types import dtype_of, is_float
 from arignote.ops.table import OPERATIONS
 from arignote.opt.rewrite import Rule

@@ -14,10 +14,10 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from arignote.ir.graph import Apply, Attributes, Node, Operation, attributes_of
+from arignote.ir.records import dataclass, field
 from arignote.ir.sizes import sizes
 from arignote.ir.types import Array, fits
 from arignote.ops.emit import Emit

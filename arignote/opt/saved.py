@@ -9,9 +9,8 @@ components, is made again where the backward loop reads it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, nodes_of, topological
+from arignote.ir.records import dataclass, field
 from arignote.ir.sizes import as_size
 from arignote.ir.types import TOKEN, List, Tuple
 from arignote.ops.cheap import CHEAP

@@ -16,7 +16,6 @@ is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from arignote.ir.graph import (
@@ -32,6 +31,7 @@ from arignote.ir.graph import (
     substitute,
     topological,
 )
+from arignote.ir.records import dataclass, field
 from arignote.ir.types import INT64, TOKEN, Closure, Tuple, Type
 from arignote.ops.emit import Emit
 from arignote.opt.program import components

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+
+from arignote.ir.records import dataclass
 
 Operand = "Value | int"
 

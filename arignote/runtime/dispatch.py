@@ -15,12 +15,12 @@ import threading
 import types
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from arignote.ir.describe import structure_of
 from arignote.ir.errors import CompileError
 from arignote.ir.native_trees import NativeTree
+from arignote.ir.records import dataclass, field
 from arignote.ir.structure import (
     PYTHON_SCALARS,
     FunctionOf,

@@ -7,11 +7,11 @@ import ctypes
 import struct
 import types
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from arignote.ir.records import dataclass, field
 from arignote.ir.structure import (
     LEAVES,
     MANY,

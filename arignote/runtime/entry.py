@@ -11,10 +11,10 @@ import collections
 import ctypes
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from arignote.ir.errors import RESERVED_SITES, ErrorSite
+from arignote.ir.records import dataclass
 from arignote.ir.structure import ArrayOf, NumpyScalarOf, PythonScalarOf, Structure, leaf_structures
 from arignote.runtime import native
 from arignote.runtime.call import FIELDS, OFFSET

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from arignote.ir.records import dataclass
 from arignote.ir.structure import Structure
 from arignote.runtime.encode import GuardList
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arignote.backends.libraries import address_of
 from arignote.backends.native_image import Image, Loaded
+from arignote.ir.records import dataclass
 from arignote.runtime import disk_cache, stamps
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ import pickle
 import sys
 import types
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from arignote.backends.native_image import is_supported
+from arignote.ir.records import dataclass
 from arignote.ir.structure import StaticOf, Structure
 from arignote.runtime import disk_cache, stamps
 from arignote.runtime.dispatch import captured_value, has_structure

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from arignote.ir.records import dataclass
 from arignote.ir.structure import (
     ArrayOf,
     FormattedOf,

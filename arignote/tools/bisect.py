@@ -16,9 +16,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
+from arignote.ir.records import dataclass
 from arignote.opt.rewrite import Fuel, with_fuel
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from arignote.ir.records import dataclass
 
 _VALUE = re.compile(r"(%[A-Za-z0-9_.]+|@[A-Za-z0-9_.]+)")
 

@@ -12,7 +12,6 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from arignote.frontend.specialise import specialise
 from arignote.ir.check import check
 from arignote.ir.errors import CompileError
 from arignote.ir.graph import Function
+from arignote.ir.records import dataclass
 from arignote.ir.structure import Structure
 from arignote.ir.text import show
 from arignote.ir.text_read import read

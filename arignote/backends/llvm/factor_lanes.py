@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from ...ir.records import dataclass
 from ...lower.loop_ir import Operand, Type, Var
 from ...lower.loop_ir_build import ProcedureBuilder
 

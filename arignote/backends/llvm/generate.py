@@ -11,12 +11,13 @@ import ctypes
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
 import llvmlite.binding as llvm
 from llvmlite.utils import get_library_name
+
+from arignote.ir.records import dataclass
 
 OPTIMISED, STRAIGHT = 2, 0
 """LLVM's levels of code generation: with everything, and a line at a time in a tenth of the time."""

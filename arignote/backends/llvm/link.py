@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 
 import llvmlite.binding as llvm
 
+from ...ir.records import dataclass, field
 from ...lower.loop_ir import Program
 from ..libraries import BLAS_SETTINGS, address_of
 from ..native_image import Image, Loaded, UnsupportedObjectError, is_supported, lay_out

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ...ir.records import dataclass
 from ...lower.loop_ir import Const, Extern, For, If, Let, Load, Operand, Statement, Store, Var, While, operands, walk
 from .table import class_of
 from .text import BYTES

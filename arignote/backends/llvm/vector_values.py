@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from ...ir.records import dataclass
 from ...lower.loop_ir import Const, Operand, Type
 from .function_text import FunctionText
 from .text import ModuleText, constant_text, llvm_type, scalar_text, suffix
