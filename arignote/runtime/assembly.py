@@ -185,9 +185,9 @@ class Function:
         self.emit(f"store {kind} {self.operand(value, kind)}, ptr {self.address(pointer, offset).text}")
 
     def load_atomic(self, type: str, pointer: Value, offset: Value | int = 0) -> Value:
-        """Reads what another thread may have released."""
+        """Reads what another thread may have released, in one order with all atomic operations but `store_atomic`."""
         place = self.address(pointer, offset).text
-        return self.result(type, f"load atomic {type}, ptr {place} acquire, align {_size(type)}")
+        return self.result(type, f"load atomic {type}, ptr {place} seq_cst, align {_size(type)}")
 
     def store_atomic(self, value: Value | int, pointer: Value, offset: Value | int, type: str) -> None:
         """Writes so that another thread that reads it sees everything before."""
@@ -197,7 +197,7 @@ class Function:
     def exchange(self, operation: str, value: Value | int, pointer: Value, offset: Value | int, type: str) -> Value:
         """An atomic read-modify-write (`xchg`, `add`, ...); the result is the old value."""
         place = self.address(pointer, offset).text
-        return self.result(type, f"atomicrmw {operation} ptr {place}, {type} {self.operand(value, type)} acq_rel")
+        return self.result(type, f"atomicrmw {operation} ptr {place}, {type} {self.operand(value, type)} seq_cst")
 
     def variable(self, type: str, initial: Value | int | None = None) -> Variable:
         """A new local variable."""

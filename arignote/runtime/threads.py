@@ -15,15 +15,22 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 
 from arignote.runtime.assembly import Function, Value
 from arignote.runtime.imports import TABLE, imported
 from arignote.runtime.signals import INTERVAL_NANOSECONDS
 
-_BUSY, _STARTED, _OPEN, _ACTIVE = 0, 8, 16, 24  # fields of the pool
-_BODY, _ENV, _COUNT, _CHUNK, _PARTS, _PARTICIPANTS, _GENERATION = 64, 72, 80, 88, 96, 104, 112
+# Fields of the pool. What a thread reads when it begins a loop is in one cache line.
+_BUSY, _STARTED = 0, 8
+_BODY, _ENV, _COUNT, _CHUNK, _PARTS, _PARTICIPANTS, _STATE = 64, 72, 80, 88, 96, 104, 112
+_SLEEPERS, _WAITING = 192, 200
 _MUTEX, _WAKE, _DONE = 256, 384, 512
 _LOOP_FIELDS = (("ptr", _BODY), ("ptr", _ENV), ("i64", _COUNT), ("i64", _CHUNK), ("i64", _PARTS))
+
+# The state of the pool in one word: how many threads are in the loop, whether more may come, and the loop's number. A
+# thread that enters adds itself and sees in the same moment whether it may.
+_THREADS_IN, _OPEN, _NUMBER = (1 << 16) - 1, 1 << 16, 17
 _MOST_PARTS, _PART_BYTES = 128, 128
 """A loop's chunks are divided into so many parts at most; the next chunk of each has two cache lines for itself."""
 _PAUSES = 3_000
@@ -104,45 +111,76 @@ def _divide(f: Function, count: Value, chunk: Value, parts: Value) -> None:
         f.store(part * chunks // parts, _next_chunk(f, part))
 
 
-def _spin(name: str, relation: str) -> Function:
-    """Reads a field until it stands in a relation to `value`, for some microseconds at most."""
-    f = Function(name, "void", field="ptr", value="i64")
+def _number(f: Function) -> Value:
+    """The number of the present loop."""
+    return f.load_atomic("i64", _pool(f), _STATE) >> _NUMBER
+
+
+def _threads_in(f: Function) -> Value:
+    """How many threads are in the present loop, the caller apart."""
+    return f.load_atomic("i64", _pool(f), _STATE) & _THREADS_IN
+
+
+def _look_again(f: Function, ended: Callable[[], Value]) -> Function:
+    """Returns when something holds, or after some microseconds."""
     with f.repeat(f.constant("i64", _PAUSES)):
-        with f.when(f.compare(relation, f.load_atomic("i64", f["field"]), f["value"])):
+        with f.when(ended()):
             f.leave()
         f.emit(f'call void asm sideeffect "{_PAUSE}", "~{{memory}}"()')
     f.leave()
     return f
 
 
+def _spin_until_next() -> Function:
+    f = Function("spin_until_next", "void", number="i64")
+    return _look_again(f, lambda: _number(f).differs(f["number"]))
+
+
+def _spin_until_empty() -> Function:
+    f = Function("spin_until_empty", "void")
+    return _look_again(f, lambda: _threads_in(f).equals(0))
+
+
+def _sleep() -> Function:
+    """Waits for a loop with another number than this."""
+    f = Function("sleep_until_next", "void", number="i64")
+    pool = _pool(f)
+    _lock(f)
+    f.exchange("add", 1, pool, _SLEEPERS, "i64")  # before it looks a last time, as the caller first opens a loop
+    with f.loop() as awake:
+        with f.when(_number(f).differs(f["number"])):
+            f.jump(awake)
+        _wait(f, _WAKE)
+    f.exchange("sub", 1, pool, _SLEEPERS, "i64")
+    _unlock(f)
+    f.leave()
+    return f
+
+
 def _worker() -> Function:
-    """What a thread of the pool does, for ever."""
+    """What a thread of the pool does, for ever. Also one that came too late for a loop looks for the next one before it
+    sleeps: where all loops are short it would be too late for each."""
     f = Function("pool_worker", "ptr", argument="ptr")
     pool, index, seen = _pool(f), f.to_integer(f["argument"]), f.variable("i64", 0)
-    _lock(f)
     with f.loop():
-        with f.loop() as awake:
-            with f.when(f.load_atomic("i64", pool, _GENERATION).differs(seen.get())):
-                f.jump(awake)
-            _wait(f, _WAKE)
-        seen.set(f.load("i64", pool, _GENERATION))
-        joins = f.load("i64", pool, _OPEN).differs(0) & (index < f.load("i64", pool, _PARTICIPANTS))
-        with f.when(joins):
-            f.store_atomic(f.load("i64", pool, _ACTIVE) + 1, pool, _ACTIVE, "i64")
-            loop = [f.load(kind, pool, field) for kind, field in _LOOP_FIELDS]
-            _unlock(f)
-            own = f.variable("i64", index + 1)
-            with f.when(own.get() >= loop[-1]):
-                own.set(0)
-            f.call("void", "run_chunks", *loop, own.get())
+        f.call("void", "spin_until_next", seen.get())
+        with f.when(_number(f).equals(seen.get())):
+            f.call("void", "sleep_until_next", seen.get())
+        found = f.exchange("add", 1, pool, _STATE, "i64")
+        seen.set(found >> _NUMBER)
+        with f.when((found & _OPEN).differs(0)):
+            with f.when(index < f.load("i64", pool, _PARTICIPANTS)):
+                loop = [f.load(kind, pool, field) for kind, field in _LOOP_FIELDS]
+                own = f.variable("i64", index + 1)
+                with f.when(own.get() >= loop[-1]):
+                    own.set(0)
+                f.call("void", "run_chunks", *loop, own.get())
+        left = f.exchange("sub", 1, pool, _STATE, "i64")
+        is_last = (left & (_OPEN | _THREADS_IN)).equals(1)
+        with f.when(is_last & f.load_atomic("i64", pool, _WAITING).differs(0)):
             _lock(f)
-            active = f.load("i64", pool, _ACTIVE) - 1
-            f.store_atomic(active, pool, _ACTIVE, "i64")
-            with f.when(active.equals(0)):
-                f.call("i32", imported(f, "pthread_cond_signal"), f.address(pool, _DONE))
+            f.call("i32", imported(f, "pthread_cond_signal"), f.address(pool, _DONE))
             _unlock(f)
-            f.call("void", "spin_until_differs", f.address(pool, _GENERATION), seen.get())
-            _lock(f)
     f.leave(None)
     return f
 
@@ -198,16 +236,16 @@ def _share_out() -> Function:
         chunk.set((chunk.get() + (_ALIGNMENT - 1)) & -_ALIGNMENT)
     parts = f.minimum(helpers + 1, _MOST_PARTS)
     loop = (f["body"], f["env"], count, chunk.get(), parts)
-    _lock(f)
     for value, (_, field) in zip(loop, _LOOP_FIELDS, strict=True):
         f.store(value, pool, field)
     f.store(helpers, pool, _PARTICIPANTS)
     _divide(f, count, chunk.get(), parts)
     f.call("void", "keep_away", f.load("i64", pool, _STARTED))
-    f.store(1, pool, _OPEN, "i64")
-    f.store_atomic(f.load("i64", pool, _GENERATION) + 1, pool, _GENERATION, "i64")
-    f.call("i32", imported(f, "pthread_cond_broadcast"), f.address(pool, _WAKE))
-    _unlock(f)
+    f.exchange("add", (1 << _NUMBER) + _OPEN, pool, _STATE, "i64")
+    with f.when(f.load_atomic("i64", pool, _SLEEPERS).differs(0)):
+        _lock(f)
+        f.call("i32", imported(f, "pthread_cond_broadcast"), f.address(pool, _WAKE))
+        _unlock(f)
     f.call("void", "run_chunks", *loop, 0)
     _finish(f)
     f.leave()
@@ -217,23 +255,24 @@ def _share_out() -> Function:
 def _finish(f: Function) -> None:
     """Closes the loop to threads that come late, waits for those at work, and frees the pool."""
     pool, state = _pool(f), f["state"]
-    _lock(f)
-    f.store(0, pool, _OPEN, "i64")
-    with f.when(f.load("i64", pool, _ACTIVE).differs(0)):
-        _unlock(f)
-        f.call("void", "spin_until_equals", f.address(pool, _ACTIVE), 0)
-        _lock(f)
-    with f.loop() as end:
-        with f.when(f.load("i64", pool, _ACTIVE).equals(0)):
-            f.jump(end)
-        with f.when(state.differs(None)):
-            _wait_a_moment(f)
-            _unlock(f)
-            f.call("i32", "ag_check_loop", state)
+    left = f.exchange("and", ~_OPEN, pool, _STATE, "i64")
+    with f.when((left & _THREADS_IN).differs(0)):
+        f.call("void", "spin_until_empty")
+        with f.when(_threads_in(f).differs(0)):
             _lock(f)
-        with f.when(state.equals(None)):
-            _wait(f, _DONE)
-    _unlock(f)
+            f.exchange("xchg", 1, pool, _WAITING, "i64")  # before it looks a last time, as the others first leave
+            with f.loop() as end:
+                with f.when(_threads_in(f).equals(0)):
+                    f.jump(end)
+                with f.when(state.differs(None)):
+                    _wait_a_moment(f)
+                    _unlock(f)
+                    f.call("i32", "ag_check_loop", state)
+                    _lock(f)
+                with f.when(state.equals(None)):
+                    _wait(f, _DONE)
+            f.store_atomic(0, pool, _WAITING, "i64")
+            _unlock(f)
     f.store_atomic(0, pool, _BUSY, "i64")
 
 
@@ -287,7 +326,7 @@ def _reset() -> Function:
     """`ag_reset_pool()`: a pool without threads; at the start, and in a forked child, whose threads are gone."""
     f = Function("ag_reset_pool", "void")
     pool = _pool(f)
-    for field in (_BUSY, _STARTED, _OPEN, _ACTIVE):
+    for field in (_BUSY, _STARTED, _STATE, _SLEEPERS, _WAITING):
         f.store(0, pool, field, "i64")
     f.call("i32", imported(f, "pthread_mutex_init"), f.address(pool, _MUTEX), None)
     for condition in (_WAKE, _DONE):
@@ -298,9 +337,8 @@ def _reset() -> Function:
 
 def functions() -> list[Function]:
     """The native functions of this file."""
-    spins = (_spin("spin_until_differs", "ne"), _spin("spin_until_equals", "eq"))
-    return [_run_chunks(), *spins, _worker(), _start_threads(), _check_loop(), _share_out(), _parallel_for(),
-            _parallel_loop(), _reset()]  # fmt: skip
+    return [_run_chunks(), _spin_until_next(), _spin_until_empty(), _sleep(), _worker(), _start_threads(),
+            _check_loop(), _share_out(), _parallel_for(), _parallel_loop(), _reset()]  # fmt: skip
 
 
 def available_processors() -> int:
