@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 FEW_STEPS = 8
 LITTLE_COST = 32
 """What a few operations and loads of elements cost, or one exponential."""
+REDUCTION_COST = 64
+"""What a reduction of an element counts as: it has its results in registers, and does not wait for memory to write."""
 FEWEST_ELEMENTS = 2048
 """So many elements at least are worth a thread, whatever is done with them."""
 SHORT = 64
@@ -393,7 +395,8 @@ def _nest(plan: Plan, writes: list[Write], plain: bool, positions: bool = False)
 
 def _grain(plan: Plan) -> int:
     """Fewest elements that are worth a thread: the fewer, the more is done with each."""
-    cost = len(plan.leaves) + sum([value.own_cost for value in plan.inside])
+    costs = [REDUCTION_COST if isinstance(value, Reduction) else value.own_cost for value in plan.inside]
+    cost = len(plan.leaves) + sum(costs)
     return max(GRAIN * LITTLE_COST // max(cost, LITTLE_COST), FEWEST_ELEMENTS)
 
 
