@@ -2,7 +2,7 @@
 
 `ag_product_f64(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row)` (and `_f32`) computes C = A B for matrices
 given by their strides in elements, so that a transposed view is not copied. C is overwritten, with zeros where k is
-0. `ag_stack_product_f64` does so for a stack of them.
+0. `ag_stack_product_f64` does so for a stack of stacks of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from arignote.lower.arrays import broadcast, broadcast_sizes, shape_message
 from arignote.lower.context import INTEGER, Context
 from arignote.lower.frame import Frame, rule
 from arignote.lower.loop_ir import Const, Operand, Var
-from arignote.lower.values import ZERO, AnyValue, Stored, is_constant
+from arignote.lower.values import ONE, ZERO, AnyValue, Stored, is_constant
 
 STACK = {"float64": "ag_stack_product_f64", "float32": "ag_stack_product_f32"}
 GEMM = {"float64": "ag_product_f64", "float32": "ag_product_f32"}
@@ -27,28 +27,26 @@ def _matmul(frame: Frame, node: Apply) -> AnyValue:
     context = frame.context
     a, b = (frame.stored(x) for x in node.inputs)
     inner = _check_inner(context, a.sizes[-1], b.sizes[-2])
-    rank = len(a.sizes)
     batch = broadcast_sizes(context, [a.sizes[:-2], b.sizes[:-2]], dims_of(node.type)[:-2], _batch_failure(a, b))
     result = context.allocate(dtype_of(node.type), (*batch, a.sizes[-2], b.sizes[-1]))
     a, b = (spread(context, x, batch) for x in (a, b))
 
-    def stacks(axis: int, at: tuple[Operand, Operand, Operand]) -> None:
-        if axis == rank - 3 and a.dtype in GEMM and not is_constant(batch[axis], 1):
-            _products(context, a, b, result, at, inner)
-            return
-        if axis == rank - 2:
-            _product(context, a, b, result, at, inner)
-            return
-        if is_constant(batch[axis], 1):
-            stacks(axis + 1, at)
-            return
-        build = context.build
-        with build.loop(batch[axis]) as loop:
-            moved = [build.index_add(o, build.index_multiply(loop.index, x.strides[axis]))
-                     for o, x in zip(at, (a, b, result))]  # fmt: skip
-            stacks(axis + 1, tuple(moved))  # type: ignore[arg-type]
+    axes = [axis for axis, size in enumerate(batch) if not is_constant(size, 1)]
+    together = axes[-2:] if a.dtype in GEMM else []
 
-    stacks(0, (ZERO, ZERO, ZERO))
+    def stacks(outer: list[int], at: tuple[Operand, Operand, Operand]) -> None:
+        if outer:
+            build = context.build
+            with build.loop(batch[outer[0]]) as loop:
+                moved = [build.index_add(o, build.index_multiply(loop.index, x.strides[outer[0]]))
+                         for o, x in zip(at, (a, b, result))]  # fmt: skip
+                stacks(outer[1:], tuple(moved))  # type: ignore[arg-type]
+        elif together:
+            _products(context, a, b, result, at, inner, together)
+        else:
+            _product(context, a, b, result, at, inner)
+
+    stacks(axes[: len(axes) - len(together)], (ZERO, ZERO, ZERO))
     return result
 
 
@@ -89,13 +87,15 @@ def _pointers(context: Context, arrays: tuple[Stored, ...], at: tuple[Operand, .
 
 
 def _products(context: Context, a: Stored, b: Stored, c: Stored, at: tuple[Operand, Operand, Operand],
-              inner: Operand) -> None:  # fmt: skip
-    """A stack of products, along the axis before those of the matrices."""
-    build = context.build
-    pointers = _pointers(context, (a, b, c), at)
+              inner: Operand, axes: list[int]) -> None:  # fmt: skip
+    """A stack of products along one axis, or a stack of stacks along two."""
     m, n = c.sizes[-2:]
-    build.extern(STACK[a.dtype], [c.sizes[-3], m, n, inner, pointers[0], *a.strides[-3:], pointers[1], *b.strides[-3:],
-                                  pointers[2], *c.strides[-3:-1]])  # fmt: skip
+    missing = 2 - len(axes)
+    counts = [*[ONE] * missing, *(c.sizes[axis] for axis in axes)]
+    words: list[Operand] = [*counts, m, n, inner]
+    for x, pointer in zip((a, b, c), _pointers(context, (a, b, c), at), strict=True):
+        words += [pointer, *[ZERO] * missing, *(x.strides[axis] for axis in axes), *x.strides[-2:]]
+    context.build.extern(STACK[a.dtype], words[:-1])  # the columns of C are dense
 
 
 def _product(context: Context, a: Stored, b: Stored, c: Stored, at: tuple[Operand, Operand, Operand],

@@ -57,6 +57,27 @@ def test_transposed_factors(dtype: str) -> None:
         np.testing.assert_allclose(spread(turned(left), c), expected, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_stacks_of_stacks(dtype: str) -> None:
+    """Of slices and of broadcast matrices, in which the matrices follow one another along none, one or both axes."""
+
+    def products(a: np.ndarray, b: np.ndarray, c: np.ndarray, i: int, j: int) -> tuple[np.ndarray, ...]:
+        inside = a[:, i : i + 3, j : j + 4]
+        return inside @ c[0, 0, 0], inside @ b[:, :1, :4], inside[:, :1] @ b[:1, :3], inside[:, :, ::2] @ b[:, :3, 1:3]
+
+    compiled = ag.jit(products)
+    for m, n, k in ((3, 16, 5), (9, 7, 33), (1, 4, 4), (4, 1, 3), (0, 2, 2), (130, 65, 40)):
+        a, b, c = (RNG.normal(size=(2, 2, *sizes)).astype(dtype) for sizes in ((5, m, k), (5, k, n), (1, k, n)))
+        a, b = (x.reshape(2, 10, *x.shape[-2:])[:, :5].copy() for x in (a, b))
+        a = np.concatenate([a, a[:, ::-1]], axis=1)[:, :, None].repeat(6, axis=2)  # (2, 10, 6, m, k)
+        b = b[:, :, None].repeat(4, axis=2)  # (2, 5, 4, k, n)
+        tolerance = 1e-3 if dtype == "float32" else 1e-11
+        for i, j in ((0, 0), (5, 2)):
+            for found, expected in zip(compiled(a, b, c, i, j), products(a, b, c, i, j), strict=True):
+                assert found.shape == expected.shape and found.dtype == expected.dtype
+                np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
 BLOCKED = ((13, 90, 600), (20, 610, 700), (24, 600, 1030), (100, 130, 257), (361, 49, 130), (375, 600, 259))
 """Sizes of products in blocks, around the heights of tiles and blocks, and the lengths of stretches."""
 

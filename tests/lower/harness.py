@@ -33,11 +33,14 @@ def gemm(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row):
 SYMBOLS["ag_product_f64"] = SYMBOLS["ag_product_f32"] = gemm
 
 
-def stack_product(count, m, n, k, a, a_stack, a_row, a_column, b, b_stack, b_row, b_column, c, c_stack, c_row):
-    """The interpreter's stack of matrix products."""
-    for item in range(count):
-        here = [type(x)(x.data, x.offset + item * step) for x, step in ((a, a_stack), (b, b_stack), (c, c_stack))]
-        gemm(m, n, k, here[0], a_row, a_column, here[1], b_row, b_column, here[2], c_row)
+def stack_product(stacks, count, m, n, k, a, a_stacks, a_stack, a_row, a_column, b, b_stacks, b_stack, b_row, b_column,
+                  c, c_stacks, c_stack, c_row):  # fmt: skip
+    """The interpreter's stack of stacks of matrix products."""
+    steps = ((a, a_stacks, a_stack), (b, b_stacks, b_stack), (c, c_stacks, c_stack))
+    for stack in range(stacks):
+        for item in range(count):
+            here = [type(x)(x.data, x.offset + stack * outer + item * inner) for x, outer, inner in steps]
+            gemm(m, n, k, here[0], a_row, a_column, here[1], b_row, b_column, here[2], c_row)
 
 
 SYMBOLS["ag_stack_product_f64"] = SYMBOLS["ag_stack_product_f32"] = stack_product

@@ -1,11 +1,13 @@
 """Matrix products, C = A B, and stacks of them:
 
     ag_product_f64(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row)
-    ag_stack_product_f64(count, m, n, k, a, a_stack, a_row, a_column, b, b_stack, b_row, b_column, c, c_stack, c_row)
+    ag_stack_product_f64(stacks, count, m, n, k, a, a_stacks, a_stack, a_row, a_column,
+                         b, b_stacks, b_stack, b_row, b_column, c, c_stacks, c_stack, c_row)
 
-and the same with _f32. What is not large goes to tiles (`gemm_tiles.py`): small products of a stack many at a time over
-the runtime's threads, one product by panels of columns (`gemm_panels.py`), a large one by blocks (`gemm_blocks.py`).
-Products with one row or column go to BLAS. Matrices one below the other that all meet one matrix are one product.
+and the same with _f32; the latter is a stack of stacks of products. What is not large goes to tiles (`gemm_tiles.py`):
+small products of a stack many at a time over the runtime's threads, one product by panels of columns
+(`gemm_panels.py`), a large one by blocks (`gemm_blocks.py`). Products with one row or column go to BLAS. Matrices one
+below the other that all meet one matrix are one product.
 """
 
 from __future__ import annotations
@@ -46,16 +48,36 @@ def stack_module(type: Type, vector_bytes: int, masks: bool) -> ModuleText:
     add_panels(module, type)
     names = {"SUFFIX": ending, "SCALAR": scalar, "LARGE": str(LARGE), "MOST": str(PACKED_BYTES // BYTES[type]),
              "GRAIN": str(GRAIN), "ONE": float_text(1.0, type), "ZERO": float_text(0.0, type),
-             "LOADS": loads(_WORDS), "STORES": stores(_WORDS)}  # fmt: skip
+             "LOADS": loads(_WORDS), "STORES": stores(_WORDS), "NEXT": _NEXT}  # fmt: skip
     for text in (_CHUNK, _STACK):
-        for name, value in names.items():
+        for name, value in {"MATRICES": _matrices(), **names}.items():
             text = text.replace(name, value)
         module.functions.append(text)
     return module
 
 
-_WORDS = {"m": "i64", "n": "i64", "k": "i64", "a": "ptr", "as": "i64", "ar": "i64", "ac": "i64", "b": "ptr",
-          "bs": "i64", "br": "i64", "bc": "i64", "c": "ptr", "cs": "i64", "cr": "i64"}  # fmt: skip
+_WORDS = {"count": "i64", "m": "i64", "n": "i64", "k": "i64",
+          "a": "ptr", "ao": "i64", "as": "i64", "ar": "i64", "ac": "i64",
+          "b": "ptr", "bo": "i64", "bs": "i64", "br": "i64", "bc": "i64",
+          "c": "ptr", "co": "i64", "cs": "i64", "cr": "i64"}  # fmt: skip
+
+
+def _matrices() -> str:
+    """Where the matrices of the product at (%stack, %item) are."""
+    lines = []
+    for name in "abc":
+        lines += [f"  %{name}_outer = mul i64 %stack, %{name}o", f"  %{name}_inner = mul i64 %item, %{name}s",
+                  f"  %{name}_offset = add i64 %{name}_outer, %{name}_inner",
+                  f"  %{name}_here = getelementptr SCALAR, ptr %{name}, i64 %{name}_offset"]  # fmt: skip
+    return "\n".join(lines)
+
+
+_NEXT = """  %next = add i64 %number, 1
+  %item_up = add i64 %item, 1
+  %wraps = icmp eq i64 %item_up, %count
+  %item_next = select i1 %wraps, i64 0, i64 %item_up
+  %one_more = zext i1 %wraps to i64
+  %stack_next = add i64 %stack, %one_more"""
 
 
 _CHUNK = """define internal void @ag_stack_chunk_SUFFIX(ptr %task, i64 %begin, i64 %end) nounwind {
@@ -67,15 +89,15 @@ LOADS
   %kn = mul i64 %k, %n
   %room = select i1 %straight, i64 1, i64 %kn
   %packed = alloca SCALAR, i64 %room, align 64
+  %stack_first = udiv i64 %begin, %count
+  %before_first = mul i64 %stack_first, %count
+  %item_first = sub i64 %begin, %before_first
   br label %loop
 loop:
-  %item = phi i64 [ %begin, %entry ], [ %next, %product ]
-  %a_offset = mul i64 %item, %as
-  %b_offset = mul i64 %item, %bs
-  %c_offset = mul i64 %item, %cs
-  %a_here = getelementptr SCALAR, ptr %a, i64 %a_offset
-  %b_here = getelementptr SCALAR, ptr %b, i64 %b_offset
-  %c_here = getelementptr SCALAR, ptr %c, i64 %c_offset
+  %number = phi i64 [ %begin, %entry ], [ %next, %product ]
+  %stack = phi i64 [ %stack_first, %entry ], [ %stack_next, %product ]
+  %item = phi i64 [ %item_first, %entry ], [ %item_next, %product ]
+MATRICES
   br i1 %straight, label %product, label %pack
 pack:
   call void @ag_pack_SUFFIX(i64 %k, i64 %n, ptr %b_here, i64 %br, i64 %bc, ptr %packed)
@@ -85,7 +107,7 @@ product:
   %right_row = phi i64 [ %br, %loop ], [ %n, %pack ]
   call void @ag_tiles_SUFFIX(i64 %m, i64 %n, i64 %k, ptr %a_here, i64 %ar, i64 %ac, ptr %right, i64 %right_row,
     ptr %c_here, i64 %cr, SCALAR ONE, SCALAR ZERO)
-  %next = add i64 %item, 1
+NEXT
   %more = icmp slt i64 %next, %end
   br i1 %more, label %loop, label %done
 done:
@@ -93,31 +115,58 @@ done:
 }
 """
 
-_STACK = """define void @ag_stack_product_SUFFIX(i64 %count, i64 %m, i64 %n, i64 %k, ptr %a, i64 %as, i64 %ar, i64 %ac,
-    ptr %b, i64 %bs, i64 %br, i64 %bc, ptr %c, i64 %cs, i64 %cr) nounwind {
+# A stack whose matrices lie one below the other and meet one matrix is one product: first of the inner stacks, then of
+# what is a single stack now.
+_STACK = """define void @ag_stack_product_SUFFIX(i64 %stacks, i64 %given, i64 %height, i64 %n, i64 %k,
+    ptr %a, i64 %a_outer_given, i64 %a_inner_given, i64 %ar, i64 %ac,
+    ptr %b, i64 %b_outer_given, i64 %b_inner_given, i64 %br, i64 %bc,
+    ptr %c, i64 %c_outer_given, i64 %c_inner_given, i64 %cr) nounwind {
 entry:
-  %task = alloca [14 x i64], align 64
-  %mn = mul i64 %m, %n
+  %task = alloca [18 x i64], align 64
+  %mn = mul i64 %height, %n
   %kn = mul i64 %k, %n
-  %work = mul i64 %mn, %k
-  %all = mul i64 %mn, %count
+  %items = mul i64 %stacks, %given
+  %all = mul i64 %mn, %items
   %nothing = icmp sle i64 %all, 0
   br i1 %nothing, label %done, label %some
 some:
-  %a_matrix = mul i64 %m, %ar
-  %c_matrix = mul i64 %m, %cr
-  %b_is_one = icmp eq i64 %bs, 0
-  %a_is_one = icmp eq i64 %as, %a_matrix
-  %c_is_one = icmp eq i64 %cs, %c_matrix
+  %a_matrix = mul i64 %height, %ar
+  %c_matrix = mul i64 %height, %cr
+  %b_is_one = icmp eq i64 %b_inner_given, 0
+  %a_is_one = icmp eq i64 %a_inner_given, %a_matrix
+  %c_is_one = icmp eq i64 %c_inner_given, %c_matrix
   %ab_are_one = and i1 %a_is_one, %b_is_one
-  %is_one = and i1 %ab_are_one, %c_is_one
+  %below = and i1 %ab_are_one, %c_is_one
+  %single = icmp eq i64 %given, 1
+  %inner_is_one = or i1 %below, %single
+  %rows = mul i64 %given, %height
+  %m = select i1 %inner_is_one, i64 %rows, i64 %height
+  %count = select i1 %inner_is_one, i64 %stacks, i64 %given
+  %as = select i1 %inner_is_one, i64 %a_outer_given, i64 %a_inner_given
+  %bs = select i1 %inner_is_one, i64 %b_outer_given, i64 %b_inner_given
+  %cs = select i1 %inner_is_one, i64 %c_outer_given, i64 %c_inner_given
+  %ao = select i1 %inner_is_one, i64 0, i64 %a_outer_given
+  %bo = select i1 %inner_is_one, i64 0, i64 %b_outer_given
+  %co = select i1 %inner_is_one, i64 0, i64 %c_outer_given
+  %number_of = select i1 %inner_is_one, i64 %stacks, i64 %items
+  %a_stack = mul i64 %m, %ar
+  %c_stack = mul i64 %m, %cr
+  %b_stays = icmp eq i64 %bs, 0
+  %a_follows = icmp eq i64 %as, %a_stack
+  %c_follows = icmp eq i64 %cs, %c_stack
+  %ab_follow = and i1 %a_follows, %b_stays
+  %follow = and i1 %ab_follow, %c_follows
+  %last = icmp eq i64 %count, 1
+  %joins = or i1 %follow, %last
+  %is_one = and i1 %joins, %inner_is_one
   br i1 %is_one, label %flat, label %several
 flat:
-  %rows = mul i64 %count, %m
-  call void @ag_product_SUFFIX(i64 %rows, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, i64 %bc, ptr %c,
-    i64 %cr)
+  %all_rows = mul i64 %number_of, %m
+  call void @ag_product_SUFFIX(i64 %all_rows, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, i64 %bc,
+    ptr %c, i64 %cr)
   ret void
 several:
+  %work = mul i64 %m, %kn
   %dense = icmp eq i64 %bc, 1
   %thin = icmp eq i64 %n, 1
   %straight = or i1 %dense, %thin
@@ -131,26 +180,23 @@ STORES
   %more_work = add i64 %work, 16
   %share = udiv i64 GRAIN, %more_work
   %grain = add i64 %share, 1
-  %few = icmp sle i64 %count, %grain
+  %few = icmp sle i64 %number_of, %grain
   br i1 %few, label %alone, label %threads
 alone:
-  call void @ag_stack_chunk_SUFFIX(ptr %task, i64 0, i64 %count)
+  call void @ag_stack_chunk_SUFFIX(ptr %task, i64 0, i64 %number_of)
   br label %done
 threads:
-  call void @ag_parallel_for(ptr @ag_stack_chunk_SUFFIX, ptr %task, i64 %count, i64 %grain)
+  call void @ag_parallel_for(ptr @ag_stack_chunk_SUFFIX, ptr %task, i64 %number_of, i64 %grain)
   br label %done
 loop:
-  %item = phi i64 [ 0, %several ], [ %next, %loop ]
-  %a_offset = mul i64 %item, %as
-  %b_offset = mul i64 %item, %bs
-  %c_offset = mul i64 %item, %cs
-  %a_here = getelementptr SCALAR, ptr %a, i64 %a_offset
-  %b_here = getelementptr SCALAR, ptr %b, i64 %b_offset
-  %c_here = getelementptr SCALAR, ptr %c, i64 %c_offset
+  %number = phi i64 [ 0, %several ], [ %next, %loop ]
+  %stack = phi i64 [ 0, %several ], [ %stack_next, %loop ]
+  %item = phi i64 [ 0, %several ], [ %item_next, %loop ]
+MATRICES
   call void @ag_product_SUFFIX(i64 %m, i64 %n, i64 %k, ptr %a_here, i64 %ar, i64 %ac, ptr %b_here, i64 %br, i64 %bc,
     ptr %c_here, i64 %cr)
-  %next = add i64 %item, 1
-  %more = icmp slt i64 %next, %count
+NEXT
+  %more = icmp slt i64 %next, %number_of
   br i1 %more, label %loop, label %done
 done:
   ret void
