@@ -25,7 +25,7 @@ RULE = Rule(NAME, (), lambda rewriter, node: None, "what is computed again from 
 
 
 @dataclass(slots=True)
-class _Saving:
+class Saving:
     """A loop that fills a list, and the backward loops that read it."""
 
     loop: Apply
@@ -59,32 +59,32 @@ class _Saving:
 def thinned(rewriter: Rewriter, result: Node) -> Node:
     """A function's result, with loops that save no more than they must."""
     while True:
-        saving = next((each for each in _savings(result) if _decide(rewriter, each)), None)
+        saving = next((each for each in savings(result) if _decide(rewriter, each)), None)
         if saving is None or not rewriter.fuel.spend(RULE, saving.loop, saving.loop):
             return result
         result = _replaced(rewriter, result, saving)
 
 
-def _savings(result: Node) -> list[_Saving]:
+def savings(result: Node) -> list[Saving]:
     """The lists that loops fill, and that nobody reads but loops after them, element by element."""
     nodes = [node for node in topological([result]) if isinstance(node, Apply)]
     loops = [node for node in nodes if node.op.name == "for_loop"]
     if len(loops) < 2:
         return []
     bodies = {loop.inputs[1]: loop for loop in loops}
-    found: list[_Saving] = []
+    found: list[Saving] = []
     for node in nodes:
         if not isinstance(node.type, List) or node.op.name != "item" or node.inputs[0] not in loops:
             continue
         users = [each for each in nodes if node in each.inputs]
         readers = [bodies[each] for each in users if each in bodies and each.inputs.count(node) == 1]
         if users and len(readers) == len(users) and not any(node in loop.inputs for loop in loops):
-            found.append(_Saving(node.inputs[0], node["index"], node, readers))  # type: ignore[arg-type]
+            found.append(Saving(node.inputs[0], node["index"], node, readers))  # type: ignore[arg-type]
     return found
 
 
-def _decide(rewriter: Rewriter, saving: _Saving) -> bool:
-    """Choose what is still saved; whether that is less than before."""
+def understood(saving: Saving) -> bool:
+    """Whether the loop appends one element in each iteration, of which its readers take nothing but components."""
     closure = made_by(saving.loop.inputs[1], "closure")
     start = made_by(saving.loop.inputs[2 + saving.place], "list_new")
     if closure is None or start is None or not saving.function.is_defined:
@@ -100,21 +100,28 @@ def _decide(rewriter: Rewriter, saving: _Saving) -> bool:
     if uses != 1 or not all(_reads_items(saving, loop) for loop in saving.readers):
         return False
     saving.components = push.inputs[1:2] if element is None else element.inputs
-    saving.outside = dict(zip(saving.function.parameters, closure.inputs))
+    return True
+
+
+def _decide(rewriter: Rewriter, saving: Saving) -> bool:
+    """Choose what is still saved; whether that is less than before."""
+    if not understood(saving):
+        return False
+    saving.outside = dict(zip(saving.function.parameters, saving.loop.inputs[1].inputs))  # type: ignore[attr-defined]
     _choose(rewriter, saving)
-    if not saving.kept and not all(_reads_within(saving, loop) for loop in saving.readers):
+    if not saving.kept and not all(reads_within(saving, loop) for loop in saving.readers):
         return False  # reading beyond the end fails, and would not if there was no list
     return len(saving.kept) < len(saving.components)
 
 
-def _list_in(saving: _Saving, loop: Apply) -> Parameter:
+def list_in(saving: Saving, loop: Apply) -> Parameter:
     """The parameter of a backward body that is the list."""
     return loop.inputs[1]["function"].parameters[loop.inputs[1].inputs.index(saving.filled)]  # type: ignore
 
 
-def _reads_items(saving: _Saving, loop: Apply) -> bool:
+def _reads_items(saving: Saving, loop: Apply) -> bool:
     """Whether a backward body takes nothing of the list but components of elements."""
-    function, parameter = loop.inputs[1]["function"], _list_in(saving, loop)  # type: ignore[index]
+    function, parameter = loop.inputs[1]["function"], list_in(saving, loop)  # type: ignore[index]
     if not function.is_defined:
         return False
     gets: set[Node] = set()
@@ -130,14 +137,14 @@ def _reads_items(saving: _Saving, loop: Apply) -> bool:
     return not saving.in_parts or function.result not in gets
 
 
-def _reads_within(saving: _Saving, loop: Apply) -> bool:
+def reads_within(saving: Saving, loop: Apply) -> bool:
     """Whether a backward body, which runs as often as the loop, reads the elements from first to last or backwards."""
     count, closure = saving.loop.inputs[0], loop.inputs[1]
     assert isinstance(closure, Apply)
     function: Function = closure["function"]
     index = function.parameters[len(function.parameters) - len(loop.inputs) + 1]
     outside: dict[Node, Node] = dict(zip(function.parameters, closure.inputs))
-    list_ = _list_in(saving, loop)
+    list_ = list_in(saving, loop)
 
     def is_last(node: Node) -> bool:
         if isinstance(node, Constant):
@@ -157,7 +164,7 @@ def _is_one(node: Node) -> bool:
     return isinstance(node, Constant) and node.value == 1
 
 
-def _choose(rewriter: Rewriter, saving: _Saving) -> None:
+def _choose(rewriter: Rewriter, saving: Saving) -> None:
     """Operands first: what is not to be had from what comes before is kept, if it is wanted."""
     available: set[Node] = {*saving.outside, saving.index}
     wanted = set(saving.components)
@@ -171,7 +178,7 @@ def _choose(rewriter: Rewriter, saving: _Saving) -> None:
             available.add(node)
 
 
-def _is_had(rewriter: Rewriter, saving: _Saving, node: Apply, available: set[Node]) -> bool:
+def _is_had(rewriter: Rewriter, saving: Saving, node: Apply, available: set[Node]) -> bool:
     """Whether the backward body can make the node of what is available."""
     if node.op.name == "size" and node.inputs[0] not in available:
         size = outer_size(rewriter, saving.loop, as_size(node))
@@ -182,7 +189,7 @@ def _is_had(rewriter: Rewriter, saving: _Saving, node: Apply, available: set[Nod
     return simple and node.op.name in CHEAP and node.type is not TOKEN and all(x in available for x in node.inputs)
 
 
-def _replaced(rewriter: Rewriter, result: Node, saving: _Saving) -> Node:
+def _replaced(rewriter: Rewriter, result: Node, saving: Saving) -> Node:
     """The result with the loop that saves less, and its readers."""
     new = _saving_loop(rewriter, saving)
     mapping: dict[Node, Node] = {saving.loop: new}
@@ -195,7 +202,7 @@ def _replaced(rewriter: Rewriter, result: Node, saving: _Saving) -> Node:
     return copied(rewriter, [result], mapping, rewriter.spans)[0]
 
 
-def _saving_loop(rewriter: Rewriter, saving: _Saving) -> Node:
+def _saving_loop(rewriter: Rewriter, saving: Saving) -> Node:
     element = Tuple([node.type for node in saving.kept])
     inside: dict[Node, Node] = {p: Parameter(p.name, p.type) for p in saving.function.parameters}
     list_ = inside[saving.parameter] = Parameter(saving.parameter.name, List(element))
@@ -215,7 +222,7 @@ def _saving_loop(rewriter: Rewriter, saving: _Saving) -> Node:
     return rewriter.op("for_loop", *inputs)
 
 
-def _reading_body(rewriter: Rewriter, saving: _Saving, closure: Apply) -> tuple[Function, list[Node]]:
+def _reading_body(rewriter: Rewriter, saving: Saving, closure: Apply) -> tuple[Function, list[Node]]:
     """A backward body that makes again what is no longer saved; and what else it captures."""
     old: Function = closure["function"]
     captured = len(closure.inputs)
@@ -244,7 +251,7 @@ def _reading_body(rewriter: Rewriter, saving: _Saving, closure: Apply) -> tuple[
     return new, [saving.outside[node] for node in given]
 
 
-def _read_outside(saving: _Saving) -> list[Node]:
+def _read_outside(saving: Saving) -> list[Node]:
     """What of outside the loop is needed to make the components that are not kept."""
     found: dict[Node, None] = {}
     seen: set[Node] = set(saving.kept)

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from arignote.ir.graph import Apply, Function, Node, Span, TypeRuleError, nodes_of
-from arignote.opt import accumulations, distribution, loops, saved
+from arignote.opt import accumulations, distribution, joined, loops, saved
 from arignote.opt.inline import INLINE, Inlining
 from arignote.opt.program import NOWHERE, Translation, rebuild
 from arignote.opt.rewrite import Rewriter, Rule, index_rules, is_on
 from arignote.opt.rules import RULES
-from arignote.opt.saved import thinned
 
-ALL_RULES: tuple[Rule, ...] = (INLINE, *RULES, *loops.RULES, *accumulations.RULES, *distribution.RULES, saved.RULE)
+ALL_RULES: tuple[Rule, ...] = (INLINE, *RULES, *loops.RULES, *accumulations.RULES, *distribution.RULES, saved.RULE,
+                               joined.RULE)  # fmt: skip
 
 
 def simplify(root: Function, rules: tuple[Rule, ...] = ALL_RULES) -> Function:
     """The program in normal form for the rules."""
     inlining = Inlining.of(root)
     index = index_rules(rules)
-    thins = saved.RULE in rules and is_on(saved.RULE)
+    on_loops = ((saved.RULE, saved.thinned), (joined.RULE, joined.joined))
+    last = [step for rule, step in on_loops if rule in rules and is_on(rule)]
 
     def body(translation: Translation, old: Function, new: Function) -> tuple[Node, dict[Node, frozenset[Span]]]:
         inlining.origin[new] = old
@@ -27,7 +28,9 @@ def simplify(root: Function, rules: tuple[Rule, ...] = ALL_RULES) -> Function:
         rewriter, plain = Rewriter(index, inlining), Rewriter({})
         try:
             result = copy(rewriter, translation, old, new)
-            return (thinned(rewriter, result) if thins else result), rewriter.spans
+            for step in last:
+                result = step(rewriter, result)
+            return result, rewriter.spans
         except TypeRuleError:
             # What became known makes an operation fail for certain; it stays as written, and fails when it runs.
             return copy(plain, translation, old, new), plain.spans

@@ -11,7 +11,7 @@ from arignote.ir.graph import Parameter
 from arignote.ir.structure import ANY, MANY, PythonScalarOf
 from arignote.ir.types import BOOL, FLOAT64, INT64, TOKEN, UNIT, Array, Tuple, UnionDefinition
 from arignote.ops.emit import Emit
-from arignote.opt import optimise, saved
+from arignote.opt import joined, optimise, saved
 from arignote.opt.rewrite import switched_off, with_fuel
 from arignote.opt.simplify import ALL_RULES, simplify
 from tests.ir import programs
@@ -246,8 +246,8 @@ def same(a, b):
             np.testing.assert_array_equal(np.signbit(a)[known], np.signbit(b)[known])
 
 
-ELSEWHERE = {saved.NAME}
-"""It rewrites two loops at once: tests/opt/test_saved.py."""
+ELSEWHERE = {saved.NAME, joined.NAME}
+"""They rewrite two loops at once: tests/opt/test_saved.py and test_joined.py."""
 
 
 def test_every_rule_is_here():
