@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +13,7 @@ from arignote.ir.errors import CompileError, InternalError, UnsupportedSyntaxErr
 from arignote.ir.marks import RECURSION_LIMIT, TRANSFORM_ATTRIBUTE
 from arignote.ir.structure import Structure, leaf_structures
 from arignote.runtime import kept_programs
+from arignote.runtime.collector import without_collections
 from arignote.runtime.dispatch import Dispatcher, NeedsNumbers, Signature
 from arignote.runtime.encode import Capture
 from arignote.runtime.entry import CompiledSpecialisation, packed_text, parameter_types
@@ -53,19 +53,6 @@ def deep_programs(name: str) -> Iterator[None]:
                                      hint="move inner blocks into functions of their own") from None  # fmt: skip
     finally:
         sys.setrecursionlimit(limit)
-
-
-@contextmanager
-def without_collections() -> Iterator[None]:
-    """Python's collector of cycles would go through all that a program has imported, several times, for nothing: most
-    of what the compiler makes lives until it is done, and is then freed by reference counts."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def compile_specialisation(target: Any, function: Callable[..., Any], signature: Signature) -> CompiledSpecialisation:
@@ -124,6 +111,9 @@ def failures_reported(target: Any, form: Form) -> Iterator[None]:
 @without_collections()
 def _compile(target: Any, form: Form, signature: Signature) -> Compiled:
     # The compiler is imported when there is something to compile, which takes as long as importing all the rest.
+    from arignote.backends.read_ahead import load_library_ahead
+
+    load_library_ahead()
     from arignote import pipeline
     from arignote.backends.llvm import compile_program
     from arignote.backends.llvm.text import ModuleText, global_name

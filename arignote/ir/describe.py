@@ -70,6 +70,7 @@ class _Describer:
         self.depth = 0
         self.functions: set[int] = set()  # those around
         self.known: dict[tuple[int, Any], Structure] = {}
+        self.arrays: dict[tuple[int, tuple[int, ...], bool], Structure] = {}  # by dtype, shape, whether in a tree
 
     def describe(self, value: Any, link: Link, hope: Structure | None) -> Structure:
         """The structure of a value; inside a tree, `hope` is what annotations say of this place."""
@@ -81,8 +82,13 @@ class _Describer:
         return method(self, value, link, hope) if method is not None else self.other(value, link, hope)
 
     def array(self, value: np.ndarray[Any, Any], link: Link, hope: Structure | None) -> Structure:
-        one = 1 if self.tree is None else ANY
-        return ArrayOf(_dtype_name(value, link, "array"), tuple([one if size == 1 else MANY for size in value.shape]))
+        key = value.dtype.num, value.shape, self.tree is None
+        found = self.arrays.get(key)
+        if found is None:
+            one = 1 if self.tree is None else ANY
+            dims = tuple([one if size == 1 else MANY for size in value.shape])
+            found = self.arrays[key] = ArrayOf(_dtype_name(value, link, "array"), dims)
+        return found
 
     def numpy_scalar(self, value: np.generic, link: Link, hope: Structure | None) -> Structure:
         return NumpyScalarOf(_dtype_name(value, link, "scalar"))

@@ -15,7 +15,7 @@ from reprlib import recursive_repr
 from types import SimpleNamespace
 from typing import Any, NoReturn, TypeVar, dataclass_transform, overload
 
-__all__ = ["dataclass", "field"]
+__all__ = ["dataclass", "field", "values_of_fields"]
 
 Class = TypeVar("Class", bound=type)
 FIELDS = "__dataclass_fields__"
@@ -139,15 +139,15 @@ def _init(cls: Any) -> Callable[..., None]:
     return made
 
 
-def _values_of(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
-    """What gives the values of the fields of an instance."""
+def values_of_fields(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """What gives the values of these fields of an instance."""
     if len(names) > 1:
         return attrgetter(*names)
     return (lambda instance: (getattr(instance, names[0]),)) if names else (lambda instance: ())
 
 
 def _equality(names: tuple[str, ...]) -> Callable[[Any, Any], bool]:
-    values = _values_of(names)
+    values = values_of_fields(names)
 
     def __eq__(self: Any, other: Any) -> bool:
         return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
@@ -156,7 +156,7 @@ def _equality(names: tuple[str, ...]) -> Callable[[Any, Any], bool]:
 
 
 def _hash_of(names: tuple[str, ...]) -> Callable[[Any], int]:
-    values = _values_of(names)
+    values = values_of_fields(names)
     return lambda self: hash(values(self))
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from arignote.ir.annotations import Families, dataclasses_below, is_option, options
+from arignote.ir.records import values_of_fields
 from arignote.ir.structure import (
     PYTHON_SCALARS,
     DataclassOf,
@@ -48,6 +49,9 @@ def path_of(link: Link | None) -> str:
     return "".join(reversed(steps))
 
 
+Expected = tuple[dict[str, Structure | None], Callable[[Any], tuple[Any, ...]]]
+
+
 class FoundRecursive(Exception):
     """These classes contain one another in the data: they are one family."""
 
@@ -72,18 +76,24 @@ class Walk:
 
     def run(self, root: Any, link: Link, describe: Callable[[Any, Link, Structure | None], Structure]) -> Structure:
         """The structure of the whole."""
-        self.node(root, link)
-        while self._waiting:
-            node, reached = self._waiting.pop()
+        waiting, alive, inside = self._waiting, self._alive, self._open
+        waiting.append((root, link))
+        while waiting:
+            node, reached = waiting.pop()
+            number = id(node)
             if reached is None:
-                self._open.discard(id(node))
-            elif id(node) in self._open:
+                inside.discard(number)
+            elif number in inside:
                 raise TypeError(f"{shown(reached)}: cyclic: it contains itself")
-            elif id(node) not in self._alive:
-                self._alive[id(node)] = node
-                self._open.add(id(node))
-                self._waiting.append((node, None))
+            elif number not in alive:
+                alive[number] = node
+                before = len(waiting)
+                waiting.append((node, None))  # when this is reached again, all below it has been visited
                 self._visit(node, reached, describe)
+                if len(waiting) == before + 1:
+                    waiting.pop()  # nothing is below it
+                else:
+                    inside.add(number)
         found = tuple([(cls, *fields.items()) for cls, fields in self.fields.items()])
         if found not in self._known:
             self._known[found] = self._structure()
@@ -95,25 +105,28 @@ class Walk:
         return SelfOf()
 
     def _visit(self, node: Any, link: Link, describe: Callable[[Any, Link, Structure | None], Structure]) -> None:
-        cls = type(node)
+        cls, family, joins = type(node), self.family, self._joins
+        expected, values_of = self.expected(cls)
         known = self.fields.get(cls)
-        expected = self.expected(cls)
         if known is None:
             known = self.fields[cls] = dict(expected)
-        for name, hope in expected.items():
-            value = self.read(node, name, link)
+        try:
+            values = values_of(node)
+        except AttributeError:
+            values = tuple([self.read(node, name, link) for name in expected])  # says which is missing
+        for (name, hope), value in zip(expected.items(), values):
             step = (link, name)
-            if type(value) in self.family:
+            if type(value) in family:
                 self._waiting.append((value, step))
                 found: Structure = _SELF
             else:
                 found = describe(value, step, hope)
             before = known[name]
             if found is not before:
-                both = self._joins.get((before, found))
+                both = joins.get((before, found))
                 if both is None:
                     both = found if before is None else self.joined(before, found, step)
-                    self._joins[before, found] = both
+                    joins[before, found] = both
                 known[name] = both
 
     def joined(self, before: Structure, found: Structure, link: Link) -> Structure:
@@ -128,14 +141,15 @@ class Walk:
             raise TypeError(f"{shown(link)}: more than {MOST_STATICS} different values that are known at compile time")
         return both
 
-    def expected(self, cls: type) -> dict[str, Structure | None]:
-        """What the annotations say of the fields that mention the family; None for the other fields."""
+    def expected(self, cls: type) -> Expected:
+        """What the annotations say of the fields that mention the family, and None for the other fields; and what gives
+        the values of all fields of a node."""
         found = self._expected.get(cls)
         if found is None:
             hints = self.families.hints(cls)
             parts = {name: from_hint(hint, cls, self.family) for name, hint in hints.items()}
-            found = {name: part if part is not None and mentions_self(part) else None for name, part in parts.items()}
-            self._expected[cls] = found
+            hopes = {name: part if part is not None and mentions_self(part) else None for name, part in parts.items()}
+            found = self._expected[cls] = hopes, values_of_fields(tuple(hopes))
         return found
 
     def _structure(self) -> Structure:

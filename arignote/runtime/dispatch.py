@@ -35,6 +35,7 @@ from arignote.ir.structure_join import accepts
 from arignote.ir.structure_values import leaves_of, native_value, with_items, with_known_numbers
 from arignote.runtime import call
 from arignote.runtime.callables import make_callable
+from arignote.runtime.collector import without_collections
 from arignote.runtime.encode import CannotGuard, Capture, GuardList
 from arignote.runtime.entry import Body, CompiledSpecialisation, Node
 from arignote.runtime.forms import Binder, Form, Plan
@@ -242,12 +243,13 @@ class Dispatcher:
 
     def _structures(self, values: Sequence[Any]) -> tuple[Structure, ...]:
         """The structure of each parameter."""
-        return tuple(
-            StaticOf(value)
-            if name in self.static or (name in self._known and type(value) in PYTHON_SCALARS)
-            else self._described(name, value)
-            for name, value in zip(self.binder.names, values, strict=True)
-        )
+        with without_collections():
+            return tuple(
+                StaticOf(value)
+                if name in self.static or (name in self._known and type(value) in PYTHON_SCALARS)
+                else self._described(name, value)
+                for name, value in zip(self.binder.names, values, strict=True)
+            )
 
     def _described(self, name: str, value: Any) -> Structure:
         structure = structure_of(value, f"argument {name!r}")
@@ -291,7 +293,7 @@ class Dispatcher:
 
     def _compile(self, structures: tuple[Structure, ...], anew: bool = False) -> Specialisation:
         """Compiles for these structures, unless another thread has meanwhile."""
-        with _compiling:
+        with _compiling, without_collections():
             found = self._find(structures)
             if found is None:
                 assumes = structures not in self._refuted
