@@ -83,6 +83,8 @@ class Context:
     def __init__(self, unit: Unit, name: str) -> None:
         self.unit = unit
         self.build = ProcedureBuilder(name)
+        self.calls_itself = False
+        """Whether its kernels run once for each node of a tree, or the like."""
         self.span: Span | None = None
         self.pending: dict[tuple[Any, ...], list[Lazy]] = {}
         self._representative: dict[tuple[str, int], Operand] = {}

@@ -36,6 +36,8 @@ REDUCTION_COST = 64
 """What a reduction of an element counts as: it has its results in registers, and does not wait for memory to write."""
 FEWEST_ELEMENTS = 2048
 """So many elements at least are worth a thread, whatever is done with them."""
+MORE_IN_RECURSION = 4
+"""How many times more they must be in a function that calls itself."""
 SHORT = 64
 POSITIONS = ("argmax", "argmin")
 MOST_SIBLINGS = 16
@@ -394,10 +396,12 @@ def _nest(plan: Plan, writes: list[Write], plain: bool, positions: bool = False)
 
 
 def _grain(plan: Plan) -> int:
-    """Fewest elements that are worth a thread: the fewer, the more is done with each."""
+    """Fewest elements that are worth a thread: the fewer, the more is done with each. A function that calls itself goes
+    through its arrays again and again, and so from a near cache; what another thread wrote would not be in it."""
     costs = [REDUCTION_COST if isinstance(value, Reduction) else value.own_cost for value in plan.inside]
     cost = len(plan.leaves) + sum(costs)
-    return max(GRAIN * LITTLE_COST // max(cost, LITTLE_COST), FEWEST_ELEMENTS)
+    fewest = max(GRAIN * LITTLE_COST // max(cost, LITTLE_COST), FEWEST_ELEMENTS)
+    return fewest * MORE_IN_RECURSION if plan.context.calls_itself else fewest
 
 
 def _work_inside(plan: Plan) -> Operand | None:

@@ -94,7 +94,7 @@ def _entry(unit: Unit, function: Function) -> Written:
     # With a number, like all procedures: a user's function may be called `sin` or `free`, as functions of C are.
     context = Context(unit, f"{symbol_name(function)}.0")
     arguments = _parameters(context, function, all_sizes=True)
-    recursive = any(function_in(node) is function for below in functions_below(function) for node in nodes_of(below))
+    recursive = _calls_itself(function)
     result = call(context, function, arguments) if recursive else run_body(context, function, arguments)
     operands = _own_results(
         context, flatten(context, result, function.result_type, all_sizes=True), function.result_type
@@ -102,8 +102,13 @@ def _entry(unit: Unit, function: Function) -> Written:
     return context.build.finish(*operands), context
 
 
+def _calls_itself(function: Function) -> bool:
+    return any(function_in(node) is function for below in functions_below(function) for node in nodes_of(below))
+
+
 def _procedure(unit: Unit, function: Function) -> Written:
     context = Context(unit, unit.procedures[function])
+    context.calls_itself = _calls_itself(function)
     arguments = _parameters(context, function, all_sizes=False)
     result = run_body(context, function, arguments)
     return context.build.finish(*flatten(context, result, function.result_type)), context
