@@ -88,9 +88,12 @@ PROGRAMS: dict[str, tuple[Callable[[], Calls], str, float]] = {
 """By name: what makes the compiled function and its arguments in several shapes, a title, seconds of a cold call."""
 
 LOADS = """
-import time
+import gc, time
 import arignote
+from arignote.backends.read_ahead import load_library_ahead
+gc.disable()  # as it is while something is compiled
 start = time.perf_counter()
+load_library_ahead()
 import arignote.pipeline, arignote.autodiff.reverse, arignote.backends.llvm
 print(time.perf_counter() - start)
 """

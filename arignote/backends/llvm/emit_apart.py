@@ -19,7 +19,8 @@ from .text import global_name, llvm_type
 LARGE_PROCEDURE = 1500
 """Statements from which on a procedure is translated straight, which makes a statement take about twice its time."""
 LARGE_ENTRY = 40
-"""The same for the procedure that a call runs once, if all its loops can be translated apart."""
+"""The same for the procedure that a call runs once, if all its loops can be translated apart. Where it has kernels,
+beside whose time that of its own statements is nothing, it may be of any size."""
 LARGE_LOOP = 1000
 """Statements up to which a loop of such a procedure is translated apart from it."""
 
@@ -27,7 +28,10 @@ LARGE_LOOP = 1000
 def is_large(procedure: Procedure, is_entry: bool) -> bool:
     """Whether a procedure is translated straight."""
     size = size_of(procedure.body, LARGE_PROCEDURE)
-    return size >= LARGE_PROCEDURE or (is_entry and size >= LARGE_ENTRY and runs_once(procedure.body))
+    if not is_entry or size >= LARGE_PROCEDURE:
+        return size >= LARGE_PROCEDURE
+    has_kernels = any(isinstance(statement, Kernel) for statement in own_statements(procedure.body))
+    return (has_kernels or size >= LARGE_ENTRY) and runs_once(procedure.body)
 
 
 def runs_once(body: list[Statement]) -> bool:

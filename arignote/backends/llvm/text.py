@@ -22,7 +22,6 @@ PLAIN_NAME = re.compile(r"[A-Za-z_.$][A-Za-z0-9_.$]*")
 UNUSUAL = re.compile(r"[^ !#-\[\]-~]")
 INLINED = " alwaysinline"
 FEW_USES = 8
-RARE_CHARACTERS = 4_000
 METADATA = '!0 = !{!"branch_weights", i32 1, i32 4000}\n!1 = !{i32 1}\n'
 """Of a branch that is rare, and of a store that passes the caches by."""
 
@@ -139,11 +138,9 @@ class ModuleText:
         return self._rendered([*self.functions, *self.straight, *self.rare])
 
     def levels(self) -> tuple[list[str], list[str]]:
-        """The functions that are optimised, and those that are translated straight. The rare ones are straight where
-        they are enough, or others are there, to be worth a part of their own."""
-        if self.straight or sum(map(len, self.rare)) >= RARE_CHARACTERS:
-            return self.functions, self.straight + self.rare
-        return self.functions + self.rare, []
+        """The functions that are optimised, which takes some milliseconds for the smallest, and those that are
+        translated straight."""
+        return self.functions, self.straight + self.rare
 
     @staticmethod
     def groups(functions: list[str], count: int) -> list[list[str]]:
