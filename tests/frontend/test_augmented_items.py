@@ -1,0 +1,56 @@
+"""`a[i] += f()` reads the number before it evaluates the right side, as Python does."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import arignote as ag
+
+X = np.array([1.0, 2.0, 3.0])
+
+
+def change(a):  # type: ignore[no-untyped-def]
+    a[0] = 10.0
+    return 1.0
+
+
+def one_number(x):  # type: ignore[no-untyped-def]
+    a = x.copy()
+    a[0] += change(a)
+    return a
+
+
+def of_two_axes(x):  # type: ignore[no-untyped-def]
+    a = np.stack([x, x])
+    a[0, -1] *= np.sum(a[1]) + change(a[0])
+    return a
+
+
+def a_view(x):  # type: ignore[no-untyped-def]
+    a = x.copy()
+    a[:2] += change(a)
+    return a
+
+
+def counted(x):  # type: ignore[no-untyped-def]
+    a = np.zeros(2, dtype=np.int64)
+    for i in range(4):
+        a[i % 2] += len(x) + i
+    return a
+
+
+@pytest.mark.parametrize("program", [one_number, of_two_axes, a_view, counted])
+def test_values(program: Any) -> None:
+    assert np.array_equal(ag.jit(program)(X), program(X))
+
+
+def two_errors(x, y):  # type: ignore[no-untyped-def]
+    a = x.copy()
+    a[5] += y[7]
+    return a
+
+
+def test_the_target_fails_first() -> None:
+    with pytest.raises(IndexError, match="index 5 is out of bounds for axis 0 with size 3"):
+        ag.jit(two_errors)(X, X)
