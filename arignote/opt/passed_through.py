@@ -7,8 +7,6 @@ Then who adds the result to a sum of its own, and starts the call with zeros, ma
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from arignote.ir.graph import Apply, Function, Node, nodes_of
 from arignote.opt.rules.structure import made_by
 
@@ -17,7 +15,10 @@ MOST_STEPS = 2000
 
 _UPDATES = frozenset(("update_slice", "update_index", "scatter"))
 
-Found = dict[tuple[Function, int], int]
+Way = tuple[Function, int]
+"""A function, and the number of a parameter."""
+
+Found = dict[Way, int]
 """In which component of the result of a function a parameter comes out."""
 
 
@@ -72,8 +73,10 @@ class _Search:
         closure = made_by(user.inputs[0], "closure") if user.op.name == "call" else None
         if closure is None:
             return None
-        called: tuple[Function, int] = closure["function"], len(closure.inputs) + user.inputs.index(value) - 1
-        return self._component(user, called, lambda component, trial: True, found)
+        if user.inputs.count(value) != 1:
+            return None
+        called: Way = closure["function"], len(closure.inputs) + user.inputs.index(value) - 1
+        return self._component(user, [called], found)
 
     def _through_branch(self, value: Node, closures: list[Apply], users: dict[Node, list[Apply]],
                         found: Found) -> tuple[Node, int] | None:  # fmt: skip
@@ -83,22 +86,23 @@ class _Search:
             return None
         if any(closure.inputs.count(value) != 1 for closure in closures):
             return None
-        first, *rest = [(closure["function"], closure.inputs.index(value)) for closure in closures]
-        return self._component(
-            branch, first, lambda component, trial: all(self.follows(f, p, component, trial) for f, p in rest), found
-        )
+        ways = [(closure["function"], closure.inputs.index(value)) for closure in closures]
+        return self._component(branch, ways, found)
 
-    def _component(self, made: Apply, first: tuple[Function, int], others: Callable[[int, Found], bool],
-                   found: Found) -> tuple[Node, int] | None:  # fmt: skip
-        """The component of a call or a branch in which the parameter of what runs comes out."""
-        if first in found:
-            return made, found[first]
+    def _component(self, made: Apply, ways: list[Way], found: Found) -> tuple[Node, int] | None:
+        """The component of a call or a branch in which the parameters of what may run come out."""
         for component in range(len(getattr(made.type, "items", ()))):
-            trial = {**found, first: component}
-            if self.follows(*first, component, trial) and others(component, trial):
+            trial = dict(found)
+            if all(self._agrees(way, component, trial) for way in ways):
                 found.update(trial)
                 return made, component
         return None
+
+    def _agrees(self, way: Way, component: int, found: Found) -> bool:
+        if way not in found:
+            found[way] = component
+            return self.follows(*way, component, found)
+        return found[way] == component
 
 
 def _users(function: Function) -> dict[Node, list[Apply]]:
