@@ -232,8 +232,8 @@ class KernelWriter:
     def _room_for_blocks(self, blocks: Operand, types: list[str]) -> list[Var]:
         """Memory for a value of each type per block; a few blocks need no allocation."""
         build, context = self.nest.build, self.nest.context
-        few = [build.scratch(type, FEW_BLOCKS) for type in types]
         with build.branch(build.let("less_equal", blocks, build.index_add(FEW_BLOCKS, 0))) as branch:
+            few = [build.scratch(type, FEW_BLOCKS) for type in types]
             branch.yields(*[x for pointer in few for x in (build.let("null", dtype=BUFFER), pointer)])
             branch.otherwise()
             with context.region():

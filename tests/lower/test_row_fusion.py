@@ -181,6 +181,22 @@ def test_what_is_kept_may_be_the_middle_axis():
     assert any("maximum(" in kernel and "exp(" in kernel for kernel in kernels)
 
 
+def test_a_loss_and_its_gradient_go_through_the_rows_once():
+    def loss(x):
+        return np.sum(layer_norm(x) ** 3)
+
+    compiled = ag.value_and_grad(loss)
+    for shape in [(1, 4), (17, 33), (40, 300), (20_000, 3)]:  # the sum over rows has one block of rows, or several
+        x = rng.normal(size=shape)
+        value, gradient = compiled(x)
+        np.testing.assert_allclose(value, loss(x), rtol=1e-10, atol=1e-8)
+        direction = rng.normal(size=shape) * 1e-6
+        change = loss(x + direction) - loss(x - direction)
+        np.testing.assert_allclose(2 * np.sum(gradient * direction), change, rtol=1e-4, atol=1e-8)
+    heads = [kernel.splitlines()[0] for kernel in str(ag.inspect(compiled)(x).loops).split("kernel ")[1:]]
+    assert sum("%1" in head.split("writes")[0].strip("reads() ").split(", ") for head in heads) == 1
+
+
 def test_what_a_branch_hands_on_is_another_name_of_an_array():
     def value_or_three(c, x):
         value = x if c > 0 else None
