@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 FEW_STEPS = 8
 LITTLE_COST = 32
 """What a few operations and loads of elements cost, or one exponential."""
-REDUCTION_COST = 64
+REDUCTION_COST = 32
 """What a reduction of an element counts as: it has its results in registers, and does not wait for memory to write."""
 FEWEST_ELEMENTS = 2048
 """So many elements at least are worth a thread, whatever is done with them."""
