@@ -143,22 +143,24 @@ def number_of_parts(characters: int) -> int:
 
 
 def object_codes(parts: Sequence[Part]) -> list[bytes]:
-    """The object code of each part, those after the first on threads of their own."""
+    """The object code of each part: those that are worth it on threads of their own, the others here."""
     found: list[bytes] = [b""] * len(parts)
     failures: list[BaseException] = []
+    apart = [position for position, part in enumerate(parts) if position and len(part.text) >= PART_CHARACTERS]
 
-    def work(position: int) -> None:
+    def work(positions: Sequence[int]) -> None:
         generator = _take()
         try:
-            found[position] = generator.object_code(parts[position])
+            for position in positions:
+                found[position] = generator.object_code(parts[position])
         except BaseException as failure:  # raised again by the caller's thread
             failures.append(failure)
         _idle.append(generator)
 
-    threads = [threading.Thread(target=work, args=(position,), daemon=True) for position in range(1, len(parts))]
+    threads = [threading.Thread(target=work, args=([position],), daemon=True) for position in apart]
     for thread in threads:
         thread.start()
-    work(0)
+    work([position for position in range(len(parts)) if position not in apart])
     for thread in threads:
         thread.join()
     if failures:
