@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from arignote.ir.graph import Apply
@@ -17,7 +18,7 @@ from arignote.lower.arrays import (
     sizes_of,
     view,
 )
-from arignote.lower.context import INTEGER, LARGEST
+from arignote.lower.context import INTEGER, LARGEST, Context
 from arignote.lower.frame import RULES, Frame, rule
 from arignote.lower.lazy import AxisMap, Iota, Lazy, Reduction, Splat, costs, direct
 from arignote.lower.loop_ir import INT64, Const, Operand
@@ -242,8 +243,25 @@ def _sum_known(frame: Frame, value: AnyValue, wanted: tuple[Operand, ...], reduc
 
 
 def _sum_unknown(frame: Frame, value: AnyValue, wanted: tuple[Operand, ...], lead: int) -> AnyValue:
-    """Some axis may have size 1 at run time or not: add every element to the place where it belongs."""
+    """Some axis may have size 1 at run time or not. Mostly none has, and the array is its own sum."""
     context, build = frame.context, frame.context.build
+    if lead or not isinstance(value, (Stored, Lazy)):
+        return _sum_everywhere(context, value, wanted, lead)
+    given = fusion.contiguous(context, value)
+    equal = [build.let("equal", *pair) for pair in zip(given.sizes, wanted) if not context.same(*pair)]
+    with build.branch(functools.reduce(lambda a, b: build.let("logical_and", a, b), equal)) as branch:
+        branch.yields(given.buffer, given.pointer)
+        branch.otherwise()
+        with context.region():
+            total = _sum_everywhere(context, given, wanted, lead)
+            branch.yields(total.buffer, total.pointer)
+    buffer, pointer = branch.results
+    return Stored(given.dtype, buffer, pointer, wanted, context.strides(wanted), contiguous=True)
+
+
+def _sum_everywhere(context: Context, value: AnyValue, wanted: tuple[Operand, ...], lead: int) -> Stored:
+    """Every element is added to the place where it belongs."""
+    build = context.build
     result = context.allocate(dtype_of_value(value), wanted)
     fusion.store(context, Splat(result.dtype, wanted, Const(0, result.dtype)), result)
     strides = tuple([

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -71,18 +72,19 @@ def transposed(emit: Emit, x: Node) -> Node:
 def _sum_over_stack(emit: Emit, like: Node, a: Node, b: Node) -> Node:
     """The cotangent of the factor `like` of a stack of products: the products of the transposed matrices of `a` with
     those of `b`. Where `like` is one matrix for the whole stack, all that is summed is one product of long matrices."""
-    if array_type(like).dims[0] == 1:
+    stack = array_type(like).rank - 2
+    if all(dim == 1 for dim in array_type(like).dims[:stack]):
         columns, rows = (_rows_of_all(emit, x) for x in (a, b))
-        return emit.op("expand_dims", emit.op("matmul", transposed(emit, columns), rows), axes=(0,))
-    return emit.sum_to(emit.op("matmul", transposed(emit, a), b), like)
+        return emit.op("expand_dims", emit.op("matmul", transposed(emit, columns), rows), axes=tuple(range(stack)))
+    return emit.sum_to(_product(emit, transposed(emit, a), b), like)
 
 
 def _rows_of_all(emit: Emit, x: Node) -> Node:
     """The rows of a stack of matrices as one matrix."""
-    depth, rows, columns = emit.sizes(x)
-    dims = array_type(x).dims
-    known = batched.product_dim(dims[:2]), dims[2]
-    return emit.op("reshape", x, emit.op("multiply", depth, rows), columns, dims=known)
+    *rows, columns = emit.sizes(x)
+    *known_rows, known_columns = array_type(x).dims
+    known = functools.reduce(lambda n, m: batched.product_dim((n, m)), known_rows), known_columns
+    return emit.op("reshape", x, functools.reduce(lambda n, m: emit.op("multiply", n, m), rows), columns, dims=known)
 
 
 def _product(emit: Emit, a: Node, b: Node) -> Node:
@@ -93,14 +95,10 @@ def _product(emit: Emit, a: Node, b: Node) -> Node:
 
 def _matmul_vjp(emit: Emit, node: Apply, cotangent: Node) -> list[Node | None]:
     a, b = node.inputs
-    if array_type(a).rank == 3:
-        return [_sum_over_stack(emit, a, emit.op("transpose", cotangent, permutation=(0, 2, 1)), transposed(emit, b)),
-                _sum_over_stack(emit, b, a, cotangent)]  # fmt: skip
-    of_a = _product(emit, cotangent, transposed(emit, b))
-    of_b = _product(emit, transposed(emit, a), cotangent)
     if array_type(a).rank == 2:
-        return [of_a, of_b]
-    return [emit.sum_to(of_a, a), emit.sum_to(of_b, b)]
+        return [_product(emit, cotangent, transposed(emit, b)), _product(emit, transposed(emit, a), cotangent)]
+    return [_sum_over_stack(emit, a, transposed(emit, cotangent), transposed(emit, b)),
+            _sum_over_stack(emit, b, a, cotangent)]  # fmt: skip
 
 
 def _matmul_jvp(emit: Emit, node: Apply, tangents: Sequence[Node | None]) -> Node | None:
