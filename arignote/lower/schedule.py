@@ -25,10 +25,17 @@ def _rank(type_: Type) -> int:
 
 
 def ordered_inputs(node: Apply) -> list[Node]:
-    """The operands in the order in which they are evaluated."""
-    if any(child.type is TOKEN for child in node.inputs):
-        return sorted(node.inputs, key=lambda child: _rank(child.type))
-    return list(node.inputs)
+    """The operands in the order in which they are evaluated. The sides of a branch capture the token."""
+    tokens = [token for child in node.inputs for token in _tokens(child)]
+    return [*tokens, *sorted(node.inputs, key=lambda child: _rank(child.type))] if tokens else list(node.inputs)
+
+
+def _tokens(operand: Node) -> list[Node]:
+    """The token that an operand is, or that it captures."""
+    if operand.type is TOKEN:
+        return [operand]
+    is_closure = isinstance(operand, Apply) and isinstance(operand.type, Closure)
+    return [child for child in operand.inputs if child.type is TOKEN] if is_closure else []  # type: ignore[attr-defined]
 
 
 def depth_first(root: Node, first: dict[Node, list[Node]]) -> list[Node]:

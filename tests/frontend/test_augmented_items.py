@@ -54,3 +54,18 @@ def two_errors(x, y):  # type: ignore[no-untyped-def]
 def test_the_target_fails_first() -> None:
     with pytest.raises(IndexError, match="index 5 is out of bounds for axis 0 with size 3"):
         ag.jit(two_errors)(X, X)
+
+
+def test_what_comes_before_a_condition_fails_first() -> None:
+    def program(x, n):
+        a = np.zeros(n)
+        for i in range(n):
+            a[3] += 1.0
+            if x[-2] > 0.5:
+                a[i - 1] += 2.0
+        return a
+
+    for x, n, message in ((1, 2, "index 3 is out of bounds"), (1, 4, "index -2 is out of bounds")):
+        for function in (program, ag.jit(program)):
+            with pytest.raises(IndexError, match=message):
+                function(np.ones(x), n)
