@@ -48,7 +48,9 @@ def stack_module(type: Type, vector_bytes: int, masks: bool) -> ModuleText:
     add_panels(module, type)
     names = {"SUFFIX": ending, "SCALAR": scalar, "LARGE": str(LARGE), "MOST": str(PACKED_BYTES // BYTES[type]),
              "GRAIN": str(GRAIN), "ONE": float_text(1.0, type), "ZERO": float_text(0.0, type),
-             "LOADS": loads(_WORDS), "STORES": stores(_WORDS), "NEXT": _NEXT}  # fmt: skip
+             "LOADS": loads(_WORDS), "STORES": stores(_WORDS), "NEXT": _NEXT,
+             "BELOW": _one_matrix("below", "%height", "%a_inner_given", "%b_inner_given", "%c_inner_given"),
+             "FOLLOW": _one_matrix("follow", "%m", "%as", "%bs", "%cs")}  # fmt: skip
     for text in (_CHUNK, _STACK):
         for name, value in {"MATRICES": _matrices(), **names}.items():
             text = text.replace(name, value)
@@ -70,6 +72,17 @@ def _matrices() -> str:
                   f"  %{name}_offset = add i64 %{name}_outer, %{name}_inner",
                   f"  %{name}_here = getelementptr SCALAR, ptr %{name}, i64 %{name}_offset"]  # fmt: skip
     return "\n".join(lines)
+
+
+def _one_matrix(result: str, height: str, a: str, b: str, c: str) -> str:
+    """Whether the matrices of a stack, so far apart, lie one below the other and all meet one matrix."""
+    return f"""  %{result}_a_step = mul i64 {height}, %ar
+  %{result}_c_step = mul i64 {height}, %cr
+  %{result}_a = icmp eq i64 {a}, %{result}_a_step
+  %{result}_b = icmp eq i64 {b}, 0
+  %{result}_c = icmp eq i64 {c}, %{result}_c_step
+  %{result}_ab = and i1 %{result}_a, %{result}_b
+  %{result} = and i1 %{result}_ab, %{result}_c"""
 
 
 _NEXT = """  %next = add i64 %number, 1
@@ -130,13 +143,7 @@ entry:
   %nothing = icmp sle i64 %all, 0
   br i1 %nothing, label %done, label %some
 some:
-  %a_matrix = mul i64 %height, %ar
-  %c_matrix = mul i64 %height, %cr
-  %b_is_one = icmp eq i64 %b_inner_given, 0
-  %a_is_one = icmp eq i64 %a_inner_given, %a_matrix
-  %c_is_one = icmp eq i64 %c_inner_given, %c_matrix
-  %ab_are_one = and i1 %a_is_one, %b_is_one
-  %below = and i1 %ab_are_one, %c_is_one
+BELOW
   %single = icmp eq i64 %given, 1
   %inner_is_one = or i1 %below, %single
   %rows = mul i64 %given, %height
@@ -149,13 +156,7 @@ some:
   %bo = select i1 %inner_is_one, i64 0, i64 %b_outer_given
   %co = select i1 %inner_is_one, i64 0, i64 %c_outer_given
   %number_of = select i1 %inner_is_one, i64 %stacks, i64 %items
-  %a_stack = mul i64 %m, %ar
-  %c_stack = mul i64 %m, %cr
-  %b_stays = icmp eq i64 %bs, 0
-  %a_follows = icmp eq i64 %as, %a_stack
-  %c_follows = icmp eq i64 %cs, %c_stack
-  %ab_follow = and i1 %a_follows, %b_stays
-  %follow = and i1 %ab_follow, %c_follows
+FOLLOW
   %last = icmp eq i64 %count, 1
   %joins = or i1 %follow, %last
   %is_one = and i1 %joins, %inner_is_one
