@@ -22,6 +22,7 @@ from arignote.frontend.iterate import (
     length,
 )
 from arignote.frontend.names import read_name
+from arignote.frontend.numpy_index import entries_of, gives_view
 from arignote.frontend.operators import (
     BINARY,
     binary_values,
@@ -39,9 +40,7 @@ from arignote.frontend.values import (
     ListValue,
     RecordValue,
     RecursiveValue,
-    ScalarValue,
     Static,
-    TupleValue,
     Unbound,
     Value,
     Variable,
@@ -237,19 +236,7 @@ def _augmented(context: Context, node: ast.AugAssign) -> None:
         base = context.evaluate(target.value)
         index = evaluate_index(context, target.slice)
         if isinstance(base, ArrayValue) and not isinstance(node.op, ast.MatMult):
-            # What is read fails, if it does, before what is on the right.
-            reads_first = _picks_one(base, index) and not isinstance(node.value, ast.Constant | ast.Name)
-            context.at(target)
-            current = HOOKS["getitem"](context, base, index) if reads_first else base
-            before = base.state
-            right = context.evaluate(node.value)
-            context.at(node)
-            if not reads_first or base.state is before:
-                HOOKS["setitem"](context, base, index, right, BINARY[type(node.op)][0])
-                return
-            # A number was read before what is on the right changed the array.
-            changed = binary_values(context, type(node.op), current, right)
-            HOOKS["setitem"](context, base, index, changed, None)
+            _augment_elements(context, node, base, index)
             return
         context.at(target)
         current = HOOKS["getitem"](context, base, index)
@@ -265,19 +252,21 @@ def _augmented(context: Context, node: ast.AugAssign) -> None:
         _augment(context, node.op, current, right, lambda value: set_field(context, record, target.attr, value))
 
 
-def _picks_one(base: ArrayValue, index: Value) -> bool:
-    """Whether an index picks a single number."""
-    if isinstance(index, TupleValue):
-        return base.rank == len(index.items) and all(map(_is_integer, index.items))
-    if isinstance(index, Static) and isinstance(index.object, tuple):
-        return base.rank == len(index.object) and all(type(item) is int for item in index.object)
-    return base.rank == 1 and _is_integer(index)
-
-
-def _is_integer(index: Value) -> bool:
-    if isinstance(index, Static):
-        return type(index.object) is int
-    return isinstance(index, ScalarValue) and index.dtype != "bool"
+def _augment_elements(context: Context, node: ast.AugAssign, base: ArrayValue, index: Value) -> None:
+    """a[index] op= y. A view sees what y changes; what is copied, numbers and elements at other places than those of
+    a view, is read first, and fails first."""
+    reads_first = not gives_view(base, index) and not isinstance(node.value, ast.Constant | ast.Name)
+    context.at(node.target)
+    current = HOOKS["getitem"](context, base, index) if reads_first else base
+    cells = [base, *[entry for entry in entries_of(index) if isinstance(entry, ArrayValue)]]
+    before = [cell.state for cell in cells]
+    right = context.evaluate(node.value)
+    context.at(node)
+    if not reads_first or all(cell.state is state for cell, state in zip(cells, before)):
+        HOOKS["setitem"](context, base, index, right, BINARY[type(node.op)][0])
+        return
+    changed = binary_values(context, type(node.op), current, right)
+    HOOKS["setitem"](context, base, index, changed, None)
 
 
 def _augment(context: Context, op: ast.operator, current: Value, right: Value, store: Callable[[Value], None]) -> None:

@@ -81,6 +81,14 @@ def is_slice(entry: Value) -> bool:
     return isinstance(entry, SliceValue) or (isinstance(entry, Static) and isinstance(entry.object, slice))
 
 
+def gives_view(array: ArrayValue, index: Value) -> bool:
+    """Whether an index reads a view of an array: slices, and integers for some of the axes."""
+    entries = entries_of(index)
+    opens = [is_slice(entry) or _is(entry, Ellipsis) or _is(entry, None) for entry in entries]
+    is_basic = all(opened or _is_integer(entry) for opened, entry in zip(opens, entries))
+    return is_basic and (any(opens) or len(entries) < array.rank)
+
+
 def _node_of(c: Context, entry: Value) -> Node:
     """The integers or truth values of an entry that is no slice."""
     if not (isinstance(entry, ArrayValue) or is_number(entry)):

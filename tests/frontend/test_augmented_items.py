@@ -40,7 +40,48 @@ def counted(x):  # type: ignore[no-untyped-def]
     return a
 
 
-@pytest.mark.parametrize("program", [one_number, of_two_axes, a_view, counted])
+def at_places(x):  # type: ignore[no-untyped-def]
+    a = x.copy()
+    a[np.array([0, 1])] += change(a)
+    return a
+
+
+def under_a_mask(x):  # type: ignore[no-untyped-def]
+    a = x.copy()
+    a[x < 2.5] *= change(a)
+    return a
+
+
+def at_places_that_change(x):  # type: ignore[no-untyped-def]
+    a, places = x.copy(), np.array([0, 1])
+
+    def move():  # type: ignore[no-untyped-def]
+        places[0] = 2
+        return 1.0
+
+    a[places] += move()
+    return a
+
+
+def an_array_of_one_place(x):  # type: ignore[no-untyped-def]
+    a = x.copy()
+    a[np.array(0)] += change(a)
+    return a
+
+
+def the_whole_or_a_row(x):  # type: ignore[no-untyped-def]
+    a = np.stack([x, x])
+    a[0] += change(a[0])
+    a[..., 0] += change(a[1])
+    a[None, 0, 0] += change(a[0])
+    return a
+
+
+PROGRAMS = [one_number, of_two_axes, a_view, counted, at_places, under_a_mask, at_places_that_change,
+            an_array_of_one_place, the_whole_or_a_row]  # fmt: skip
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
 def test_values(program: Any) -> None:
     assert np.array_equal(ag.jit(program)(X), program(X))
 
