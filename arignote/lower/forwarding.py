@@ -8,28 +8,25 @@ iteration reads. What else is stored is of other types, and therefore in other m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from arignote.lower.loop_ir import (
     BOOL,
-    CHECK_SIGNALS,
     FLOATS,
     INT64,
     SCALARS,
     Const,
-    Extern,
     For,
     If,
     Let,
     Load,
     Operand,
     Procedure,
-    RaiseIf,
     Statement,
     Store,
     Var,
-    While,
 )
+from arignote.lower.plain_loops import Around, rewrite_plain_loops
 from arignote.lower.polynomials import Polynomial, Polynomials
 
 NewVariable = Callable[[str], Var]
@@ -37,34 +34,12 @@ NewVariable = Callable[[str], Var]
 
 def forward_stores(procedure: Procedure, new_variable: NewVariable) -> None:
     """Rewrite the innermost loops of a procedure."""
-    pending = [procedure.body]
-    while pending:
-        for statement in pending.pop():
-            if isinstance(statement, For):
-                inner = list(statements_of(statement.body))
-                if all(map(is_plain, inner)):
-                    _Loop(statement, inner).rewrite(new_variable)
-                else:
-                    pending.append(statement.body)
-            elif isinstance(statement, While):
-                pending.append(statement.body)
-            elif isinstance(statement, If):
-                pending += (statement.then_body, statement.else_body)
 
+    def rewrite(loop: For, inner: list[Statement]) -> Around:
+        _Loop(loop, inner).rewrite(new_variable)
+        return [], []
 
-def is_plain(statement: Statement) -> bool:
-    if isinstance(statement, Extern):
-        return statement.symbol == CHECK_SIGNALS
-    return isinstance(statement, Let | Load | Store | If | RaiseIf)
-
-
-def statements_of(body: list[Statement]) -> Iterator[Statement]:
-    """The statements of a body and of the branches in it."""
-    for statement in body:
-        yield statement
-        if isinstance(statement, If):
-            yield from statements_of(statement.then_body)
-            yield from statements_of(statement.else_body)
+    rewrite_plain_loops(procedure, rewrite)
 
 
 class _Loop:
@@ -82,7 +57,7 @@ class _Loop:
 
     def rewrite(self, new_variable: NewVariable) -> None:
         """Carry what is stored, if something reads it."""
-        if not self.stores or not self.loads or self.loop.vector or self.loop.parallel:
+        if not self.stores or not self.loads:
             return
         for type_ in dict.fromkeys([each.value.type for each in self.stores]):
             again = self._read_again(type_) if type_ in SCALARS else set()

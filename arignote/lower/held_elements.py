@@ -20,7 +20,6 @@ from collections.abc import Callable, Mapping
 from math import gcd
 
 from arignote.ir.records import dataclass, field
-from arignote.lower.forwarding import is_plain, statements_of
 from arignote.lower.independence import Independence
 from arignote.lower.loop_ir import (
     BOOL,
@@ -30,7 +29,6 @@ from arignote.lower.loop_ir import (
     Const,
     For,
     If,
-    Kernel,
     Let,
     Load,
     Operand,
@@ -40,11 +38,11 @@ from arignote.lower.loop_ir import (
     Store,
     Type,
     Var,
-    bodies,
     definitions,
     element_of,
     walk,
 )
+from arignote.lower.plain_loops import Around, rewrite_plain_loops
 from arignote.lower.polynomials import Polynomial, plus
 
 NewVariable = Callable[[Type], Var]
@@ -60,22 +58,7 @@ def hold_elements(procedure: Procedure, new_variable: NewVariable) -> None:
     outside = {each.var.id: each for each in every if isinstance(each, Let)}
     variables = {var.id: var for each in every for var in definitions(each)}
     variables.update((var.id, var) for var in procedure.parameters)
-    pending = [procedure.body]
-    while pending:
-        body = pending.pop()
-        place = 0
-        while place < len(body):
-            statement = body[place]
-            if isinstance(statement, For) and not statement.vector and not statement.parallel:
-                inner = list(statements_of(statement.body))
-                if all(map(is_plain, inner)):
-                    front, after = _Loop(statement, outside, variables, new_variable).rewrite()
-                    body[place : place + 1] = [*front, statement, *after]
-                    place += len(front) + len(after) + 1
-                    continue
-            if not isinstance(statement, Kernel):
-                pending += bodies(statement)
-            place += 1
+    rewrite_plain_loops(procedure, lambda loop, inner: _Loop(loop, outside, variables, new_variable).rewrite())
 
 
 @dataclass(slots=True, eq=False)
@@ -96,7 +79,7 @@ class _Loop:
         self.loop, self.variables, self.new_variable = loop, variables, new_variable
         self.found = Independence(loop, outside)
 
-    def rewrite(self) -> tuple[list[Statement], list[Statement]]:
+    def rewrite(self) -> Around:
         """Carry what is held; the statements that belong in front of the loop and after it."""
         straight = {id(each) for each in self.loop.body}
         stores = [each for each in self.loop.body if isinstance(each, Store)]
@@ -165,7 +148,7 @@ class _Loop:
 
     # How
 
-    def _carry(self, held: list[_Element]) -> tuple[list[Statement], list[Statement]]:
+    def _carry(self, held: list[_Element]) -> Around:
         loop = self.loop
         front: list[Statement] = []
         some = self._let(front, BOOL, "less", Const(0, INT64), loop.count)

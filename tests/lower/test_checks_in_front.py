@@ -148,3 +148,66 @@ def test_the_earlier_iteration_raises() -> None:
         with pytest.raises(IndexError) as caught:
             ag.jit(two_errors)(NUMBERS[:4], NUMBERS, n)
         assert str(caught.value).startswith(str(expected.value))
+
+
+def multiplied(x, k, n):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(n):
+        total += x[k * i]
+    return total
+
+
+def shifted(x, k, n):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(n):
+        total += x[(k + i) - k] * x[-(k - i) + k]
+    return total
+
+
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_numbers_that_wrap_around() -> None:
+    """8 * 2**61 is 0 in NumPy's int64: the first and the last place are in range, those between are not."""
+    far = np.int64(2**61)
+    for compiled in (multiplied, ag.jit(multiplied)):
+        assert compiled(NUMBERS, far, 1) == 1.0
+        with pytest.raises(IndexError, match="index 2305843009213693952 is out of bounds"):
+            compiled(NUMBERS, far, 9)
+    for k in (np.int64(2**63 - 3), np.int64(-(2**63) + 2)):
+        assert ag.jit(shifted)(NUMBERS, k, 7) == shifted(NUMBERS, k, 7)
+
+
+def doubled(x, k, n):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(n):
+        j = k * i
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        j = j + j
+        total += x[j]
+    return total
+
+
+def test_each_value_is_looked_at_once() -> None:
+    """The index is a sum of 2**24 numbers."""
+    assert ag.jit(doubled)(NUMBERS, np.int64(0), 3) == 3.0
