@@ -178,6 +178,10 @@ class Context:
         op, args = self.build.definitions.get(size.id, ("", ()))
         return size.id in self._counts or op == "maximum" and any(isinstance(x, Const) and x.value >= 0 for x in args)
 
+    def is_counted(self, size: Operand) -> bool:
+        """Whether a size is one of something that there is: sums of it and small numbers do not overflow."""
+        return isinstance(size, Const) or size.id in self._counts
+
     def now_count(self, size: Operand) -> None:
         """A size has been checked not to be negative."""
         if isinstance(size, Var):

@@ -3,7 +3,8 @@
 The index of a loop over `count` iterations is at least 0 and at most count - 1; adding and subtracting constants, and
 counting down, move the bounds. Where an index is certain to be in range nothing is checked, and where it is certain
 not to be negative nothing is added to it. A bound is a variable plus a constant. Sums of these do not overflow: sizes
-and counts of iterations that really happen are far from the ends of int64, and offsets are small.
+and counts of iterations that really happen are far from the ends of int64, and offsets are small. Of other numbers that
+are not negative, `np.maximum(x, 0)`, sums may wrap around.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def range_of(context: Context, value: Operand, depth: int = 0) -> Range:
     value = context.canonical(value)
     if isinstance(value, Const):
         return Range(int(value.value), Bound(None, int(value.value)))
-    low = 0 if context.is_count(value) else None
+    low = 0 if context.is_count(value) and (not depth or context.is_counted(value)) else None
     limit = context.limits.get(value.id)
     if limit is not None:
         return Range(low, exactly(context, limit).plus(-1))

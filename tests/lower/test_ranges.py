@@ -150,6 +150,18 @@ def same_places(table, i, j):  # type: ignore[no-untyped-def]
     return table[i, j] * table[i, j] + table[j, i] - table[i, 2] + table[i, 1]
 
 
+@pytest.mark.filterwarnings("ignore:overflow encountered")
+def test_a_number_that_is_not_negative_may_wrap_around() -> None:
+    """NumPy's integers do: the greatest one and 1000 is far below zero."""
+
+    def program(x, k):
+        return x[np.maximum(k, 0) + 1000]
+
+    for function in (program, ag.jit(program)):
+        with pytest.raises(IndexError, match="index -9223372036854774809 is out of bounds"):
+            function(np.arange(3.0), np.int64(2**63 - 1))
+
+
 def test_checked_once() -> None:
     table = np.arange(12.0).reshape(3, 4)
     compiled = ag.jit(same_places)
