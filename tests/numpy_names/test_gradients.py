@@ -58,7 +58,8 @@ class Problem:
         """Plain NumPy's loss at a distance from the arguments."""
         moved = list(self.case.arguments)
         for number, direction in zip(self.active, self.directions, strict=True):
-            moved[number] = moved[number] + distance * direction
+            there = moved[number] + distance * direction
+            moved[number] = float(there) if type(moved[number]) is float else there  # its kind decides about dtypes
         with np.errstate(all="ignore"):
             return float(self.loss(*moved, self.weights))
 
