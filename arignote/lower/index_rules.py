@@ -11,7 +11,7 @@ from typing import Any
 from arignote.ir.graph import Apply, Node
 from arignote.ir.records import dataclass, field
 from arignote.ir.types import dims_of
-from arignote.lower import fusion
+from arignote.lower import fusion, scatter_rows
 from arignote.lower.arrays import broadcast, broadcast_sizes, shape_message, sizes_of, view
 from arignote.lower.borders import is_read, leaves_border, updated_apart
 from arignote.lower.context import INTEGER, Context
@@ -26,6 +26,7 @@ from arignote.lower.lazy import (
     Lazy,
     Mapped,
     Reduction,
+    Splat,
     costs,
     direct,
     element_cost,
@@ -370,11 +371,16 @@ def _is_cheap_anywhere(value: Lazy) -> bool:
 @rule("scatter")
 def _scatter(frame: Frame, node: Apply) -> AnyValue:
     context, axis = frame.context, node["axis"]
-    array = fusion.stored(context, frame.taken(node.inputs[0]))
-    ordered = node["accumulate"] and len(array.sizes) == len(dims_of(node.inputs[2].type)) == 1
-    picks, shape = _picks(frame, node, node.inputs[2:], array, ordered)
-    wanted = (*array.sizes[:axis], *shape, *array.sizes[axis + len(picks) :])
+    before = frame.value(node.inputs[0])
+    assert isinstance(before, Stored | Lazy)
+    ordered = node["accumulate"] and len(before.sizes) == len(dims_of(node.inputs[2].type)) == 1
+    picks, shape = _picks(frame, node, node.inputs[2:], before, ordered)
+    wanted = (*before.sizes[:axis], *shape, *before.sizes[axis + len(picks) :])
     value = _fitted(frame, frame.value(node.inputs[1]), wanted)
+    if node["accumulate"] and isinstance(before, Splat) and scatter_rows.suits(context, before, picks, axis):
+        fusion.Plan(context, wanted, None).prepare([value])
+        return scatter_rows.add_rows(context, before, value, picks[0])  # type: ignore[arg-type]
+    array = fusion.stored(context, frame.taken(node.inputs[0]))
     value = apart(context, value, array)
     picks = tuple([fusion.stored(context, pick) if frame.is_costly(pick) else pick for pick in picks])
     picks = tuple([apart(context, pick, array) for pick in picks])
