@@ -11,12 +11,11 @@ an array which it is given gets the sum itself, and not zeros (`passed_through.p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, nodes_of, topological
+from arignote.ir.records import dataclass
 from arignote.ir.types import INT64, Array, List, Scalar, Tuple, Type, Union, dtype_of, is_float
 from arignote.opt.loops import copied
-from arignote.opt.passed_through import only_added_to
+from arignote.opt.passed_through import only_added_to, users_of
 from arignote.opt.rewrite import Rewriter, Rule
 from arignote.opt.rules.structure import made_by
 from arignote.opt.saved import Saving, list_in, reads_within, savings, understood
@@ -168,15 +167,17 @@ def _totals(builder: Rewriter, pair: _Pair, there: dict[Node, Node]) -> list[Nod
     if whole is None:  # of a call or a branch, which has all sums as they are
         made = copied(builder, [result], there, pair.function.spans)[0]
         return [builder.item(made, i) for i in range(len(pair.carried))]
+    users = users_of(pair.function)
     calls: dict[Apply, dict[int, Node]] = {}
     through: dict[int, tuple[Apply, int]] = {}
     for number, (after, parameter) in enumerate(zip(whole.inputs, pair.carried, strict=True)):
-        found = _started_with_zeros(after, parameter)
+        found = _started_with_zeros(after, parameter, users)
         if found is not None:
             call, component, place = found
             calls.setdefault(call, {})[place] = parameter
             through[number] = call, component
-    for call, replaced in calls.items():
+    for call in [node for node in nodes_of(pair.function) if node in calls]:  # what a call reads before it
+        replaced = calls[call]  # type: ignore[index]
         given = [replaced.get(i, x) for i, x in enumerate(call.inputs)]
         inputs = copied(builder, given, there, pair.function.spans)
         there[call] = builder.build(call.op, tuple(inputs), call.attributes)
@@ -187,14 +188,16 @@ def _totals(builder: Rewriter, pair: _Pair, there: dict[Node, Node]) -> list[Nod
     ]  # fmt: skip
 
 
-def _started_with_zeros(after: Node, parameter: Parameter) -> tuple[Apply, int, int] | None:
-    """Of a sum to which a component of a call is added: the call, the component, and where zeros are passed for it."""
+def _started_with_zeros(after: Node, parameter: Parameter,
+                        users: dict[Node, list[Apply]]) -> tuple[Apply, int, int] | None:  # fmt: skip
+    """Of a sum to which a component of a call is added, that nothing else reads: the call, the component, and where
+    zeros are passed for it."""
     added = made_by(after, "add")
     if added is None or parameter not in added.inputs:
         return None
     item = made_by(added.inputs[added.inputs[0] is parameter], "item")
     call = None if item is None else made_by(item.inputs[0], "call")
-    if call is None or item is None or item.type is not parameter.type:
+    if call is None or item is None or item.type is not parameter.type or users[item] != [added]:
         return None
     place = _place_of_zeros(call, item["index"])
     return None if place is None else (call, item["index"], place)

@@ -38,7 +38,7 @@ class _Search:
         self.left -= 1
         if self.left < 0 or not function.is_defined:
             return False
-        users = _users(function)
+        users = users_of(function)
         value: Node = function.parameters[parameter]
         result = function.result
         while value is not result:
@@ -105,7 +105,7 @@ class _Search:
         return found[way] == component
 
 
-def _users(function: Function) -> dict[Node, list[Apply]]:
+def users_of(function: Function) -> dict[Node, list[Apply]]:
     """What uses each value; asking for its size is no use."""
     users: dict[Node, list[Apply]] = {}
     for node in nodes_of(function):

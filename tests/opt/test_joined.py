@@ -47,6 +47,21 @@ def weighed(p, trees, scales):
     return total[0] * 3.0 + total[1]
 
 
+def read_twice(p, trees):
+    """What a call adds to one sum goes into another one as well."""
+    total = 0.0
+    for i, tree in enumerate(trees):
+        total += np.sum(encode(p["w"], p["b"] + p["out"] * i, tree))
+    return total
+
+
+def one_after_the_other(p, trees):
+    total = 0.0
+    for tree in trees:
+        total += np.sum(encode(p["w"], p["b"] * encode(p["w"].T, p["out"], tree), tree))
+    return total
+
+
 def root(p, trees):
     """What the backward loop starts from depends on the whole sum."""
     return np.sqrt(1.0 + summed(p, trees) ** 2)
@@ -84,7 +99,7 @@ def same(a, b):
 
 @pytest.mark.parametrize(("program", "more", "joins"), [
     (summed, (), True), (mean_of_squares, (), True), (weighed, (np.linspace(0.5, 1.5, 40),), True),
-    (root, (), False), (carried_on, (), False),
+    (read_twice, (), True), (one_after_the_other, (), True), (root, (), False), (carried_on, (), False),
 ])  # fmt: skip
 def test_with_and_without(program, more, joins):
     count, joined = spent(program, P, TREES, *more)
@@ -97,6 +112,7 @@ def test_with_and_without(program, more, joins):
 
 def test_against_differences():
     ag.check_grads(lambda w: summed({**P, "w": w}, TREES), (P["w"],), order=1)
+    ag.check_grads(lambda b, out: read_twice({**P, "b": b, "out": out}, TREES), (P["b"], P["out"]), order=1)
 
 
 def test_two_losses_of_one_program():
