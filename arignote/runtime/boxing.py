@@ -179,9 +179,10 @@ class _Boxer:
             f.store(f.load("ptr", items, index << 3), place, index << 3)
 
     def dict(self) -> None:
-        """A dict of the last `count` items under the keys at `first`."""
+        """A dict of the last `count` items under the keys at `first`: a copy of the dict `second`, which has these keys
+        already, as it would grow several times otherwise."""
         f, keys = self.f, self.field(16, "ptr")
-        made = f.call("ptr", imported(f, "PyDict_New"))
+        made = f.call("ptr", imported(f, "PyDict_Copy"), self.field(24, "ptr"))
         number = f._next()
         f.branch(made.equals(None), "failed", f"made{number}")
         f.label(f"made{number}")

@@ -299,7 +299,8 @@ class BoxList:
                 self._add(boxing.CALL, 0, count, first=lambda *items: kind.make(items))
             case DictOf():
                 keys = pointers(structure.keys)
-                self.alive.extend((keys, structure.keys))
-                self.operations.append((boxing.DICT, 0, count, 0, ctypes.addressof(keys), 0))
+                empty = dict.fromkeys(structure.keys)
+                self.alive.extend((keys, structure.keys, empty))
+                self.operations.append((boxing.DICT, 0, count, 0, ctypes.addressof(keys), id(empty)))
                 if structure.cls is not dict:
                     self._add(boxing.CALL, 0, 1, first=structure.cls)

@@ -128,3 +128,22 @@ def test_errors_release_what_is_made():
 def test_the_same_node_twice_is_one_object():
     first, second, third = ag.jit(lambda t: (Node(1.0, t), Node(2.0, t), t))(Node(3.0, Node(4.0)))
     assert first.next is second.next is third and third.next.value == 4.0
+
+
+def test_dicts_are_made_anew_in_the_order_of_their_keys():
+    """Each call gives a dict of its own, which may change and be dropped without the next one noticing."""
+
+    def program(tree):
+        return {name: value * 2.0 for name, value in tree.items()}
+
+    jitted = ag.jit(program)
+    for order in (range(30), reversed(range(30))):
+        tree = {f"weight{i}": np.full(3, float(i)) for i in order}
+        first = jitted(tree)
+        assert list(first) == list(tree) and type(first) is dict
+        first["more"] = first.pop("weight0")
+        second = jitted(tree)
+        assert list(second) == list(tree)
+        for name, value in tree.items():
+            np.testing.assert_array_equal(second[name], value * 2.0)
+    assert jitted({}) == {}
