@@ -18,7 +18,7 @@ from collections.abc import Callable
 from math import prod
 from typing import TYPE_CHECKING
 
-from arignote.lower import pairs
+from arignote.lower import pairs, squares
 from arignote.lower.accumulation import Accumulation
 from arignote.lower.lazy import EXPENSIVE, Gather, Iota, Lazy, Mapped, Reduction, costs
 from arignote.lower.loop_ir import Const, Operand, Var
@@ -314,6 +314,10 @@ def _force(context: Context, root: Lazy) -> None:
         return
     space, axes = space_of(root)
     plan = Plan(context, space, axes)
+    spread = squares.spread_of(context, root, context.pending.get(context.shape_key(space), [])[-MOST_SIBLINGS:])
+    if spread is not None:
+        _force_spread(plan, spread)
+        return
     plan.prepare([root])
     if root.forced is not None:  # computed in passing by a nest that had to come first
         return
@@ -327,6 +331,22 @@ def _force(context: Context, root: Lazy) -> None:
             plan.scan(list(roots))
     roots += plan.extras(roots)
     _write(plan, roots)
+
+
+def _force_spread(plan: Plan, spread: squares.Spread) -> None:
+    """Squares about a mean, in one pass with the mean."""
+    context, root = plan.context, spread.squares
+    result = squares.compute(context, spread, _prepare)
+    plan.scan([root])
+    plan.extras([root])
+    if isinstance(result, Stored):
+        result.uses = root.uses
+    context.set_forced(root, result)
+
+
+def _prepare(context: Context, value: Lazy) -> None:
+    """Put in memory what elements of a value need."""
+    Plan(context, value.sizes, None).prepare([value])
 
 
 def _across(plan: Plan, roots: list[Lazy]) -> list[Lazy]:

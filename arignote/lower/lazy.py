@@ -1,6 +1,7 @@
 """Values that are not computed yet, and how to compute one element of them.
 
     Splat(scalar)              the same scalar everywhere
+    Repeated(source)           the same scalar everywhere, not computed yet
     Elementwise(op, inputs)    every input is an operand or has the value's own shape
     Mapped(source, axes)       each axis of the source is read at start + step * (one of the indices)
     Iota(start)                the index itself
@@ -83,6 +84,22 @@ class Splat(Lazy):
 
     def element(self, nest: Nest, indices: tuple[Operand, ...]) -> Operand:
         return self.scalar
+
+
+class Repeated(Lazy):
+    """One scalar everywhere that is still to be computed."""
+
+    __slots__ = ("source",)
+
+    def __init__(self, source: Lazy, sizes: tuple[Operand, ...]) -> None:
+        super().__init__(source.dtype, sizes, 0, (source,))
+        self.source = source
+
+    def children(self) -> tuple[AnyValue, ...]:
+        return (self.source,)
+
+    def element(self, nest: Nest, indices: tuple[Operand, ...]) -> Operand:
+        return nest.value(self.source, ())
 
 
 def element_cost(op: str) -> int:

@@ -213,7 +213,7 @@ class KernelWriter:
         blocks = build.let("floor_divide", build.index_add(count, BLOCK - 1), build.index_add(BLOCK, 0))
         initial = [value for accumulator in self.accumulators for value in accumulator.initial]
         types = [value.type for value in initial]
-        partial = self._room_for_blocks(blocks, types)
+        partial = room_for_blocks(nest.context, blocks, types)
         grain = max(nest.grain // BLOCK, 1) if self.independent else None
         with build.kernel() as kernel:
             with build.loop(blocks, parallel=self.independent, grain=grain) as loop, nest.scope():
@@ -228,18 +228,6 @@ class KernelWriter:
             found = [build.load(pointer, loop.index) for pointer in partial]
             loop.yields(*self._combine(list(loop.carried), found))
         return self._results(list(loop.results))
-
-    def _room_for_blocks(self, blocks: Operand, types: list[str]) -> list[Var]:
-        """Memory for a value of each type per block; a few blocks need no allocation."""
-        build, context = self.nest.build, self.nest.context
-        with build.branch(build.let("less_equal", blocks, build.index_add(FEW_BLOCKS, 0))) as branch:
-            few = [build.scratch(type, FEW_BLOCKS) for type in types]
-            branch.yields(*[x for pointer in few for x in (build.let("null", dtype=BUFFER), pointer)])
-            branch.otherwise()
-            with context.region():
-                many = [context.allocate(type, (blocks,)) for type in types]
-            branch.yields(*[x for array in many for x in (array.buffer, array.pointer)])
-        return list(branch.results[1::2])
 
     def _results(self, totals: list[Operand]) -> list[Operand]:
         """Results that are arrays are stored; those that are scalars are given."""
@@ -357,6 +345,19 @@ class KernelWriter:
     def _stores(self) -> None:
         for write in self.writes:
             self.nest.store(write, tuple(self.indices))
+
+
+def room_for_blocks(context: Context, blocks: Operand, types: list[str]) -> list[Var]:
+    """Memory for a value of each type per block; a few blocks need no allocation."""
+    build = context.build
+    with build.branch(build.let("less_equal", blocks, build.index_add(FEW_BLOCKS, 0))) as branch:
+        few = [build.scratch(type, FEW_BLOCKS) for type in types]
+        branch.yields(*[x for pointer in few for x in (build.let("null", dtype=BUFFER), pointer)])
+        branch.otherwise()
+        with context.region():
+            many = [context.allocate(type, (blocks,)) for type in types]
+        branch.yields(*[x for array in many for x in (array.buffer, array.pointer)])
+    return list(branch.results[1::2])
 
 
 def _is_long(count: Operand) -> bool:

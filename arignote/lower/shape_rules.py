@@ -7,7 +7,7 @@ from typing import Any
 
 from arignote.ir.graph import Apply
 from arignote.ir.types import dims_of, dtype_of
-from arignote.lower import fusion
+from arignote.lower import fusion, squares
 from arignote.lower.arrays import (
     broadcast,
     dtype_of_value,
@@ -20,7 +20,7 @@ from arignote.lower.arrays import (
 )
 from arignote.lower.context import INTEGER, LARGEST, Context
 from arignote.lower.frame import RULES, Frame, rule
-from arignote.lower.lazy import AxisMap, Iota, Lazy, Reduction, Splat, costs, direct
+from arignote.lower.lazy import AxisMap, Iota, Lazy, Reduction, Repeated, Splat, costs, direct
 from arignote.lower.loop_ir import INT64, Const, Operand
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored, is_constant
 from arignote.ops import elementwise as elementwise_operations
@@ -119,6 +119,8 @@ def _expand_dims(frame: Frame, node: Apply) -> AnyValue:
     rank = len(given) + len(added)
     if not given:
         sizes = (ONE,) * rank
+        if squares.may_wait(value):
+            return Repeated(value, sizes)  # type: ignore[arg-type]
         return Splat(dtype_of_value(value), sizes, fusion.scalar(frame.context, value)) if sizes else value
     places = [axis for axis in range(rank) if axis not in added]
     source = iter(given)

@@ -1,0 +1,308 @@
+"""Sums of squares about a mean, in the pass that makes the mean.
+
+    total = sum(x);  squares = sum((x - total / n) ** 2)
+
+As it stands x goes through memory twice. But for any number `a` near the values of a block of x
+
+    sum((x - m) ** 2) == second + (a - m) * (2 * first + n * (a - m)),    first = sum(x - a), second = sum((x - a) ** 2)
+
+so one pass makes, for each block, `first` and `second` about a centre of its own, and the blocks are combined when m is
+known, whatever m is (Chan, Golub and LeVeque). The centre is the mean of the block, which is read again while it is in
+the cache, or that of every thirteenth of its rows: then `second` is at most 14 times as large as about the mean itself,
+however the values lie, and nothing cancels that matters. Results do not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from arignote.ir.records import dataclass
+from arignote.lower.lazy import Elementwise, Lazy, Mapped, Reduction, Repeated
+from arignote.lower.loop_ir import FLOATS, Const, Operand, Var, element_of
+from arignote.lower.nests import BLOCK, GRAIN, Nest, room_for_blocks
+from arignote.lower.values import ONE, ZERO, AnyValue, Stored
+
+if TYPE_CHECKING:
+    from arignote.lower.context import Context
+
+ROWS_AT_ONCE = 4
+SAMPLE_STEP, FEWEST_SAMPLES = 13, 16
+"""The centre of a block is the mean of so many of its rows at least, where it has them, and of each thirteenth. Rows
+that differ from the others often come in even periods, so the step is odd."""
+DEEPEST_MEAN = 8
+"""So many values are looked at between the squares and the sum."""
+
+
+@dataclass(slots=True)
+class Spread:
+    """Squares about what is made of a sum: both sums are over the same axes of the same array."""
+
+    squares: Reduction
+    total: Reduction
+    array: Stored
+    mean: Lazy
+
+
+def in_memory(value: AnyValue) -> Stored | None:
+    """The array that a value is, where it is in memory."""
+    found = value.forced if isinstance(value, Lazy) else value
+    return found if isinstance(found, Stored) else None
+
+
+def may_wait(value: AnyValue) -> bool:
+    """Whether a scalar is a sum that squares may be computed with, if it is not computed before."""
+    return isinstance(value, Reduction) and value.forced is None and value.op == "sum" and _suits(value)
+
+
+def _suits(total: Reduction) -> bool:
+    array = in_memory(total.source)
+    return array is not None and array.contiguous and array.dtype in FLOATS
+
+
+def spread_of(context: Context, root: Lazy, waiting: list[Lazy]) -> Spread | None:
+    """The squares about a mean that a value is, or those that wait and whose mean is made of the value, where one pass
+    can make both sums."""
+    found = _squares_in(context, root)
+    if found is not None or not may_wait(root):
+        return found
+    others = (_squares_in(context, value) for value in waiting if value.forced is None and value is not root)
+    return next((other for other in others if other is not None and other.total is root), None)
+
+
+def _squares_in(context: Context, root: Lazy) -> Spread | None:
+    """The sum of squares that a value is, where one pass can make it and its mean."""
+    product = _lazy(root.source, "multiply") if isinstance(root, Reduction) and root.op == "sum" else None
+    if product is None or product.inputs[0] is not product.inputs[1]:
+        return None
+    gap = _lazy(product.inputs[0], "subtract")
+    array, mean = (in_memory(gap.inputs[0]), gap.inputs[1]) if gap is not None else (None, None)
+    if array is None or not isinstance(mean, Lazy) or mean.forced is not None:
+        return None
+    assert isinstance(root, Reduction)
+    total = _sum_in(mean, root, array)
+    if total is None or not _suits(total) or not context.same_shape(array.sizes, root.space):
+        return None
+    return Spread(root, total, array, mean) if _is_worth_it(context, root, array) else None
+
+
+def _lazy(value: AnyValue, op: str) -> Elementwise | None:
+    """A value that is this operation on elements, and is not wanted in memory."""
+    found = isinstance(value, Elementwise) and value.op == op and value.forced is None and not value.needed
+    return value if found else None  # type: ignore[return-value]
+
+
+def _sum_in(mean: Lazy, squares: Reduction, array: Stored) -> Reduction | None:
+    """The sum, not computed yet, over the same axes of the same array that a mean is made of."""
+    waiting: list[AnyValue] = [mean]
+    for _ in range(DEEPEST_MEAN):
+        value = waiting.pop() if waiting else None
+        if isinstance(value, Reduction) and value.forced is None:
+            same = value.op == "sum" and value.axes == squares.axes and in_memory(value.source) is array
+            return value if same else None
+        if isinstance(value, Elementwise | Mapped | Repeated) and value.forced is None:
+            waiting += value.children()
+    return None
+
+
+def _is_worth_it(context: Context, squares: Reduction, array: Stored) -> bool:
+    """Whether the axes are all, of more than a block, or all but the last, and x comes from memory by itself: kernels
+    that go through the rows of what has just been computed become one (`row_fusion.py`)."""
+    last = len(array.sizes) - 1
+    if len(squares.axes) == len(array.sizes):
+        count = context.product(array.sizes)
+        return isinstance(count, Var) or int(count.value) > BLOCK
+    return squares.axes == tuple(range(last)) and array.buffer.id in context.given
+
+
+def compute(context: Context, spread: Spread, prepare: Callable[[Context, Lazy], None]) -> Operand | Stored:
+    """Compute both sums; the squares. `prepare` puts in memory what elements of a value need."""
+    if spread.squares.sizes:
+        return _Columns(context, spread).write(prepare)
+    return _everything(context, spread, prepare)
+
+
+def _everything(context: Context, spread: Spread, prepare: Callable[[Context, Lazy], None]) -> Operand:
+    """Over all axes: blocks, each read twice."""
+    build, dtype, pointer = context.build, spread.array.dtype, spread.array.pointer
+    count = context.product(spread.array.sizes)
+    blocks = build.let("floor_divide", build.index_add(count, BLOCK - 1), build.index_add(BLOCK, 0))
+    totals, centres, firsts, seconds = places = room_for_blocks(context, blocks, [dtype] * 4)
+    zero = Const(0.0, dtype)
+    with build.kernel([pointer], places):
+        with build.loop(blocks, parallel=True, grain=max(GRAIN // BLOCK, 1)) as loop:
+            base = build.index_multiply(loop.index, BLOCK)
+            here = build.let("minimum", build.let("subtract", count, base), build.index_add(BLOCK, 0))
+            with build.loop(here, [zero], vector=True, reduction=True) as over:
+                over.yields(build.let("add", over.carried[0], build.load(pointer, build.index_add(base, over.index))))
+            centre = _centre(context, over.results[0], here, build.load(pointer, base))
+            with build.loop(here, [zero, zero], vector=True, reduction=True) as again:
+                value = build.load(pointer, build.index_add(base, again.index))
+                again.yields(*_step(context, list(again.carried), value, centre))
+            for place, result in zip(places, (over.results[0], centre, *again.results)):
+                build.store(place, loop.index, result)
+    context.set_forced(spread.total, _over_blocks(context, blocks, [totals], lambda block, found: found[0]))
+    prepare(context, spread.mean)
+    mean = Nest(context).value(spread.mean, (ZERO,) * len(spread.array.sizes))
+
+    def squares(block: Operand, found: list[Operand]) -> Operand:
+        left = build.let("subtract", count, build.index_multiply(block, BLOCK))
+        here = build.let("minimum", left, build.index_add(BLOCK, 0))
+        return _squares(context, found, build.cast(here, dtype), mean)
+
+    return _over_blocks(context, blocks, [centres, firsts, seconds], squares)
+
+
+def _over_blocks(context: Context, blocks: Operand, places: list[Var],
+                 term: Callable[[Operand, list[Operand]], Operand]) -> Operand:  # fmt: skip
+    """The sum of what all blocks contribute."""
+    build = context.build
+    with build.kernel(places) as kernel:
+        with build.loop(blocks, [Const(0.0, element_of(places[0].type))], vector=True, reduction=True) as loop:
+            found: list[Operand] = [build.load(place, loop.index) for place in places]
+            loop.yields(build.let("add", loop.carried[0], term(loop.index, found)))
+        kernel.yields(loop.results[0])
+    return kernel.results[0]
+
+
+def _centre(context: Context, total: Operand, count: Operand, first: Operand) -> Operand:
+    """The mean of a block; one of its values where the sum overflows; 0 where not all values are numbers."""
+    build = context.build
+    mean = build.let("divide", total, build.cast(count, total.type))
+    otherwise = build.let("select", build.let("isfinite", first), first, 0.0)
+    return build.let("select", build.let("isfinite", mean), mean, otherwise)
+
+
+def _step(context: Context, carried: list[Operand], value: Operand, centre: Operand) -> tuple[Operand, Operand]:
+    """The sums of the distances from the centre and of their squares, after one more value."""
+    build = context.build
+    gap = build.let("subtract", value, centre)
+    return build.let("add", carried[0], gap), build.let("add", carried[1], build.let("multiply", gap, gap))
+
+
+def _squares(context: Context, found: list[Operand], count: Operand, mean: Operand) -> Operand:
+    """The squares of a block about the mean, which are not negative, from what was found about its centre. Where those
+    overflow, the others do; beside a mean that is no number they are that or infinite, as the values are."""
+    build, (centre, first, second) = context.build, found
+    gap = build.let("subtract", centre, mean)
+    twice = build.let("add", build.let("add", first, first), build.let("multiply", count, gap))
+    total = build.let("maximum", build.let("add", second, build.let("multiply", gap, twice)), 0.0)
+    overflows = build.let("logical_and", build.let("isinf", second), build.let("isfinite", mean))
+    return build.let("select", overflows, second, total)
+
+
+class _Columns:
+    """Over all axes but the last: blocks of rows, each with sums of its own for every column."""
+
+    def __init__(self, context: Context, spread: Spread) -> None:
+        self.context, self.build, self.spread = context, context.build, spread
+        self.pointer, self.dtype = spread.array.pointer, spread.array.dtype
+        self.width = spread.array.sizes[-1]
+        self.count = context.product(spread.array.sizes[:-1])
+        self.blocks, self.block = context.row_blocks(self.count, self.width)
+
+    def write(self, prepare: Callable[[Context, Lazy], None]) -> Stored:
+        """Write the kernels; the squares."""
+        context, spread = self.context, self.spread
+        sizes = (self.blocks, self.width)
+        places = self.centres, self.firsts, self.seconds = [context.allocate(self.dtype, sizes).pointer for _ in "123"]
+        self._pass(places)
+        total = spread.total.place or context.allocate(self.dtype, (self.width,))
+        self._combine(total, Nest(context), lambda nest, column, found, count: self.build.let(
+            "add", found[1], self.build.let("multiply", count, found[0])))  # fmt: skip
+        total.uses = spread.total.uses
+        context.set_forced(spread.total, total)
+        prepare(context, spread.mean)
+        squares = spread.squares.place or context.allocate(self.dtype, (self.width,))
+        rows = (ZERO,) * (len(spread.array.sizes) - 1)
+        self._combine(squares, Nest(context), lambda nest, column, found, count: _squares(
+            context, found, count, nest.value(spread.mean, (*rows, column))))  # fmt: skip
+        return squares
+
+    def _pass(self, places: list[Var]) -> None:
+        build, width = self.build, self.width
+        elements = build.let("maximum", build.index_multiply(self.block, width), ONE)
+        grain = build.let("maximum", build.let("floor_divide", build.index_add(GRAIN, 0), elements), ONE)
+        with build.kernel([self.pointer], places):
+            with build.loop(self.blocks, parallel=True, grain=grain) as loop:
+                base = build.index_multiply(loop.index, width)
+                start = build.index_multiply(loop.index, self.block)
+                here = build.let("minimum", build.let("subtract", self.count, start), self.block)
+                with build.loop(width, vector=True) as fill:
+                    for place in places:
+                        build.store(place, build.index_add(base, fill.index), 0.0)
+                samples = self._sample(base, start, here)
+                some = build.index_multiply(width, build.let("minimum", here, ONE))
+                with build.loop(some, vector=True) as over:
+                    place = build.index_add(base, over.index)
+                    first = self._element(start, over.index)
+                    centre = _centre(self.context, build.load(self.centres, place), samples, first)
+                    build.store(self.centres, place, centre)
+                self._all_rows(base, start, here)
+
+    def _sample(self, base: Operand, start: Operand, count: Operand) -> Operand:
+        """Add rows, each some rows after the other, to the sums that centres are made of; how many they are."""
+        build = self.build
+        wanted = build.let("floor_divide", count, build.index_add(FEWEST_SAMPLES, 0))
+        step = build.let("bitwise_or", build.let("minimum", wanted, build.index_add(SAMPLE_STEP, 0)), ONE)
+        above = build.let("subtract", build.let("add", count, step), ONE)
+        samples = build.let("floor_divide", above, step)
+        with build.loop(samples) as over:
+            row = build.let("add", start, build.let("multiply", over.index, step))
+            with build.loop(self.width, vector=True) as loop:
+                place, value = build.index_add(base, loop.index), self._element(row, loop.index)
+                build.store(self.centres, place, build.let("add", build.load(self.centres, place), value))
+        return samples
+
+    def _all_rows(self, base: Operand, start: Operand, count: Operand) -> None:
+        """Add all rows to the sums for each column, several in one pass."""
+        build = self.build
+        passes = build.let("floor_divide", count, build.index_add(ROWS_AT_ONCE, 0))
+        done = build.index_multiply(passes, ROWS_AT_ONCE)
+        rest = build.let("subtract", count, done)
+        for turns, rows, begin in ((passes, ROWS_AT_ONCE, ZERO), (rest, 1, done)):
+            with build.loop(turns) as over:
+                row = build.index_add(build.index_add(start, begin), build.index_multiply(over.index, rows))
+                with build.loop(self.width, vector=True) as loop:
+                    place = build.index_add(base, loop.index)
+                    centre = build.load(self.centres, place)
+                    found: list[Operand] = [build.load(self.firsts, place), build.load(self.seconds, place)]
+                    gaps = [
+                        build.let("subtract", self._element(build.index_add(row, number), loop.index), centre)
+                        for number in range(rows)
+                    ]
+                    squares = [build.let("multiply", gap, gap) for gap in gaps]
+                    for target, old, more in zip((self.firsts, self.seconds), found, (gaps, squares)):
+                        build.store(target, place, build.let("add", old, self._tree(more)))
+
+    def _tree(self, values: Sequence[Operand]) -> Operand:
+        """The sum of a few values, in pairs."""
+        if len(values) == 1:
+            return values[0]
+        half = len(values) // 2
+        return self.build.let("add", self._tree(values[:half]), self._tree(values[half:]))
+
+    def _element(self, row: Operand, column: Operand) -> Operand:
+        build = self.build
+        return build.load(self.pointer, build.index_add(build.index_multiply(row, self.width), column))
+
+    def _combine(self, target: Stored, nest: Nest,
+                 term: Callable[[Nest, Operand, list[Operand], Operand], Operand]) -> None:  # fmt: skip
+        """The sum of a term of all blocks, for each column."""
+        build = self.build
+        grain = build.let("maximum", build.let("floor_divide", build.index_add(GRAIN, 0), self.blocks), ONE)
+        blocks = build.let("minimum", self.blocks, self.count)
+        with build.kernel() as kernel:
+            with build.loop(self.width, vector=True, parallel=True, grain=grain) as loop:
+                with build.loop(blocks, [Const(0.0, self.dtype)]) as over:
+                    start = build.index_multiply(over.index, self.block)
+                    here = build.let("minimum", build.let("subtract", self.count, start), self.block)
+                    place = build.index_add(build.index_multiply(over.index, self.width), loop.index)
+                    found: list[Operand] = [
+                        build.load(each, place) for each in (self.centres, self.firsts, self.seconds)]
+                    with nest.scope():
+                        more = term(nest, loop.index, found, build.cast(here, self.dtype))
+                    over.yields(build.let("add", over.carried[0], more))
+                build.store(target.pointer, loop.index, over.results[0])
+        reads = {each.id: each for each in (self.centres, self.firsts, self.seconds)} | nest.reads
+        kernel.statement.reads, kernel.statement.writes = tuple(reads.values()), (target.pointer,)
