@@ -14,6 +14,7 @@ from arignote.autodiff.emit import function_of, widen
 from arignote.autodiff.induction import inductions
 from arignote.autodiff.residuals import Kept, Policy
 from arignote.autodiff.reverse_call import supply
+from arignote.autodiff.small_parts import array, numbers
 from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, substitute, topological
 from arignote.ir.records import dataclass
 from arignote.ir.types import INT64, Array, Closure, List, tangent_type
@@ -42,10 +43,25 @@ class _Body:
         return [p for p in self.kept.known if isinstance(p, Parameter) and p in self.steps]
 
     @property
+    def parts(self) -> list[Node]:
+        """What is saved, part by part. A counted loop has room for all that it saves before it begins."""
+        saved = self.kept.saved
+        return saved if self.index is not None else [part for x in saved for part in numbers(self.adjoint.emit, x)]
+
+    @property
     def element(self) -> Node:
         """What the forward body pushes."""
-        saved = self.kept.saved
-        return saved[0] if len(saved) == 1 else self.adjoint.emit.tuple(saved)
+        parts = self.parts
+        return parts[0] if len(parts) == 1 else self.adjoint.emit.tuple(parts)
+
+    def restored(self, element: Node) -> list[Node]:
+        """What was saved, from an element of the list."""
+        emit, saved, width = self.adjoint.emit, self.kept.saved, len(self.parts)
+        parts = [element] if width == 1 else [emit.item(element, i) for i in range(width)]
+        if self.index is not None:
+            return parts
+        rest = iter(parts)
+        return [array(emit, x, rest) for x in saved]
 
 
 def _run_body(outer: Adjoint, node: Apply, captures: Flags, carried: Flags) -> _Body:
@@ -124,9 +140,7 @@ def _backward_body(body: _Body) -> tuple[Function, bool]:
     lists: list[Parameter] = []
     if kept.saved:
         lists = [Parameter("saved", List(body.element.type))]
-        element = emit.op("list_get", lists[0], position)
-        single = len(kept.saved) == 1
-        mapping.update((x, element if single else emit.item(element, i)) for i, x in enumerate(kept.saved))
+        mapping.update(zip(kept.saved, body.restored(emit.op("list_get", lists[0], position)), strict=True))
     if body.index is not None:
         mapping[body.index] = position
     for start, parameter in zip(starts, body.following, strict=True):

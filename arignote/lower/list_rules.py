@@ -18,6 +18,8 @@ from arignote.lower.values import ONE, ZERO, AnyValue, ListValue, NewList, Stack
 
 SMALLEST = 8
 """The first capacity of a list that grows."""
+SHORT = 128
+"""A list of fewer elements becomes four times as large, a longer one twice."""
 
 
 def _list(frame: Frame, node: Apply) -> ListValue:
@@ -90,10 +92,12 @@ def _pairs(buffers: tuple[Var, ...], pointers: list[Var]) -> list[Var]:
 
 
 def _larger(context: Context, value: ListValue, has_room: Operand) -> Operand:
-    """Twice the length where there is no room."""
+    """Some times the length where there is no room."""
     build = context.build
-    double = build.let("maximum", build.let("add", value.length, value.length), Const(SMALLEST, "int64"))
-    return build.let("select", has_room, value.capacity, double)
+    is_short = build.let("less", value.length, Const(SHORT, "int64"))
+    times = build.let("select", is_short, Const(4, "int64"), Const(2, "int64"))
+    larger = build.let("maximum", build.let("multiply", times, value.length), Const(SMALLEST, "int64"))
+    return build.let("select", has_room, value.capacity, larger)
 
 
 def _copied(context: Context, pointer: Var, length: Operand, capacity: Operand) -> tuple[Var, Var]:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from arignote.lower.lazy import element_cost
 from arignote.lower.loop_ir import (
     BOOL,
+    BUFFER,
     INT64,
     Alloc,
     Const,
@@ -50,7 +51,7 @@ FEW_ELEMENTS = 4
 """So many elements are done one by one."""
 CHEAP_BODY = 12
 """What an element may cost for that."""
-FEW_STATEMENTS = 40
+FEW_STATEMENTS = 96
 """What a kernel may execute at most to be written in place, as many as LLVM unrolls without harm."""
 SMALL = 64
 """Elements of an array in the frame."""
@@ -176,9 +177,15 @@ class _Frame:
         self.procedure = procedure
         self.room = MOST_IN_FRAME
         self.handed_on = {value.id for value in procedure.results if isinstance(value, Var)}
+        self.names: dict[int, int] = {}
+        """The first name of each buffer that has another: what an update in place gives is the same memory."""
         for statement in walk(procedure.body):
-            if not isinstance(statement, Retain | Release):
+            if _is_new_name(statement):
+                source = statement.args[0].id  # type: ignore[union-attr]
+                self.names[statement.var.id] = self.names.get(source, source)  # type: ignore[union-attr]
+            elif not isinstance(statement, Retain | Release):
                 self.handed_on.update(value.id for value in _taken(statement) if isinstance(value, Var))
+        self.handed_on.update([first for name, first in self.names.items() if name in self.handed_on])
 
     def use(self, loops: list[Statement]) -> None:
         """Arrays that are handed to nobody lie in the frame."""
@@ -192,6 +199,7 @@ class _Frame:
                         gone.add(statement.buffer.id)
                         body[place] = Scratch(statement.pointer, count)
         if gone:
+            gone.update([name for name, first in self.names.items() if first in gone])
             _forget(self.procedure.body, gone)
 
     def _fits(self, alloc: Alloc) -> bool:
@@ -217,13 +225,29 @@ def _all_bodies(statement: Statement) -> Iterator[list[Statement]]:
 
 def _forget(body: list[Statement], gone: set[int]) -> None:
     """Take the counting of references away."""
-    body[:] = [each for each in body if not (isinstance(each, Retain | Release) and _number(each.buffer) in gone)]
+    body[:] = [
+        each
+        for each in body
+        if not (isinstance(each, Retain | Release) and _number(each.buffer) in gone)
+        and not (_is_new_name(each) and each.var.id in gone)  # type: ignore[union-attr]
+    ]
     for statement in body:
         live = getattr(statement, "live", ())
         if any(var.id in gone for var in live):
             statement.live = tuple([var for var in live if var.id not in gone])  # type: ignore[union-attr]
         for inner in bodies(statement):
             _forget(inner, gone)
+
+
+def _is_new_name(statement: Statement) -> bool:
+    """Whether a statement gives a buffer another name."""
+    return (
+        isinstance(statement, Let)
+        and statement.op == "reinterpret"
+        and statement.var.type == BUFFER
+        and isinstance(statement.args[0], Var)
+        and statement.args[0].type == BUFFER
+    )
 
 
 def _number(buffer: Operand) -> int:

@@ -70,7 +70,19 @@ def stepped(x, n):  # type: ignore[no-untyped-def]
     return x
 
 
-PROGRAMS = [pieces, kept, listed, chosen, in_a_branch, updated, stepped]
+def in_place(x, n):  # type: ignore[no-untyped-def]
+    """Written number by number, and gone with the iteration."""
+    total, i = 0.0, 0
+    while i < n:
+        room = np.zeros(2)
+        room[1] = x[0] + i
+        room[0] += x[1] * room[1]
+        total += np.sum(room * room)
+        i += 1
+    return total
+
+
+PROGRAMS = [pieces, kept, listed, chosen, in_a_branch, updated, stepped, in_place]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
@@ -99,6 +111,27 @@ def test_what_stays_in_one_iteration_needs_no_memory() -> None:
     assert "scratch" in loop_of(pieces)
 
 
+def test_what_is_updated_in_place_has_one_memory_under_all_names() -> None:
+    assert "alloc" not in loop_of(in_place)
+    assert "release" not in loop_of(in_place)
+
+
+def midpoints(x, n):  # type: ignore[no-untyped-def]
+    """Steps whose derivative reads small arrays that they made."""
+    t, y = 0.0, np.array([x[0], x[1]])
+    while t < n:
+        half = y + 0.1 * np.array([y[1] * y[0], -y[0]])
+        y = y + 0.2 * half * np.array([half[1], np.sin(half[0])])
+        t = t + 1.0
+    return np.sum(y)
+
+
+def test_a_loop_of_any_length_saves_small_arrays_as_numbers() -> None:
+    assert "ptr[buffer]" not in loop_of(ag.grad(midpoints))
+    for n in (0, 1, 7, 9, 40, 150):
+        ag.check_grads(lambda x: midpoints(x, n) * 1.0, (np.array([0.3, -0.2]),))  # noqa: B023
+
+
 @pytest.mark.parametrize("program", [kept, listed])
 def test_what_is_handed_on_has_memory(program: Any) -> None:
     assert "alloc" in loop_of(program)
@@ -109,7 +142,7 @@ def test_few_elements_of_unknown_number_have_a_loop_of_their_own() -> None:
     assert ", 4:int64)" in loop_of(stepped)
 
 
-@pytest.mark.parametrize("program", [pieces, kept, in_a_branch, updated, stepped])
+@pytest.mark.parametrize("program", [pieces, kept, in_a_branch, updated, stepped, in_place, midpoints])
 def test_gradients(program: Any) -> None:
     value = lambda x: np.sum(program(x, 4)) * 1.0  # noqa: E731
     ag.check_grads(value, (np.array([1.5, -0.7]),))
