@@ -7,6 +7,8 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from arignote.frontend import numbers
 from arignote.frontend.branches import choose
 from arignote.frontend.cases import is_union, split
@@ -205,11 +207,7 @@ def _unary_value(context: Context, kind: type, value: Value) -> Value:
     if isinstance(value, ScalarValue) and value.python:
         return numbers.unary(context, name, value)
     if isinstance(value, ScalarValue | ArrayValue):
-        return (
-            context.elementwise("positive" if name == "positive" else name, value)
-            if name != "positive"
-            else (context.result(context.node(value)))
-        )
+        return context.call(Static(np.positive), [value]) if name == "positive" else context.elementwise(name, value)
     found = find_method(context, value, f"__{method}__")
     if found is not None:
         return context.call(found, [])

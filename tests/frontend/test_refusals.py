@@ -207,3 +207,10 @@ def test_number_that_must_be_known_below_a_derivative() -> None:
     with pytest.raises(TypeInferenceError, match="axis must be known at compile time") as caught:
         ag.grad(f)(X, 0)
     assert caught.value.span is not None and caught.value.span.line == line_of(f)
+
+
+def test_plus_a_truth_value() -> None:
+    def f(x):
+        return +x  # here
+
+    check(f, (X > 1.0,), TypeInferenceError, "ufunc 'positive' did not contain a loop")
