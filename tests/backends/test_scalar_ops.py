@@ -110,6 +110,12 @@ def test_cast(source: Type, target: Type) -> None:
         assert same(got, wanted), (got, wanted)
 
 
+@pytest.mark.parametrize("type", ["float32", "float64"])
+def test_vectors_of_truth_values_become_floats_by_selection(type: Type) -> None:
+    """A conversion would make them integers first: three instructions for one."""
+    assert "uitofp" not in compiled(table("cast", ["bool"], type, True)).llvm_ir
+
+
 @pytest.mark.parametrize("type", SCALARS)
 def test_select(type: Type) -> None:
     a = np.array(SPECIAL[type], type)

@@ -163,6 +163,9 @@ def _cast(module: ModuleText, texts: list[str], types: list[Type], result: Type,
         return texts[0], True
     kinds = class_of(source), class_of(result)
     names = {"S": llvm_type(source, width), "D": llvm_type(result, width), "a": texts[0]}
+    if kinds == ("bool", "float") and width:  # one instruction, where a conversion goes through integers
+        one = f"splat ({llvm_type(result)} {scalar_text(1, result)})"
+        return "select {S} {a}, {D} {one}, {D} zeroinitializer".format(**names, one=one), False
     if kinds in CASTS:
         template = CASTS[kinds] if width else CASTS[kinds].replace("zeroinitializer", scalar_text(0, source))
         return template.format(**names), False
