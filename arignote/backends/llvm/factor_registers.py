@@ -78,8 +78,9 @@ def solve(build: ProcedureBuilder, factors: Matrix, exchanges: list[Operand], kn
     side = len(factors)
     x = list(known)
     if turned:
-        _substitute(build, [list(column) for column in zip(*factors, strict=True)], x, forward=True, unit=False)
-        _substitute(build, [list(column) for column in zip(*factors, strict=True)], x, forward=False, unit=True)
+        columns = [list(column) for column in zip(*factors, strict=True)]
+        _substitute(build, columns, x, forward=True, unit=False)
+        _substitute(build, columns, x, forward=False, unit=True)
     order = range(side - 1, -1, -1) if turned else range(side)
     for step in order:
         for i in range(step + 1, side):

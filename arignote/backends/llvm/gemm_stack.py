@@ -6,8 +6,9 @@
 
 and the same with _f32; the latter is a stack of stacks of products. What is not large goes to tiles (`gemm_tiles.py`):
 small products of a stack many at a time over the runtime's threads, one product by panels of columns
-(`gemm_panels.py`), a large one by blocks (`gemm_blocks.py`). Products with one row or column go to BLAS. Matrices one
-below the other that all meet one matrix are one product.
+(`gemm_panels.py`), a large one by blocks (`gemm_blocks.py`). Products with one row or column are our own where they are
+small (`gemm_vector.py`), and go to BLAS otherwise. Matrices one below the other that all meet one matrix are one
+product.
 """
 
 from __future__ import annotations
