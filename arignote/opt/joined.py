@@ -5,13 +5,14 @@
 
 What a recursive function leaves for its backward is a tree. With two loops the trees of all iterations are in memory at
 once, and long out of the caches when they are read. This needs that nothing else is carried from one backward iteration
-to the next, and that the backward loop reads nothing of what the first loop ends with. A backward function that adds to
-an array which it is given gets the sum itself, and not zeros (`passed_through.py`).
+to the next, that the backward loop reads nothing of what the first loop ends with, and that it neither prints nor
+raises. A backward function that adds to an array which it is given gets the sum itself, and not zeros
+(`passed_through.py`).
 """
 
 from __future__ import annotations
 
-from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, nodes_of, topological
+from arignote.ir.graph import Apply, Constant, Function, Node, Parameter, functions_below, nodes_of, topological
 from arignote.ir.records import dataclass
 from arignote.ir.types import INT64, Array, List, Scalar, Tuple, Type, Union, dtype_of, is_float
 from arignote.opt.loops import copied
@@ -74,7 +75,7 @@ def _pair(saving: Saving) -> _Pair | None:
     if len({get.inputs[1] for get in gets}) != 1:
         return None
     pair = _Pair(saving, loop, gets, gets[0].inputs[1])
-    return pair if _only_adds_up(pair) and not _reads_what_is_left(pair) else None
+    return pair if _only_adds_up(pair) and not _reads_what_is_left(pair) and not _is_noticed(pair) else None
 
 
 def _is_unbounded(type_: Type) -> bool:
@@ -94,6 +95,15 @@ def _reads_what_is_left(pair: _Pair) -> bool:
     """Whether the backward loop depends on the first one beside its list."""
     given = [x for x in (*pair.closure.inputs, *pair.backward.inputs[2:]) if x is not pair.saving.filled]
     return pair.saving.loop in topological(given)
+
+
+def _is_noticed(pair: _Pair) -> bool:
+    """Whether a backward iteration prints or raises: that would come before what later iterations of the first loop
+    print or raise."""
+    below = functions_below(pair.function)
+    return not all(function.is_defined for function in below) or any(
+        isinstance(node, Apply) and node.op.effectful for function in below for node in nodes_of(function)
+    )
 
 
 def _replaced(rewriter: Rewriter, result: Node, pair: _Pair) -> Node:

@@ -138,3 +138,34 @@ def test_an_error_of_a_later_iteration_is_raised():
     with pytest.raises(KeyError, match="one of the last"):
         gradient(P, TREES, 39)
     assert gradient(P, TREES, 40)["w"].shape == (3, 3)
+
+
+@ag.custom_vjp
+def guarded(x):
+    return x * 1.0
+
+
+def guarded_backward(x, cotangent):
+    if x[0] > 100.0:
+        raise ValueError("of a backward iteration")
+    return (cotangent,)
+
+
+guarded.defvjp(lambda x: (x * 1.0, x), guarded_backward)
+
+
+def test_the_error_of_a_later_iteration_comes_before_those_of_the_backward_loop():
+    def failing(b, trees, limit):
+        total = 0.0
+        for i, tree in enumerate(trees):
+            if i == limit:
+                raise KeyError("one of the last")
+            total += np.sum(encode(P["w"], guarded(b), tree))
+        return total
+
+    gradient = ag.jit(ag.grad(failing))
+    with pytest.raises(KeyError, match="one of the last"):
+        gradient(P["b"] + 200.0, TREES, 39)
+    with pytest.raises(ValueError, match="of a backward iteration"):
+        gradient(P["b"] + 200.0, TREES, 40)
+    assert gradient(P["b"], TREES, 40).shape == (3,)
