@@ -378,14 +378,32 @@ def _scatter(frame: Frame, node: Apply) -> AnyValue:
     wanted = (*before.sizes[:axis], *shape, *before.sizes[axis + len(picks) :])
     value = _fitted(frame, frame.value(node.inputs[1]), wanted)
     if node["accumulate"] and isinstance(before, Splat) and scatter_rows.suits(context, before, picks, axis):
-        fusion.Plan(context, wanted, None).prepare([value])
-        return scatter_rows.add_rows(context, before, value, picks[0])  # type: ignore[arg-type]
+        return _rows_added(context, before, value, picks, wanted)
     array = fusion.stored(context, frame.taken(node.inputs[0]))
     value = apart(context, value, array)
     picks = tuple([fusion.stored(context, pick) if frame.is_costly(pick) else pick for pick in picks])
     picks = tuple([apart(context, pick, array) for pick in picks])
     target = writable(context, array)
     _write_scatter(context, target, value, picks, axis, wanted, node["accumulate"])
+    return target
+
+
+def _rows_added(context: Context, before: Splat, value: AnyValue, picks: tuple[AnyValue, ...],
+                sizes: tuple[Operand, ...]) -> Stored:  # fmt: skip
+    """Rows added to what is one number everywhere: row by row if there are more of them than rows to add to."""
+    build = context.build
+    fusion.Plan(context, sizes, None).prepare([value])
+    target = context.allocate(before.dtype, before.sizes)
+    count = context.product(picks[0].sizes)  # type: ignore[union-attr]
+    with build.branch(build.let("less_equal", before.sizes[0], count)) as branch:
+        with context.region():
+            scatter_rows.add_rows(context, target, before.scalar, value, picks[0])  # type: ignore[arg-type]
+        branch.yields()
+        branch.otherwise()
+        with context.region():
+            fusion.store(context, Splat(before.dtype, before.sizes, before.scalar), target)
+            _write_scatter(context, target, value, picks, 0, sizes, True)
+        branch.yields()
     return target
 
 

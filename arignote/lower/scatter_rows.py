@@ -5,7 +5,7 @@
 
 The positions that add to the same row are linked in a chain, in order. So each row is filled and added to while it lies
 in the nearest cache, and goes to memory once; and each belongs to one thread. The additions into each element are made
-in the order of the indices, as one after the other would make them.
+in the order of the indices, as one after the other would make them. It pays where there are more positions than rows.
 """
 
 from __future__ import annotations
@@ -36,11 +36,10 @@ def suits(context: Context, before: AnyValue, picks: tuple[AnyValue, ...], axis:
     return isinstance(pick, Stored) and pick.contiguous and pick.pointer.id in context.from_start
 
 
-def add_rows(context: Context, before: Splat, value: AnyValue, picks: Stored) -> Stored:
+def add_rows(context: Context, target: Stored, number: Operand, value: AnyValue, picks: Stored) -> None:
     """Write the kernels. `picks` are known to be in range, counted from the start."""
     build = context.build
-    target = context.allocate(before.dtype, before.sizes)
-    heads, links = context.once(_chains, picks, before.sizes[0])
+    heads, links = _chains(context, picks, target.sizes[0])
     op = "logical_or" if target.dtype == "bool" else "add"
     grain = _grain(context, target, picks)
     with build.kernel() as kernel:
@@ -48,7 +47,7 @@ def add_rows(context: Context, before: Splat, value: AnyValue, picks: Stored) ->
         with build.loop(target.sizes[0], parallel=True, grain=grain) as row, nest.scope():
 
             def fill(columns: tuple[Operand, ...]) -> None:
-                build.store(target.pointer, nest.offset(target, (row.index, *columns)), before.scalar)
+                build.store(target.pointer, nest.offset(target, (row.index, *columns)), number)
 
             _each_column(nest, target.sizes[1:], (), fill)
             with build.while_loop([build.load(heads.pointer, row.index)], types=[INT64]) as chain, nest.scope():
@@ -65,7 +64,6 @@ def add_rows(context: Context, before: Splat, value: AnyValue, picks: Stored) ->
                 chain.yields(build.load(links.pointer, here))
         kernel.statement.reads = (*nest.reads.values(), heads.pointer, links.pointer)
         kernel.statement.writes = (target.pointer,)
-    return target
 
 
 def _chains(context: Context, picks: Stored, rows: Operand) -> tuple[Stored, Stored]:
