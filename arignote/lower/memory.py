@@ -53,7 +53,7 @@ from arignote.lower.loop_ir import (
     element_of,
     is_pointer,
 )
-from arignote.lower.reuse import BodyUse, find_reuse, work_in_place
+from arignote.lower.reuse import BodyUse, find_carried, find_reuse, hand_on_in_place, work_in_place
 from arignote.lower.sole import Sole
 from arignote.lower.taking import Own, Take
 
@@ -99,6 +99,8 @@ class _Ownership:
         self.own_already: dict[int, Var] = {}
         """Results that turned out to be nobody else's: what they are under their first name."""
         self.with_kernels: list[BodyUse] = []
+        self.loops: dict[int, For | While] = {}
+        """The loops, by the identity of their bodies."""
         self.captured: dict[int, dict[int, Var]] = {}
         self._pair(procedure.parameters)
 
@@ -152,6 +154,10 @@ class _Ownership:
                 new, old = reuse.new, reuse.old
                 uses.body[place[id(new)]] = Take(new.buffer, new.pointer, old.buffer, old.pointer)
                 self.alias[new.buffer.id] = old.buffer
+            loop = self.loops.get(id(uses.body))
+            for carried in find_carried(uses, loop, self.handed_on, self.owner) if loop is not None else ():
+                hand_on_in_place(uses.body, carried)
+                self.handed_on[carried.buffer.id] = 1
         self.alias = {number: self._root(buffer) for number, buffer in self.alias.items()}
 
     def _root(self, buffer: Var) -> Var:
@@ -180,6 +186,7 @@ class _Ownership:
                 self.alias[statement.buffer.id] = statement.source
             case For() | While():
                 self._pair(statement.carried)
+                self.loops[id(statement.body)] = statement
                 inner: dict[int, Var] = {}
                 if isinstance(statement, While):
                     inner.update(self._survey(statement.test_body))

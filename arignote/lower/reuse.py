@@ -8,7 +8,22 @@ may have a reference to b, so it must have been allocated here and never handed 
 from __future__ import annotations
 
 from arignote.ir.records import dataclass, field
-from arignote.lower.loop_ir import Alloc, Const, For, Kernel, Load, Operand, Statement, Store, Var, walk
+from arignote.lower.loop_ir import (
+    BUFFER,
+    Alloc,
+    Const,
+    For,
+    Kernel,
+    Load,
+    Operand,
+    Statement,
+    Store,
+    Var,
+    While,
+    is_pointer,
+    walk,
+)
+from arignote.lower.taking import Own
 
 
 @dataclass(slots=True)
@@ -25,6 +40,16 @@ class Reuse:
 
     new: Alloc
     old: Alloc
+    kernel: Kernel
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedReuse:
+    """`new` may take the memory of what a loop carries before `kernel`."""
+
+    new: Alloc
+    buffer: Var
+    pointer: Var
     kernel: Kernel
 
 
@@ -52,12 +77,62 @@ def find_reuse(uses: BodyUse, handed_on: set[int], owner: dict[int, Var]) -> lis
     return found
 
 
+def find_carried(
+    uses: BodyUse, loop: For | While, handed_on: dict[int, int], owner: dict[int, Var]
+) -> list[CarriedReuse]:
+    """The allocations of a loop's body that can take over the memory of what they replace in the next iteration."""
+    places: dict[int, list[int]] = {}
+    for place, used in enumerate(uses.used):
+        for number in used:
+            places.setdefault(number, []).append(place)
+    allocs = {each.buffer.id: each for each in uses.body if isinstance(each, Alloc)}
+    found: list[CarriedReuse] = []
+    for buffer, pointer, after in zip(loop.carried, loop.carried[1:], loop.yields):
+        new = allocs.get(after.id) if isinstance(after, Var) else None
+        if buffer.type != BUFFER or not is_pointer(pointer.type) or new is None or buffer.id in handed_on:
+            continue
+        mentions = places.get(new.buffer.id, [])
+        kernel = uses.body[mentions[0]] if len(mentions) == 1 else None
+        if (
+            isinstance(kernel, Kernel)
+            and handed_on.get(new.buffer.id) == 1
+            and places.get(buffer.id, [-1])[-1] == mentions[0]
+            and pointer.type == new.pointer.type
+            and _is_cheap(kernel)
+            and _only_this_pointer(kernel, buffer, pointer, owner)
+            and _same_places(kernel, new.pointer, pointer)
+        ):
+            found.append(CarriedReuse(new, buffer, pointer, kernel))
+    return found
+
+
+def _is_cheap(kernel: Kernel) -> bool:
+    """Whether no element takes a loop: beside that, memory costs nothing, and a copy for the first iteration does."""
+    stored = [each.body for each in walk(kernel.body) if isinstance(each, For)]
+    return not any(
+        isinstance(each, For | While) for body in stored if any(isinstance(x, Store) for x in body) for each in body
+    )
+
+
+def hand_on_in_place(body: list[Statement], reuse: CarriedReuse) -> None:
+    """Write the taking over in front of the kernel, which reads all that it takes: so it is known to be there."""
+    new = reuse.new
+    body[:] = [each for each in body if each is not new]
+    place = next(i for i, each in enumerate(body) if each is reuse.kernel)
+    body.insert(place, Own(new.buffer, new.pointer, reuse.buffer, reuse.pointer, new.count))  # type: ignore[arg-type]
+    read_through(reuse.kernel, reuse.pointer, new.pointer)
+
+
 def _pairs(kernel: Kernel, olds: list[Alloc], news: list[Alloc], owner: dict[int, Var]) -> list[Reuse]:
     found: list[Reuse] = []
     free = [old for old in olds if old not in news]
     for new in news:
         for old in free:
-            if _fits(new, old) and _only_this_pointer(kernel, old, owner) and _same_places(kernel, new, old):
+            if (
+                _fits(new, old)
+                and _only_this_pointer(kernel, old.buffer, old.pointer, owner)
+                and _same_places(kernel, new.pointer, old.pointer)
+            ):
                 found.append(Reuse(new, old, kernel))
                 free.remove(old)
                 break
@@ -72,22 +147,22 @@ def _fits(new: Alloc, old: Alloc) -> bool:
     return new.pointer.type == old.pointer.type and _same(new.count, old.count)
 
 
-def _only_this_pointer(kernel: Kernel, old: Alloc, owner: dict[int, Var]) -> bool:
-    pointers = [var for var in (*kernel.reads, *kernel.writes) if owner.get(var.id) is old.buffer]
-    return pointers == [old.pointer]
+def _only_this_pointer(kernel: Kernel, buffer: Var, pointer: Var, owner: dict[int, Var]) -> bool:
+    pointers = [var for var in (*kernel.reads, *kernel.writes) if owner.get(var.id) is buffer]
+    return pointers == [pointer]
 
 
-def _same_places(kernel: Kernel, new: Alloc, old: Alloc) -> bool:
+def _same_places(kernel: Kernel, new: Var, old: Var) -> bool:
     """Whether the kernel stores each element of `new` once, in the innermost loop, after reading that element of
     `old`."""
     bodies = [kernel.body, *[each.body for each in walk(kernel.body) if isinstance(each, For)]]
     accesses = 0
     for each in walk(kernel.body):
-        if isinstance(each, Load | Store) and each.pointer in (new.pointer, old.pointer):
+        if isinstance(each, Load | Store) and each.pointer in (new, old):
             accesses += 1
     for body in bodies:
         touched = [each for each in body
-                   if isinstance(each, Load | Store) and each.pointer in (new.pointer, old.pointer)]  # fmt: skip
+                   if isinstance(each, Load | Store) and each.pointer in (new, old)]  # fmt: skip
         if touched:
             stores = [each for each in touched if isinstance(each, Store)]
             return (len(touched) == accesses and len(stores) == 1 and touched[-1] is stores[0]
@@ -97,7 +172,12 @@ def _same_places(kernel: Kernel, new: Alloc, old: Alloc) -> bool:
 
 def work_in_place(reuse: Reuse) -> None:
     """Let the kernel read through the pointer that it writes."""
-    for each in walk(reuse.kernel.body):
-        if isinstance(each, Load) and each.pointer is reuse.old.pointer:
-            each.pointer = reuse.new.pointer
-    reuse.kernel.reads = tuple([var for var in reuse.kernel.reads if var is not reuse.old.pointer])
+    read_through(reuse.kernel, reuse.old.pointer, reuse.new.pointer)
+
+
+def read_through(kernel: Kernel, old: Var, new: Var) -> None:
+    """What a kernel reads through one pointer, it reads through another."""
+    for each in walk(kernel.body):
+        if isinstance(each, Load) and each.pointer is old:
+            each.pointer = new
+    kernel.reads = tuple([var for var in kernel.reads if var is not old])
