@@ -31,8 +31,10 @@ def key_of(array: Stored) -> Key:
 
 
 def suits(space: tuple[Operand, ...], axes: tuple[int, ...] | None, arrays: list[Stored]) -> bool:
-    """Whether a nest that touches these arrays, and reduces these axes, is better written for pairs."""
-    return is_over_pairs(arrays) and (len(space) < RANK or axes in ((0,), (1,), (2,), (0, 1)))
+    """Whether a nest that touches these arrays, and reduces these axes, is better written for pairs. A nest of lower
+    rank has them in sums inside, and must have its own results in registers."""
+    known = axes in ((0,), (1,), (2,), (0, 1)) if len(space) >= RANK else not axes or len(space) - 1 in axes
+    return known and is_over_pairs(arrays)
 
 
 def may_pass(space: tuple[Operand, ...], axes: tuple[int, ...] | None, leaves: list[Stored]) -> bool:

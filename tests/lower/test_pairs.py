@@ -166,3 +166,16 @@ def test_sums_both_ways_are_made_in_one_pass():
 
     loops = ag.inspect(program)(RNG.normal(size=(8, 3)), RNG.normal(size=(5, 3))).loops
     assert loops.count("= absolute(") == 1
+
+
+def test_one_row_in_a_set():
+    """Of an axis of one entry nothing is left in a nest; what is reduced along the others has rows as results."""
+
+    def program(x, y):
+        both = x[:, None, :] * y
+        return np.max(both, axis=(0, 1)), np.min(both, axis=(0, 1)), np.sum(both, axis=(0, 1)), np.max(both, axis=0)
+
+    y = RNG.normal(size=(9, 3))
+    for x in (RNG.normal(size=(1, 3)), RNG.normal(size=(4, 3))):
+        for found, plain in zip(ag.jit(program)(x, y), program(x, y), strict=True):
+            np.testing.assert_allclose(found, plain, rtol=1e-12)
