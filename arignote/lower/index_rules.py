@@ -401,8 +401,7 @@ def _rows_added(context: Context, before: Splat, value: AnyValue, picks: tuple[A
         branch.yields()
         branch.otherwise()
         with context.region():
-            fusion.store(context, Splat(before.dtype, before.sizes, before.scalar), target)
-            _write_scatter(context, target, value, picks, 0, sizes, True)
+            scatter_rows.add_in_ranges(context, target, before.scalar, value, picks[0])  # type: ignore[arg-type]
         branch.yields()
     return target
 

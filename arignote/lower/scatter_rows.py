@@ -5,7 +5,8 @@
 
 The positions that add to the same row are linked in a chain, in order. So each row is filled and added to while it lies
 in the nearest cache, and goes to memory once; and each belongs to one thread. The additions into each element are made
-in the order of the indices, as one after the other would make them. It pays where there are more positions than rows.
+in the order of the indices, as one after the other would make them. It pays where there are more positions than rows;
+elsewhere a few ranges of rows look through all indices.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from arignote.lower.values import ONE, ZERO, AnyValue, Stored
 
 NONE = Const(-1, INT64)
 """The end of a chain."""
+MOST_RANGES = 4
+"""Each looks through all indices."""
 FEWEST_COLUMNS = 8
 """Rows known to be shorter are not worth chains."""
 
@@ -53,17 +56,53 @@ def add_rows(context: Context, target: Stored, number: Operand, value: AnyValue,
             with build.while_loop([build.load(heads.pointer, row.index)], types=[INT64]) as chain, nest.scope():
                 here = chain.carried[0]
                 chain.test(build.let("less_equal", ZERO, here))
-                position = _position(context, here, picks.sizes)
-
-                def add(columns: tuple[Operand, ...]) -> None:
-                    element = nest.value(value, (*position, *columns))
-                    place = nest.offset(target, (row.index, *columns))
-                    build.store(target.pointer, place, build.let(op, build.load(target.pointer, place), element))
-
-                _each_column(nest, target.sizes[1:], (), add)
+                _add(nest, target, row.index, value, _position(context, here, picks.sizes), op)
                 chain.yields(build.load(links.pointer, here))
         kernel.statement.reads = (*nest.reads.values(), heads.pointer, links.pointer)
         kernel.statement.writes = (target.pointer,)
+
+
+def add_in_ranges(context: Context, target: Stored, number: Operand, value: AnyValue, picks: Stored) -> None:
+    """The same where few rows are picked. The array is filled and added to by the same ranges of rows, which for the most
+    part stay with one thread."""
+    build, rows = context.build, target.sizes[0]
+    count, width = context.product(picks.sizes), context.product(target.sizes[1:])
+    worth = build.let("floor_divide", context.product(target.sizes), Const(GRAIN, INT64))
+    parts = build.let("maximum", build.let("minimum", worth, Const(MOST_RANGES, INT64)), ONE)
+    length = build.let("floor_divide", build.let("add", rows, build.let("subtract", parts, ONE)), parts)
+    op = "logical_or" if target.dtype == "bool" else "add"
+    here = build.let("maximum", build.let("multiply", length, width), ONE)
+    with (build.kernel([], [target.pointer]),
+          build.loop(context.product(target.sizes), vector=True, parallel=True, grain=here) as fill):  # fmt: skip
+        build.store(target.pointer, fill.index, number)
+    with build.kernel() as kernel:
+        nest = Nest(context, (*picks.sizes, *target.sizes[1:]))
+        with build.loop(parts, parallel=True, grain=ONE) as part, nest.scope():
+            first = build.let("multiply", part.index, length)
+            last = build.let("minimum", build.let("add", first, length), rows)
+            with build.loop(count) as loop, nest.scope():
+                row = build.load(picks.pointer, loop.index)
+                above = build.let("less_equal", first, row)
+                with build.branch(build.let("logical_and", above, build.let("less", row, last))) as inside:
+                    _add(nest, target, row, value, _position(context, loop.index, picks.sizes), op)
+                    inside.yields()
+                    inside.otherwise()
+                    inside.yields()
+        kernel.statement.reads = (*nest.reads.values(), picks.pointer)
+        kernel.statement.writes = (target.pointer,)
+
+
+def _add(nest: Nest, target: Stored, row: Operand, value: AnyValue, position: tuple[Operand, ...], op: str) -> None:
+    """Add the elements at a position to a row."""
+    build = nest.build
+
+    def add(columns: tuple[Operand, ...]) -> None:
+        element = nest.value(value, (*position, *columns))
+        place = nest.offset(target, (row, *columns))
+        build.store(target.pointer, place, build.let(op, build.load(target.pointer, place), element))
+
+    with nest.scope():
+        _each_column(nest, target.sizes[1:], (), add)
 
 
 def _chains(context: Context, picks: Stored, rows: Operand) -> tuple[Stored, Stored]:
