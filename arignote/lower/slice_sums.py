@@ -2,8 +2,8 @@
 
     total[1:-1] = 0.0                  several updates of nearly all of an array, one after the other,
     total[2:] += a                     are one pass: where all regions overlap each element is computed at once,
-    total[:-2] += a                    in a register; the few rows and columns around that are done
-    total[1:-1] += b                   region by region. The order of the additions stays as it is written.
+    total[:-2] += a                    in a register; each element of the few rows and columns around asks
+    total[1:-1] += b                   which regions have it. The order of the additions stays as it is written.
 
 An update whose result only the next one reads is kept as `SliceSum`, which no other rule ever sees.
 """
@@ -218,39 +218,42 @@ class _Writer:
         return tuple([self.build.index_add(i, -_value(start)) for i, start in zip(at, part.starts, strict=True)])
 
     def _ends(self, indices: tuple[Operand, ...], low: Operand, high: Operand) -> None:
-        """What lies before and behind the inside: region after region."""
+        """What lies before and behind the inside: few elements mostly, so each asks which regions have it."""
         build, size = self.build, self.fresh.sizes[self.last]
+        rows = [self._has_row(part, indices) for part in self.parts]
         with build.loop(2) as side, self.nest.scope():
             is_first = build.let("equal", side.index, ZERO)
             begin = build.let("select", is_first, ZERO, high)
             end = build.let("select", is_first, low, size)
             with build.loop(build.let("subtract", end, begin)) as loop, self.nest.scope():
                 at = (*indices, build.index_add(begin, loop.index))
-                build.store(self.fresh.pointer, self.nest.offset(self.fresh, at), self.nest.value(self.base, at))
-            for part, value in zip(self.parts, self.values, strict=True):
-                self._add_end(part, value, indices, begin, end)
+                place = self.nest.offset(self.fresh, at)
+                total = self.nest.value(self.base, at)
+                for part, value, has_row in zip(self.parts, self.values, rows, strict=True):
+                    total = self._with_part(part, value, at, has_row, total)
+                build.store(self.fresh.pointer, place, total)
 
-    def _add_end(self, part: Part, value: AnyValue, indices: tuple[Operand, ...], begin: Operand,
-                 end: Operand) -> None:  # fmt: skip
-        """What one region has of a run of elements."""
-        build, nest = self.build, self.nest
-        start = part.starts[self.last]
-        first = build.let("maximum", begin, start)
-        count = build.let("subtract", build.let("minimum", end, build.index_add(start, part.sizes[self.last])), first)
-        count = build.let("maximum", count, ZERO)
-        has_row: Operand | None = None
+    def _has_row(self, part: Part, indices: tuple[Operand, ...]) -> Operand | None:
+        """Whether a region has something of a row; None: of every row."""
+        found: Operand | None = None
         for axis, index in enumerate(indices):
             if self.bounds[axis] is not None:
                 low = part.starts[axis]
-                has_row = self._both(has_row, self._between(index, low, build.index_add(low, part.sizes[axis])))
-        if has_row is not None:
-            count = build.let("select", has_row, count, ZERO)
-        with build.loop(count) as loop, nest.scope():
-            at = (*indices, build.index_add(first, loop.index))
-            place, here = nest.offset(self.fresh, at), nest.value(value, self._within(part, at))
-            if part.node["accumulate"]:
-                here = build.let("add", build.load(self.fresh.pointer, place), here)
-            build.store(self.fresh.pointer, place, here)
+                found = self._both(found, self._between(index, low, self.build.index_add(low, part.sizes[axis])))
+        return found
+
+    def _with_part(self, part: Part, value: AnyValue, at: tuple[Operand, ...], has_row: Operand | None,
+                   total: Operand) -> Operand:  # fmt: skip
+        """The sum so far with what one region has of an element."""
+        build, start = self.build, part.starts[self.last]
+        has = self._between(at[-1], start, build.index_add(start, part.sizes[self.last]))
+        with build.branch(self._both(has_row, has)) as branch:
+            with self.nest.scope():
+                here = self.nest.value(value, self._within(part, at))
+                branch.yields(build.let("add", total, here) if part.node["accumulate"] else here)
+            branch.otherwise()
+            branch.yields(total)
+        return branch.results[0]
 
 
 def _value(start: Operand) -> int:
