@@ -63,8 +63,8 @@ def add_rows(context: Context, target: Stored, number: Operand, value: AnyValue,
 
 
 def add_in_ranges(context: Context, target: Stored, number: Operand, value: AnyValue, picks: Stored) -> None:
-    """The same where few rows are picked. The array is filled and added to by the same ranges of rows, which for the most
-    part stay with one thread."""
+    """The same where few rows are picked. The array is filled and added to by the same ranges of rows, which mostly
+    stay with one thread."""
     build, rows = context.build, target.sizes[0]
     count, width = context.product(picks.sizes), context.product(target.sizes[1:])
     worth = build.let("floor_divide", context.product(target.sizes), Const(GRAIN, INT64))
