@@ -26,8 +26,12 @@ from arignote.lower.values import ONE, ZERO, AnyValue, Stored
 if TYPE_CHECKING:
     from arignote.lower.context import Context
 
-ROWS_AT_ONCE = 4
-SAMPLE_STEP, FEWEST_SAMPLES = 13, 16
+ROWS_AT_ONCE = 8
+FEWEST_ROWS, PANEL = 64, 1024
+"""Rows of a block at least, and columns that are gone through together, so that their sums stay in a near cache."""
+BLOCKS_FOR_A_THREAD = GRAIN // BLOCK // 2
+"""Blocks that are gone through twice are worth a thread earlier than others."""
+SAMPLE_STEP, FEWEST_SAMPLES = 13, 4
 """The centre of a block is the mean of so many of its rows at least, where it has them, and of each thirteenth. Rows
 that differ from the others often come in even periods, so the step is odd."""
 DEEPEST_MEAN = 8
@@ -130,7 +134,7 @@ def _everything(context: Context, spread: Spread, prepare: Callable[[Context, La
     totals, centres, firsts, seconds = places = room_for_blocks(context, blocks, [dtype] * 4)
     zero = Const(0.0, dtype)
     with build.kernel([pointer], places):
-        with build.loop(blocks, parallel=True, grain=max(GRAIN // BLOCK, 1)) as loop:
+        with build.loop(blocks, parallel=True, grain=BLOCKS_FOR_A_THREAD) as loop:
             base = build.index_multiply(loop.index, BLOCK)
             here = build.let("minimum", build.let("subtract", count, base), build.index_add(BLOCK, 0))
             with build.loop(here, [zero], vector=True, reduction=True) as over:
@@ -199,7 +203,17 @@ class _Columns:
         self.pointer, self.dtype = spread.array.pointer, spread.array.dtype
         self.width = spread.array.sizes[-1]
         self.count = context.product(spread.array.sizes[:-1])
-        self.blocks, self.block = context.row_blocks(self.count, self.width)
+        self.blocks, self.block = self._cut()
+        self.column: Operand = ZERO
+        self.columns: Operand = self.width
+
+    def _cut(self) -> tuple[Operand, Operand]:
+        """How many blocks, and the rows of one: more than of one sum, as there is more to begin and to put together."""
+        build = self.build
+        usual = self.context.row_blocks(self.count, self.width)[1]
+        block = build.let("maximum", usual, build.index_add(FEWEST_ROWS, 0))
+        above = build.let("subtract", build.let("add", self.count, block), ONE)
+        return build.let("maximum", build.let("floor_divide", above, block), ONE), block
 
     def write(self, prepare: Callable[[Context, Lazy], None]) -> Stored:
         """Write the kernels; the squares."""
@@ -221,24 +235,34 @@ class _Columns:
 
     def _pass(self, places: list[Var]) -> None:
         build, width = self.build, self.width
-        elements = build.let("maximum", build.index_multiply(self.block, width), ONE)
-        grain = build.let("maximum", build.let("floor_divide", build.index_add(GRAIN, 0), elements), ONE)
+        panels = build.let("floor_divide", build.index_add(width, PANEL - 1), build.index_add(PANEL, 0))
+        elements = build.index_multiply(self.block, build.let("minimum", width, build.index_add(PANEL, 0)))
+        grain = build.let("floor_divide", build.index_add(GRAIN, 0), build.let("maximum", elements, ONE))
+        count, grain = build.index_multiply(self.blocks, panels), build.let("maximum", grain, ONE)
         with build.kernel([self.pointer], places):
-            with build.loop(self.blocks, parallel=True, grain=grain) as loop:
-                base = build.index_multiply(loop.index, width)
-                start = build.index_multiply(loop.index, self.block)
+            with build.loop(count, parallel=True, grain=grain) as loop:
+                number = build.let("floor_divide", loop.index, panels)
+                panel = build.let("subtract", loop.index, build.index_multiply(number, panels))
+                self.column = build.index_multiply(panel, PANEL)
+                left = build.let("subtract", width, self.column)
+                self.columns = build.let("minimum", left, build.index_add(PANEL, 0))
+                start = build.index_multiply(number, self.block)
                 here = build.let("minimum", build.let("subtract", self.count, start), self.block)
-                with build.loop(width, vector=True) as fill:
-                    for place in places:
-                        build.store(place, build.index_add(base, fill.index), 0.0)
-                samples = self._sample(base, start, here)
-                some = build.index_multiply(width, build.let("minimum", here, ONE))
-                with build.loop(some, vector=True) as over:
-                    place = build.index_add(base, over.index)
-                    first = self._element(start, over.index)
-                    centre = _centre(self.context, build.load(self.centres, place), samples, first)
-                    build.store(self.centres, place, centre)
-                self._all_rows(base, start, here)
+                self._panel(build.index_add(build.index_multiply(number, width), self.column), start, here, places)
+
+    def _panel(self, base: Operand, start: Operand, count: Operand, places: list[Var]) -> None:
+        """Some columns of a block: where their sums are, its first row, and how many rows it has."""
+        build = self.build
+        with build.loop(self.columns, vector=True) as fill:
+            for place in places:
+                build.store(place, build.index_add(base, fill.index), 0.0)
+        samples = self._sample(base, start, count)
+        some = build.index_multiply(self.columns, build.let("minimum", count, ONE))
+        with build.loop(some, vector=True) as over:
+            at, first = build.index_add(base, over.index), self._element(start, over.index)
+            centre = _centre(self.context, build.load(self.centres, at), samples, first)
+            build.store(self.centres, at, centre)
+        self._all_rows(base, start, count)
 
     def _sample(self, base: Operand, start: Operand, count: Operand) -> Operand:
         """Add rows, each some rows after the other, to the sums that centres are made of; how many they are."""
@@ -249,7 +273,7 @@ class _Columns:
         samples = build.let("floor_divide", above, step)
         with build.loop(samples) as over:
             row = build.let("add", start, build.let("multiply", over.index, step))
-            with build.loop(self.width, vector=True) as loop:
+            with build.loop(self.columns, vector=True) as loop:
                 place, value = build.index_add(base, loop.index), self._element(row, loop.index)
                 build.store(self.centres, place, build.let("add", build.load(self.centres, place), value))
         return samples
@@ -263,7 +287,7 @@ class _Columns:
         for turns, rows, begin in ((passes, ROWS_AT_ONCE, ZERO), (rest, 1, done)):
             with build.loop(turns) as over:
                 row = build.index_add(build.index_add(start, begin), build.index_multiply(over.index, rows))
-                with build.loop(self.width, vector=True) as loop:
+                with build.loop(self.columns, vector=True) as loop:
                     place = build.index_add(base, loop.index)
                     centre = build.load(self.centres, place)
                     found: list[Operand] = [build.load(self.firsts, place), build.load(self.seconds, place)]
@@ -284,7 +308,8 @@ class _Columns:
 
     def _element(self, row: Operand, column: Operand) -> Operand:
         build = self.build
-        return build.load(self.pointer, build.index_add(build.index_multiply(row, self.width), column))
+        first = build.index_add(build.index_multiply(row, self.width), self.column)
+        return build.load(self.pointer, build.index_add(first, column))
 
     def _combine(self, target: Stored, nest: Nest,
                  term: Callable[[Nest, Operand, list[Operand], Operand], Operand]) -> None:  # fmt: skip

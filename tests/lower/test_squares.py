@@ -60,7 +60,7 @@ def test_x_is_read_by_one_kernel():
 
 
 @pytest.mark.parametrize("dtype, tolerance", [("float64", 1e-12), ("float32", 1e-4)])
-@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (9, 1), (33, 5), (300, 70), (17, 1100), (4099, 3)])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (9, 1), (33, 5), (300, 70), (17, 1100), (140, 2050), (4099, 3)])
 def test_values(shape, dtype, tolerance):
     x = (rng.normal(size=shape) + 3.0).astype(dtype)
     for function in (of_all, of_columns, about_another_number):
