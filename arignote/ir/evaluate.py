@@ -189,6 +189,10 @@ def _for_loop(machine: _Machine, node: Apply, count: Any, body: FunctionValue, *
     return carried
 
 
+def _parallel_map(machine: _Machine, node: Apply, count: Any, callee: FunctionValue, *token: None) -> Any:
+    return [machine.call(callee, np.int64(index)) for index in range(int(count))], *token
+
+
 def _undefined(machine: _Machine, node: Apply, type: Type) -> Any:
     return UNDEFINED
 
@@ -247,7 +251,8 @@ def _written(structure: Structure, value: Any) -> str:
 
 _STRUCTURAL: dict[str, Callable[..., Any]] = {
     "closure": _closure, "captured": _captured, "call": _call, "checkpoint": _checkpoint, "cond": _cond,
-    "while_loop": _while_loop, "for_loop": _for_loop, "undefined": _undefined, "tag": _tag, "project": _project,
+    "while_loop": _while_loop, "for_loop": _for_loop, "parallel_map": _parallel_map, "undefined": _undefined,
+    "tag": _tag, "project": _project,
     "token": _token, "after": _token, "print": _print, "raise_if": _raise_if, "custom_vjp_call": _custom_vjp_call,
     "custom_jvp_call": _custom_jvp_call,
 }  # fmt: skip

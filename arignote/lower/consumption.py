@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from arignote.ir.records import dataclass, field
-from arignote.lower.loop_ir import BUFFER, Call, For, Operand, Procedure, Var, While, walk
+from arignote.lower.loop_ir import BUFFER, Call, For, Operand, ParallelMap, Procedure, Var, While, walk
 from arignote.lower.taking import Own, Take
 
 Positions = frozenset[int]
+NOTHING: Positions = frozenset()
 
 
 @dataclass(slots=True)
@@ -25,18 +26,21 @@ class _Passing:
 
 
 def consumed_positions(procedures: Iterable[Procedure]) -> dict[str, Positions]:
-    """For each procedure but the entry, which is the first, the positions of the parameters that it takes over."""
-    entry, *others = procedures
-    passing = {procedure.name: _passing(procedure) for procedure in others}
+    """For each procedure the positions of the parameters that it takes over: none of the entry, which is the first, or
+    of what is called several times with the same operands."""
+    given = list(procedures)
+    borrowing = {given[0].name, *[statement.procedure for procedure in given for statement in walk(procedure.body)
+                                  if isinstance(statement, ParallelMap)]}  # fmt: skip
+    passing = {procedure.name: _passing(procedure) for procedure in given if procedure.name not in borrowing}
     changed = True
     while changed:
         changed = False
         for one in passing.values():
-            for (callee, position), given in one.passed.items():
-                if callee in passing and position in passing[callee].taken and not given <= one.taken:
-                    one.taken |= given
+            for (callee, position), passed in one.passed.items():
+                if callee in passing and position in passing[callee].taken and not passed <= one.taken:
+                    one.taken |= passed
                     changed = True
-    return {entry.name: frozenset(), **{name: frozenset(one.taken) for name, one in passing.items()}}
+    return {**dict.fromkeys(borrowing, NOTHING), **{name: frozenset(one.taken) for name, one in passing.items()}}
 
 
 def _passing(procedure: Procedure) -> _Passing:

@@ -117,6 +117,20 @@ def call(context: Context, function: Function, arguments: list[AnyValue]) -> Any
     return rebuild(context, function.result_type, iter(results))
 
 
+@rule("parallel_map")
+def _parallel_map(frame: Frame, node: Apply) -> AnyValue:
+    """The list is there from the start, with the calls' places in it; what they hold is released where one fails."""
+    context, build = frame.context, frame.context.build
+    count, callee = build.let("maximum", frame.scalar(node.inputs[0]), ZERO), _settled_closure(frame, node.inputs[1])
+    args = [x for value, parameter in zip(callee.captures, callee.function.parameters)
+            for x in flatten(context, value, parameter.type)]  # fmt: skip
+    element = callee.function.result_type
+    allocated = [build.alloc(slot, count) for slot in types_of(element)]
+    build.parallel_map(count, context.unit.procedure(callee.function), args, [target for _, target in allocated])
+    list_ = ListValue(element, count, count, tuple([buffer for buffer, _ in allocated]))
+    return TupleValue((list_, *[UNIT for _ in node.inputs[2:]]))
+
+
 # Branches ------------------------------------------------------------------------------------------------------------
 
 

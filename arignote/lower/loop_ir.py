@@ -24,13 +24,15 @@ Imperative, structured, in single-assignment form. Grammar:
               | While carried test{body; value} body yields -> results     the carried values when the test failed
               | If condition then yields else yields -> results
               | Call results = procedure(operands)        a failure of the callee propagates
+              | ParallelMap count of procedure(operands) into targets        a call with the operands and k for each k
+                                                 in 0..count, by several threads; result i goes to targets[i][k]
               | Extern results = symbol(operands)         C function; when it can fail it returns an i32 status
               | RaiseIf condition, site, operands         leaves the procedure with that error site and run-time values
               | Kernel reads, writes, body, yields -> results
 
-Statements that can leave the procedure (RaiseIf, Call, Alloc, Box, a failing Extern, a Kernel with a RaiseIf in it)
-name the buffers that are `live` there: they are released on that path, so that an error leaks nothing. A buffer stands
-there as often as it has references to give back.
+Statements that can leave the procedure (RaiseIf, Call, ParallelMap, Alloc, Box, a failing Extern, a Kernel with a
+RaiseIf in it) name the buffers that are `live` there: they are released on that path, so that an error leaks nothing. A
+buffer stands there as often as it has references to give back.
 
 A box is never written again, so what it holds stays alive as long as it does. `box_words` tells where in its data the
 operands are: the references first, as whoever frees it needs them, then all others.
@@ -255,6 +257,18 @@ class Call:
 
 
 @dataclass(slots=True, eq=False)
+class ParallelMap:
+    """Calls of another procedure that takes over nothing, with a number of their own as the last operand. Their results
+    become elements of the targets, which hold nulls where they are to hold references."""
+
+    count: Operand
+    procedure: str
+    args: tuple[Operand, ...]
+    targets: tuple[Var, ...]
+    live: tuple[Var, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
 class Extern:
     """A call of a C function.
 
@@ -320,7 +334,7 @@ class Kernel:
 
 Statement = (
     Let | Load | Store | Alloc | Scratch | Box | Tag | Unbox | Retain | Release | Unique
-    | For | While | If | Call | Extern | RaiseIf | Kernel
+    | For | While | If | Call | ParallelMap | Extern | RaiseIf | Kernel
 )  # fmt: skip
 
 
@@ -442,6 +456,7 @@ _OPERANDS: dict[type, Callable[[Any], tuple[Operand, ...]]] = {
     Let: lambda let: let.args,
     RaiseIf: lambda check: (check.condition, *check.args, *check.live),
     **dict.fromkeys((Call, Extern, Box), lambda call: (*call.args, *call.live)),
+    ParallelMap: lambda calls: (calls.count, *calls.args, *calls.targets, *calls.live),
     Load: lambda load: (load.pointer, load.offset),
     Store: lambda store: (store.pointer, store.offset, store.value),
     Alloc: lambda alloc: (alloc.count, *alloc.live),

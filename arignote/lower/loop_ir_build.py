@@ -32,6 +32,7 @@ from .loop_ir import (
     Let,
     Load,
     Operand,
+    ParallelMap,
     Procedure,
     RaiseIf,
     Release,
@@ -338,6 +339,10 @@ class ProcedureBuilder:
         results = tuple(map(self.var, types))
         self.body.append(Call(results, procedure, tuple(args), tuple(live)))
         return results
+
+    def parallel_map(self, count: Operand, procedure: str, args: Sequence[Operand], targets: Sequence[Var]) -> None:
+        """Calls a procedure for each number below `count`; the results go into the targets."""
+        self.body.append(ParallelMap(count, procedure, tuple(args), tuple(targets)))
 
     def extern(
         self,

@@ -27,6 +27,7 @@ from .loop_ir import (
     Let,
     Load,
     Operand,
+    ParallelMap,
     Procedure,
     Program,
     RaiseIf,
@@ -264,6 +265,22 @@ class _Checker:
             self.fail(f"results of {callee.name} have other types")
         self.live(statement.live)
         self.results(statement.results)
+
+    def _parallelmap(self, statement: ParallelMap) -> None:
+        self.use(statement.count, INT64)
+        callee = self.program.procedures.get(statement.procedure)
+        if callee is None:
+            self.fail(f"no procedure {statement.procedure}")
+            return
+        for operand in (*statement.args, *statement.targets):
+            self.use(operand)
+        if [*[arg.type for arg in statement.args], INT64] != [var.type for var in callee.parameters]:
+            self.fail(f"arguments of {callee.name} have other types than its parameters")
+        if [element_of(var.type) for var in statement.targets] != [value.type for value in callee.results]:
+            self.fail(f"results of {callee.name} have other types than the targets")
+        if callee.consumed:
+            self.fail(f"{callee.name} takes over what all its calls are given")
+        self.live(statement.live)
 
     def _extern(self, statement: Extern) -> None:
         for arg in statement.args:

@@ -28,6 +28,7 @@ from .loop_ir import (
     Let,
     Load,
     Operand,
+    ParallelMap,
     Procedure,
     Program,
     RaiseIf,
@@ -306,6 +307,19 @@ def _call(frame: Frame, statement: Call) -> None:
     frame.define_all(statement.results, results)
 
 
+def _parallel_map(frame: Frame, statement: ParallelMap) -> None:
+    procedure = frame.run.program.procedures[statement.procedure]
+    targets = [frame.value(target) for target in statement.targets]
+    try:
+        for number in range(int(frame.value(statement.count))):
+            results = call(frame.run, procedure, [*frame.all(statement.args), number])
+            for target, result in zip(targets, results, strict=True):
+                target.data[target.offset + number] = result
+    except SiteRaised:
+        frame.release(statement.live)
+        raise
+
+
 def _extern(frame: Frame, statement: Extern) -> None:
     if statement.symbol == CHECK_SIGNALS:
         return  # Python asks for signals itself
@@ -349,6 +363,7 @@ RUNNERS: dict[type, Callable[[Frame, Any], None]] = {
     While: _while,
     If: _if,
     Call: _call,
+    ParallelMap: _parallel_map,
     Extern: _extern,
     RaiseIf: _raise_if,
     Kernel: _kernel,

@@ -32,6 +32,7 @@ from .loop_ir import (
     Let,
     Load,
     Operand,
+    ParallelMap,
     Procedure,
     Program,
     RaiseIf,
@@ -129,6 +130,9 @@ def _statement(statement: Statement) -> Iterator[str]:
         case Call():
             call = f"{statement.procedure}{_list(statement.args)}{_live(statement.live)}"
             yield f"call {_variables(statement.results)} = {call}"
+        case ParallelMap():
+            calls = f"{statement.procedure}{_list(statement.args)} into{_list(statement.targets)}"
+            yield f"parallel_map {_operand(statement.count)} of {calls}{_live(statement.live)}"
         case Extern():
             fails = " can_fail" if statement.can_fail else ""
             call = f"{statement.symbol}{_list(statement.args)}{fails}{_live(statement.live)}"
@@ -320,6 +324,12 @@ class _Reader:
         results = self.sequence(self.define)
         self.next("=")
         return Call(results, self.next(), self.operands(), self.live())
+
+    def _parallel_map(self) -> Statement:
+        count = self.operand()
+        self.next("of")
+        procedure, args = self.next(), self.operands()
+        return ParallelMap(count, procedure, args, self._named("into"), self.live())
 
     def _extern(self) -> Statement:
         results = self.sequence(self.define)

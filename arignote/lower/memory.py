@@ -39,6 +39,7 @@ from arignote.lower.loop_ir import (
     Let,
     Load,
     Operand,
+    ParallelMap,
     Procedure,
     RaiseIf,
     Release,
@@ -220,6 +221,8 @@ class _Ownership:
         match statement:
             case Let() | Call() | Extern() | Box():
                 return statement.args
+            case ParallelMap():
+                return (*statement.args, *statement.targets)
             case Load():
                 return (statement.pointer,)
             case Store():
@@ -355,6 +358,10 @@ class _Ownership:
             case Call():
                 self._call(statement, live, outside, out)
                 return
+            case ParallelMap():
+                self._borrow(self._operands(statement), live, outside, out)
+                statement.live = self._alive(live, outside)
+                statement.args = self._named(statement.args)
             case Extern():
                 self._drop_unused(statement.results, live, out)
                 self._borrow(statement.args, live, outside, out)

@@ -7,7 +7,7 @@ that a loop carries are its operands `init`, and its result is their tuple. Loop
 from __future__ import annotations
 
 from arignote.ir.graph import Apply, Function, Node, Operation, TypeRuleError
-from arignote.ir.types import BOOL, INT64, Closure, Tuple, Type, fits, join
+from arignote.ir.types import BOOL, INT64, TOKEN, Closure, List, Tuple, Type, fits, join
 from arignote.ops.derivative import Structural
 
 
@@ -78,6 +78,16 @@ def _for_rule(inputs: tuple[Node, ...]) -> Type:
     return _carried(inputs[2:], body, 1)
 
 
+def _parallel_map_rule(inputs: tuple[Node, ...]) -> Type:
+    _expect(inputs[0].type, INT64, "number of calls")
+    called = _closure_type(inputs[1], "function of a parallel map")
+    for token in inputs[2:]:
+        _expect(token.type, TOKEN, "what comes before a parallel map")
+    if called.argument_types != (INT64,):
+        raise TypeRuleError(f"{called.function.name} takes {called.argument_types!r}, expected the number of the call")
+    return Tuple([List(called.function.result_type), *[token.type for token in inputs[2:]]])
+
+
 def _may_fail(node: Apply) -> bool:
     """Calls are taken to fail unless a pass knows better: what is inside may."""
     return True
@@ -106,4 +116,9 @@ while_loop = Operation("while_loop", _while_rule, None, Structural(), can_fail=_
 for_loop = Operation("for_loop", _for_rule, None, Structural(), can_fail=_may_fail)
 """for_loop(count, body, *init): body(i, *carried) -> tuple(*carried), for i = 0 .. count - 1; none where count <= 0."""
 
-FAMILY = (closure, captured, call, checkpoint, cond, while_loop, for_loop)
+parallel_map = Operation("parallel_map", _parallel_map_rule, None, Structural(), can_fail=_may_fail)
+"""parallel_map(count, closure, *token): the list of closure(0), ..., closure(count - 1), which several threads compute,
+and the token where one is given. Of calls that fail, the first in that order does. The optimiser makes these of loops,
+after differentiation."""
+
+FAMILY = (closure, captured, call, checkpoint, cond, while_loop, for_loop, parallel_map)

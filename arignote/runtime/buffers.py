@@ -4,6 +4,8 @@ A buffer is a 64-byte header followed by 64-byte-aligned data; its address is th
 classes (steps of 64 bytes up to 1 KiB, then four sizes to each doubling). A freed block goes to the free list of its
 class, guarded by a spin lock, so that a program in its steady state asks the system for nothing. Large blocks are
 kept as well, and many of one class, up to a common bound: fresh pages cost more than the arithmetic of many kernels.
+Threads of the pool have small classes of their own, so that they seldom wait for each other: a block goes back to the
+class that it came from, whoever frees it.
 Small blocks are carved from slabs, at last of a huge page each, so that trees lie together; past 64 MB of a size they
 come one by one.
 """
@@ -14,6 +16,7 @@ import os
 
 from arignote.runtime.assembly import Function, Value
 from arignote.runtime.imports import IS_LINUX, TABLE, imported
+from arignote.runtime.threads import worker_number
 
 HEADER_BYTES = 64
 REFERENCES, BYTES, KIND, LENGTH, CLASS, CAPACITY, TAG, NEXT = 0, 8, 16, 24, 32, 40, 48, 56
@@ -24,6 +27,8 @@ PLAIN_KIND, REFERENCES_KIND = 0, 1
 """What the data is: plain numbers, or LENGTH references to other buffers, which the buffer owns."""
 
 _CLASS_COUNT = 176
+_SETS, _SHARED_SET_BYTES = 16, 64 << 10
+"""Sets of classes: one for all threads but the pool's, and for blocks from so many bytes on; the others for those."""
 _SMALL_LIMIT = 1024
 _LARGE_BYTES = 1 << 20
 _SMALL_CLASS_CACHE = 4 << 20
@@ -37,7 +42,7 @@ NumPy's large arrays begin at the start of a page, so ours begin at one of the n
 _LOCK, _HEAD, _LIVE, _CACHED, _CURSOR, _END, _SLABS = range(0, 56, 8)
 
 DEFINITIONS = (
-    f"@classes = internal global [{_CLASS_COUNT} x [8 x i64]] zeroinitializer, align 64\n"
+    f"@classes = internal global [{_SETS * _CLASS_COUNT} x [8 x i64]] zeroinitializer, align 64\n"
     "@cached_large = internal global i64 0, align 64\n"
     "@system_blocks = internal global i64 0, align 64\n"
     "declare i64 @llvm.ctlz.i64(i64, i1)\n"
@@ -74,6 +79,10 @@ def _alloc() -> Function:
         quarters = (below >> shift) + 1
         size.set(quarters << shift)
         index.set(((exponent - 10) << 2) + quarters + 12)
+    worker = worker_number(f)
+    with f.when(worker.differs(0) & (size.get() < _SHARED_SET_BYTES)):
+        own = (worker - 1) - (worker - 1) // (_SETS - 1) * (_SETS - 1) + 1
+        index.set(index.get() + own * _CLASS_COUNT)
     place = _class_at(f, index.get())
     _lock(f, place)
     block, is_counted = f.variable("ptr", f.load("ptr", place, _HEAD)), f.variable("i1", size.get() >= _LARGE_BYTES)
@@ -232,9 +241,10 @@ def _free() -> Function:
         ):
             child = f.load("ptr", f.address(block, HEADER_BYTES), index << 3)
             with f.when(child.differs(None)):
-                references = f.load("i64", child, REFERENCES) - 1
-                f.store(references, child, REFERENCES)
-                with f.when(references.equals(0)):
+                is_last = f.variable("i1", f.load_atomic("i64", child, REFERENCES).equals(1))
+                with f.when(is_last.get().equals(0)):  # other threads may have references as well
+                    is_last.set(f.exchange("sub", 1, child, REFERENCES, "i64").equals(1))
+                with f.when(is_last.get()):
                     f.store(waiting.get(), child, NEXT)
                     waiting.set(child)
         f.call("void", "keep_or_free", block)
@@ -285,7 +295,7 @@ def _live() -> Function:
     """`ag_live_buffers() -> i64`: how many buffers are not freed."""
     f = Function("ag_live_buffers", "i64")
     total = f.variable("i64", 0)
-    with f.repeat(f.constant("i64", _CLASS_COUNT)) as index:
+    with f.repeat(f.constant("i64", _SETS * _CLASS_COUNT)) as index:
         total.set(total.get() + f.load("i64", _class_at(f, index), _LIVE))
     f.leave(total.get())
     return f
@@ -301,7 +311,7 @@ def _system_blocks() -> Function:
 def _unlock_all() -> Function:
     """In a forked child no other thread exists that could give a lock back."""
     f = Function("ag_unlock_buffers", "void")
-    with f.repeat(f.constant("i64", _CLASS_COUNT)) as index:
+    with f.repeat(f.constant("i64", _SETS * _CLASS_COUNT)) as index:
         _unlock(f, _class_at(f, index))
     f.leave()
     return f

@@ -44,9 +44,10 @@ OFFSET = {name: 8 * position for position, name in enumerate(FIELDS)}
 _TIMED_CALLS, _LONG = 32, 10_000
 """One call in so many is timed; one that takes so many nanoseconds releases Python's lock from then on."""
 
-CONTEXT_WORDS = 10
-SITE, SITE_ARGUMENTS, STACK_LIMIT = 0, 8, 72
-"""Offsets in the context that a procedure gets."""
+CONTEXT_WORDS = 12
+SITE, SITE_ARGUMENTS, STACK_LIMIT, SHARED, NUMBER = 0, 8, 72, 80, 88
+"""Offsets in the context that a procedure gets. SHARED: of one of the calls that several threads share, what they have
+in common, else null; NUMBER: which of them it is; see `parallel_map.py`."""
 
 DEFINITIONS = ""
 
@@ -132,6 +133,7 @@ def _run_matching() -> Function:
         begin.set(f.call("i64", "nanoseconds"))
     context = f.local_words(CONTEXT_WORDS)
     f.store(f.call("i64", "ag_stack_limit"), context, STACK_LIMIT)
+    f.store(None, context, SHARED, "ptr")
     results = f.words(f.load("i64", node, OFFSET["result_count"]))
     packed, procedure = f.load("ptr", node, OFFSET["packed"]), f.load("ptr", node, OFFSET["procedure"])
     has_many_bytes = f["bytes"] >= f.load("i64", node, OFFSET["release_bytes"])

@@ -101,7 +101,7 @@ NUMPY_TABLE = {
 }
 
 SETTINGS = (
-    "cache_limit", "jit_disabled", "thread_limit", "stack_key", "large_stack_key", "large_stack_bytes",
+    "cache_limit", "jit_disabled", "thread_limit", "stack_key", "worker_key", "large_stack_key", "large_stack_bytes",
     "print_callback",
 )  # fmt: skip
 """Numbers in the same table, which Python code writes and native code reads."""

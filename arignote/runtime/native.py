@@ -26,6 +26,7 @@ from arignote.runtime import (
     node_boxing,
     node_guards,
     object_type,
+    parallel_map,
     placement,
     printing,
     products,
@@ -37,7 +38,7 @@ from arignote.runtime import (
 )
 
 _PARTS = (
-    *(buffers, stack, large_stack, placement, threads, products, signals, printing),
+    *(buffers, stack, large_stack, placement, threads, parallel_map, products, signals, printing),
     *(guards, node_guards, trees, node_boxing, boxing, call, object_type),
 )
 
@@ -134,7 +135,7 @@ EXPORTED = (
     *("ag_imports", "ag_alloc", "ag_free", "ag_release", "ag_grow", "ag_live_buffers", "ag_system_blocks"),
     "ag_unlock_buffers",
     *("ag_stack_limit", "ag_on_large_stack", "ag_deepen", "ag_free_large_stack"),
-    *("ag_parallel_for", "ag_parallel_loop", "ag_check_loop", "ag_reset_pool"),
+    *("ag_parallel_for", "ag_parallel_loop", "ag_check_loop", "ag_parallel_map", "ag_reset_pool"),
     *("ag_product", "ag_check_signals", "ag_print", "ag_call"),
     *("ag_hold_products", "ag_resume_products", "ag_reset_products"),
     *("bind_callable", "traverse_callable", "clear_callable", "deallocate_callable"),
@@ -155,6 +156,7 @@ def _initialise(loaded: Any) -> None:
     layout.verify()
     imports.TABLE.load(ctypes.CFUNCTYPE(ctypes.c_void_p)(loaded["ag_imports"])())
     imports.TABLE.write("stack_key", stack.create_key())
+    imports.TABLE.write("worker_key", stack.create_key())
     imports.TABLE.write("large_stack_key", large_stack.create_key(loaded["ag_free_large_stack"]))
     imports.TABLE.write("large_stack_bytes", large_stack.bytes_to_reserve())
     imports.TABLE.write("print_callback", printing.callback_address())

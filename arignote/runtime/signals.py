@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from arignote.runtime.assembly import Function, Value
-from arignote.runtime.call import SITE
+from arignote.runtime.call import SHARED, SITE
 from arignote.runtime.imports import imported
 
 INTERVAL_NANOSECONDS = 20_000_000
@@ -27,8 +27,11 @@ def _nanoseconds() -> Function:
 
 
 def _check_signals() -> Function:
-    """`i32 ag_check_signals(ptr ctx)`: 1 when a signal handler raised; its exception is then set in this thread."""
+    """`i32 ag_check_signals(ptr ctx)`: 1 when a signal handler raised; its exception is then set in this thread. Of
+    calls that several threads share, also 1 where there is no use in going on."""
     f = Function("ag_check_signals", "i32", context="ptr")
+    with f.when(f.load("ptr", f["context"], SHARED).differs(None)):
+        f.leave(f.call("i32", "check_shared_call", f["context"]))
     last, now = Value(f, "ptr", "@last_check"), f.call("i64", "nanoseconds")
     with f.when(now - f.load_atomic("i64", last) < INTERVAL_NANOSECONDS):
         f.leave(0)

@@ -48,7 +48,7 @@ def functions() -> list[Function]:
 
 
 def create_key() -> int:
-    """The key under which each thread keeps its limit."""
+    """A key under which each thread keeps a number of its own, such as its limit; 0 at first."""
     key = ctypes.c_ulong(0)
     if ctypes.CDLL(None).pthread_key_create(ctypes.byref(key), None):
         raise MemoryError("no thread-specific storage is left")

@@ -7,6 +7,7 @@ ptr  ag_grow(ptr buffer, i64 bytes)             the only reference to a buffer, 
 void ag_parallel_for(ptr fn, ptr env, i64 n, i64 grain)     fn(env, begin, end) over chunks of 0..n
 void ag_parallel_loop(ptr state, ptr fn, ptr env, i64 n, i64 grain)    the same, which Ctrl-C can end; see `threads.py`
 i32  ag_check_loop(ptr state)                   in such a loop: non-zero when it should end
+i32  ag_parallel_map(ptr ctx, ptr run, ptr env, i64 n)     run(ctx of its own, env, null) n times; see `parallel_map.py`
 void ag_product(ptr block, ptr task, ptr set_threads, ptr get_threads)     see `products.py`
 i32  ag_print(ptr ctx, i64 site, ptr values)    see `printing.py`
 i32  ag_on_large_stack(ptr fn, ptr ctx, ptr slots, ptr results)     fn(ctx, slots, results) with room for recursion
@@ -21,7 +22,7 @@ import functools
 from arignote.runtime import native
 
 NAMES = ("ag_alloc", "ag_free", "ag_release", "ag_grow", "ag_parallel_for", "ag_parallel_loop", "ag_check_loop",
-         "ag_product", "ag_check_signals", "ag_print", "ag_on_large_stack", "ag_deepen")  # fmt: skip
+         "ag_parallel_map", "ag_product", "ag_check_signals", "ag_print", "ag_on_large_stack", "ag_deepen")  # fmt: skip
 
 
 @functools.cache

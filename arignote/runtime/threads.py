@@ -64,6 +64,14 @@ def _pool(f: Function) -> Value:
     return Value(f, "ptr", "@pool")
 
 
+def worker_number(f: Function) -> Value:
+    """0 on a thread that is not the pool's, and while no loop is shared; else which of the pool's this is, from 1."""
+    number = f.variable("i64", 0)
+    with f.when(f.load_atomic("i64", _pool(f), _BUSY).differs(0)):
+        number.set(f.call("i64", imported(f, "pthread_getspecific"), imported(f, "worker_key", "i64")))
+    return number.get()
+
+
 def _lock(f: Function) -> None:
     f.call("i32", imported(f, "pthread_mutex_lock"), f.address(_pool(f), _MUTEX))
 
@@ -162,6 +170,7 @@ def _worker() -> Function:
     sleeps: where all loops are short it would be too late for each."""
     f = Function("pool_worker", "ptr", argument="ptr")
     pool, index, seen = _pool(f), f.to_integer(f["argument"]), f.variable("i64", 0)
+    f.call("i32", imported(f, "pthread_setspecific"), imported(f, "worker_key", "i64"), index + 1)
     with f.loop():
         f.call("void", "spin_until_next", seen.get())
         with f.when(_number(f).equals(seen.get())):

@@ -44,7 +44,8 @@ SIGNS = {
 OPERANDS = {
     "closure": "*captures", "captured": "closure", "call": "closure, *operands",
     "checkpoint": "closure, *operands", "cond": "condition, yes, no",
-    "while_loop": "test, body, *init", "for_loop": "count, body, *init", "undefined": "", "list_new": "capacity",
+    "while_loop": "test, body, *init", "for_loop": "count, body, *init", "parallel_map": "count, closure, *token",
+    "undefined": "", "list_new": "capacity",
     "token": "", "after": "token, *nodes", "print": "token, *values", "raise_if": "token, condition, *values",
     "custom_vjp_call": "primal, forward, backward, *operands", "custom_jvp_call": "primal, pushforward, *operands",
 }  # fmt: skip

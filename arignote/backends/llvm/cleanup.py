@@ -25,6 +25,7 @@ from ...lower.loop_ir import (
     For,
     If,
     Kernel,
+    ParallelMap,
     Statement,
     Var,
     While,
@@ -143,7 +144,7 @@ def does_more_than_compute(loop: For | While) -> bool:
     pending: list[Statement] = [loop]
     while pending:
         statement = pending.pop()
-        if isinstance(statement, (Alloc, Box, Call, Kernel)):
+        if isinstance(statement, (Alloc, Box, Call, Kernel, ParallelMap)):
             return True
         if isinstance(statement, Extern) and statement.symbol != CHECK_SIGNALS:
             return True

@@ -128,7 +128,8 @@ def emit_unique(function: FunctionText, statement: Unique) -> None:
     function.module.declarations[zero] = f"{zero} = private constant i64 0"
     null = function.let(f"icmp eq ptr {buffer}, null")
     place = function.let(f"select i1 {null}, ptr {zero}, ptr {buffer}")
-    count = function.let(f"load i64, ptr {place}")
+    together = function.module.counts_together
+    count = function.let(f"load atomic i64, ptr {place} acquire, align 8" if together else f"load i64, ptr {place}")
     function.values[statement.var.id] = function.let(f"icmp eq i64 {count}, 1")
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...lower.loop_ir import RECURSION_SITE, Call, Procedure, Program, Var, walk
-from . import emit, emit_boxes, emit_kernel, emit_loops
+from ...lower.loop_ir import RECURSION_SITE, Call, ParallelMap, Procedure, Program, Var, walk
+from . import emit, emit_boxes, emit_kernel, emit_loops, emit_parallel_map
 from .cleanup import emit_cleanup, ending, slots_of
 from .emit_apart import is_large
 from .emit_signals import emit_check_of_call
@@ -12,14 +12,16 @@ from .text import ModuleText, global_name, llvm_type, memory_type
 
 CONTEXT_STACK_LIMIT = 72  # bytes into the context: after the site and its eight arguments
 
-FunctionText.emitters = emit.EMITTERS | emit_boxes.EMITTERS | emit_loops.EMITTERS | emit_kernel.EMITTERS
+FunctionText.emitters = (
+    emit.EMITTERS | emit_boxes.EMITTERS | emit_loops.EMITTERS | emit_kernel.EMITTERS | emit_parallel_map.EMITTERS
+)
 
 
 def recursive_procedures(program: Program) -> set[str]:
     """The procedures that may call themselves, directly or through others: no order puts them behind all that they
     call. (So are those that call one of these and are called by another; the test that they make costs little.)"""
     callees = {
-        name: {inner.procedure for inner in walk(procedure.body) if isinstance(inner, Call)}
+        name: {inner.procedure for inner in walk(procedure.body) if isinstance(inner, (Call, ParallelMap))}
         for name, procedure in program.procedures.items()
     }
     callers: dict[str, set[str]] = {name: set() for name in callees}
@@ -101,6 +103,7 @@ def emit_program(program: Program, vector_bytes: int = 64, masks: bool = True) -
     module = ModuleText(vector_bytes, masks)
     recursive = recursive_procedures(program)
     module.is_recursive = bool(recursive)
+    module.counts_together = any(map(emit_parallel_map.maps_in_parallel, program.procedures.values()))
     entry = program.entry.name
     for name, procedure in program.procedures.items():
         emit_procedure(module, procedure, name in recursive, name == entry)

@@ -105,6 +105,7 @@ class ModuleText:
         self.kernels: dict[tuple[str, str], str] = {}  # by result and text, as many kernels of a program are the same
         self.imported: set[str] = set()
         self.is_recursive = False  # whether a procedure may call itself
+        self.counts_together = False  # whether several threads count references to the same buffers
         self.uses: Counter[str] = Counter()  # of functions that are inlined only where they are used a few times
 
     def intrinsic(self, name: str, result: str, parameters: str) -> str:
