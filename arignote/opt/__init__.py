@@ -8,6 +8,7 @@ from arignote.ir.graph import Function
 from arignote.ir.records import dataclass
 from arignote.opt.prune import prune
 from arignote.opt.settle import settle
+from arignote.opt.shared_out import share_out
 from arignote.opt.simplify import simplify
 
 
@@ -26,6 +27,7 @@ PASSES: tuple[OptimiserPass, ...] = (
     OptimiserPass("prune", prune, "values that nobody reads are no longer passed, captured, carried or returned"),
     OptimiserPass("simplify again", simplify, "with fewer uses more is inlined, and constants passed are known inside"),
     OptimiserPass("prune again", prune, "what the simplification left unused"),
+    OptimiserPass("share out", share_out, "loops that add up what recursive functions give become parts for threads"),
 )
 
 
