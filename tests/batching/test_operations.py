@@ -17,8 +17,8 @@ from arignote.ops.emit import Emit
 from arignote.ops.table import OPERATIONS
 from tests.ops.cases import CASES, Case, apply, arguments, normal, type_of
 
-# Operations that are never applied to what differs from element to element, or send all elements one by one, or are made
-# when the elements are together already.
+# Operations that are never applied to what differs from element to element, or send all elements one by one, or are
+# made when the elements are together already.
 NOTHING_TO_BATCH = {"token", "undefined", "print", "parallel_map"}
 
 
