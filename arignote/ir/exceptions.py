@@ -7,6 +7,9 @@ kind they are, so that the exception holds numbers and tuples where the program 
 from __future__ import annotations
 
 import ast
+import copy
+import functools
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -60,8 +63,19 @@ def arguments_of(
                 place += 1
             items.append(_text(message[start:place], rest, write))
         else:
-            items.append(ast.literal_eval(mark.removeprefix(CONSTANT)))
+            items.append(copy.deepcopy(_constant(mark.removeprefix(CONSTANT))))  # it may be a list
     return tuple(levels[0][1])
+
+
+_parsing = threading.Lock()
+
+
+@functools.cache
+def _constant(text: str) -> Any:
+    """What is written as a literal; read once, and in one thread at a time: some versions of CPython lose count of how
+    deep they are where two threads parse, and raise a SystemError in place of the program's error."""
+    with _parsing:
+        return ast.literal_eval(text)
 
 
 def _text(pieces: Sequence[str | Structure], values: Iterator[Any], write: Callable[[Structure, Any], str]) -> str:
