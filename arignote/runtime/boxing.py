@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from arignote.runtime import guard_codes, layout
 from arignote.runtime.assembly import Function, Value, Variable
-from arignote.runtime.buffers import REFERENCES
+from arignote.runtime.buffers import CAPACITY, HEADER_BYTES, REFERENCES
 from arignote.runtime.imports import imported
 
 ARRAY, FLOAT, INTEGER, BOOLEAN, SCALAR, STATIC, TUPLE, LIST, DICT, CALL, TREE, NODE = range(12)
@@ -21,7 +21,7 @@ SHARED = 1
 """In an ARRAY operation: a later result has the same slot, and the buffer needs a reference for it."""
 
 COPY_LIMIT = 2 << 10
-"""Arrays up to this many bytes are copied into memory of NumPy's own: cheaper than an object that owns the buffer."""
+"""Arrays up to this many bytes that cannot own their buffer are copied: cheaper than an object that holds it."""
 
 DEFINITIONS = ""
 
@@ -47,21 +47,25 @@ def _make_array() -> Function:
     with f.repeat(f["rank"]) as index:
         total.set(total.get() * f.load("i64", dims, index << 3))
     rank = f.narrow(f["rank"], "i32")
-    owned_by_numpy = (total.get() <= COPY_LIMIT) | buffer.equals(None)
-    with f.when(owned_by_numpy):
+    with f.when(f.call("i1", "may_own", buffer, data, total.get())):
+        array = _array_over(f, buffer, data, rank, dims)
+        flags = f.load("i32", array, layout.ARRAY_FLAGS)
+        f.store(flags | layout.OWNS_DATA, array, layout.ARRAY_FLAGS)
+        handler = imported(f, "array_handler")
+        f.call("void", "retain_object", handler)
+        f.store(handler, array, layout.ARRAY_HANDLER)
+        f.leave(array)
+    with f.when((total.get() <= COPY_LIMIT) | buffer.equals(None)):
         copy = _new_array(f, f["descr"], rank, dims, Value(f, "ptr", "null"), 0)
         with f.when(copy.differs(None)):
             f.call("ptr", imported(f, "memcpy"), f.load("ptr", copy, layout.ARRAY_DATA), data, total.get())
         f.call("void", "ag_release", buffer)
         f.leave(copy)
+    array = _array_over(f, buffer, data, rank, dims)
     capsule = f.call("ptr", imported(f, "PyCapsule_New"), buffer, None, Value(f, "ptr", "@drop_array"))
     with f.when(capsule.equals(None)):
         f.call("void", "ag_release", buffer)
-        f.leave(None)
-    flags = layout.C_CONTIGUOUS | layout.ALIGNED | layout.WRITEABLE
-    array = _new_array(f, f["descr"], rank, dims, data, flags)
-    with f.when(array.equals(None)):
-        f.call("void", "release_object", capsule)
+        f.call("void", "release_object", array)
         f.leave(None)
     failed = f.call("i32", imported(f, "PyArray_SetBaseObject"), array, capsule)
     with f.when(failed.differs(0)):
@@ -69,6 +73,32 @@ def _make_array() -> Function:
         f.leave(None)
     f.leave(array)
     return f
+
+
+def _may_own() -> Function:
+    """Whether an array may own the buffer as NumPy's arrays own their memory: nothing else refers to it, its data
+    begins where the buffer's does, and a small array has not the buffer of a large one."""
+    f = Function("may_own", "i1", buffer="ptr", data="ptr", total="i64")
+    no = Value(f, "i1", "false")
+    with f.when(f["buffer"].equals(None)):
+        f.leave(no)
+    with f.when(f["data"].differs(f.address(f["buffer"], HEADER_BYTES))):
+        f.leave(no)
+    with f.when(f.load("i64", f["buffer"], REFERENCES).differs(1)):
+        f.leave(no)
+    is_filled = f.load("i64", f["buffer"], CAPACITY) <= (f["total"] << 1) + COPY_LIMIT
+    f.leave((f["total"] > COPY_LIMIT) | is_filled)
+    return f
+
+
+def _array_over(f: Function, buffer: Value, data: Value, rank: Value, dims: Value) -> Value:
+    """A new ndarray over this memory, which it does not own yet. Leaves the function if there is none."""
+    flags = layout.C_CONTIGUOUS | layout.ALIGNED | layout.WRITEABLE
+    array = _new_array(f, f["descr"], rank, dims, data, flags)
+    with f.when(array.equals(None)):
+        f.call("void", "ag_release", buffer)
+        f.leave(None)
+    return array
 
 
 def _new_array(f: Function, descr: Value, rank: Value, dims: Value, data: Value, flags: int) -> Value:
@@ -276,4 +306,4 @@ class _Boxer:
 
 def functions() -> list[Function]:
     """The native functions of this file."""
-    return [_drop_array(), _make_array(), _Boxer().write()]
+    return [_drop_array(), _may_own(), _make_array(), _Boxer().write()]

@@ -98,11 +98,12 @@ NUMPY_TABLE = {
     "PyArray_NewFromDescr": 94,
     "PyArray_FromArray": 109,
     "PyArray_SetBaseObject": 282,
+    "PyDataMem_GetHandler": 305,
 }
 
 SETTINGS = (
     "cache_limit", "jit_disabled", "thread_limit", "stack_key", "worker_key", "large_stack_key", "large_stack_bytes",
-    "print_callback",
+    "print_callback", "array_handler",
 )  # fmt: skip
 """Numbers in the same table, which Python code writes and native code reads."""
 
@@ -174,6 +175,12 @@ def numpy_table() -> int:
         ctypes.cast(get_pointer, ctypes.c_void_p).value
     )
     return prototype(_multiarray_umath._ARRAY_API, None)  # type: ignore[attr-defined]
+
+
+def numpy_memory_handler() -> int:
+    """The address of the object that names what manages the memory of NumPy's new arrays."""
+    address = ctypes.c_void_p.from_address(numpy_table() + 8 * NUMPY_TABLE["PyDataMem_GetHandler"]).value or 0
+    return id(ctypes.PYFUNCTYPE(ctypes.py_object)(address)())
 
 
 def addresses() -> dict[str, int]:

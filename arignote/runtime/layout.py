@@ -20,10 +20,10 @@ CELL_CONTENTS = 16
 METHOD_FUNCTION, METHOD_SELF = 16, 24
 NUMPY_SCALAR_VALUE = 16
 
-ARRAY_DATA, ARRAY_RANK, ARRAY_DIMS, ARRAY_DESCR, ARRAY_FLAGS = 16, 24, 32, 56, 64
+ARRAY_DATA, ARRAY_RANK, ARRAY_DIMS, ARRAY_DESCR, ARRAY_FLAGS, ARRAY_HANDLER = 16, 24, 32, 56, 64, 88
 DESCR_BYTE_ORDER, DESCR_TYPE_NUMBER = 26, 28
 
-C_CONTIGUOUS, ALIGNED, WRITEABLE = 0x0001, 0x0100, 0x0400
+C_CONTIGUOUS, OWNS_DATA, ALIGNED, WRITEABLE = 0x0001, 0x0004, 0x0100, 0x0400
 BIG_ENDIAN = ord(">")
 
 
@@ -31,8 +31,11 @@ def _word(value: object, offset: int, kind: Any = ctypes.c_int64) -> Any:
     return kind.from_address(id(value) + offset).value
 
 
-def verify() -> None:
-    """Raises ImportError where an object of this interpreter is not laid out as expected."""
+def verify(memory_handler: int) -> None:
+    """Raises ImportError where an object of this interpreter is not laid out as expected.
+
+    `memory_handler` is the address of what manages the memory of NumPy's new arrays.
+    """
     array = np.arange(6, dtype=np.float64).reshape(2, 3)
     swapped = np.dtype(">f8")
     method = types.MethodType(len, array)
@@ -51,7 +54,10 @@ def verify() -> None:
         "array rank": _word(array, ARRAY_RANK, ctypes.c_int32) == 2,
         "array dims": dims == 2,
         "array descr": _word(array, ARRAY_DESCR) == id(array.dtype),
-        "array flags": _word(array, ARRAY_FLAGS, ctypes.c_int32) & 0x501 == array.flags.num & 0x501 == 0x501,
+        "array flags": _word(np.zeros(2), ARRAY_FLAGS, ctypes.c_int32) & 0x505 == 0x505
+        and _word(array, ARRAY_FLAGS, ctypes.c_int32) & 0x505 == array.flags.num & 0x505 == 0x501,
+        "array handler": np.ndarray.__basicsize__ >= ARRAY_HANDLER + 8
+        and (_word(np.zeros(2), ARRAY_HANDLER), _word(array, ARRAY_HANDLER)) == (memory_handler, 0),
         "descr": _word(swapped, DESCR_BYTE_ORDER, ctypes.c_ubyte) == BIG_ENDIAN
         and _word(swapped, DESCR_TYPE_NUMBER, ctypes.c_int32) == swapped.num,
         "scalar": all(

@@ -15,6 +15,7 @@ from typing import Any
 
 from arignote.backends.native_image import Loaded, UnsupportedObjectError, is_supported, lay_out
 from arignote.runtime import (
+    array_memory,
     boxing,
     buffers,
     call,
@@ -38,7 +39,7 @@ from arignote.runtime import (
 )
 
 _PARTS = (
-    *(buffers, stack, large_stack, placement, threads, parallel_map, products, signals, printing),
+    *(buffers, array_memory, stack, large_stack, placement, threads, parallel_map, products, signals, printing),
     *(guards, node_guards, trees, node_boxing, boxing, call, object_type),
 )
 
@@ -134,6 +135,7 @@ def _for_ever(loaded: Any) -> Any:
 EXPORTED = (
     *("ag_imports", "ag_alloc", "ag_free", "ag_release", "ag_grow", "ag_live_buffers", "ag_system_blocks"),
     "ag_unlock_buffers",
+    *array_memory.EXPORTED,
     *("ag_stack_limit", "ag_on_large_stack", "ag_deepen", "ag_free_large_stack"),
     *("ag_parallel_for", "ag_parallel_loop", "ag_check_loop", "ag_parallel_map", "ag_reset_pool"),
     *("ag_product", "ag_check_signals", "ag_print", "ag_call"),
@@ -153,8 +155,9 @@ def _runtime() -> Any:
 
 def _initialise(loaded: Any) -> None:
     """Fills the table of imports, and prepares what the native functions keep."""
-    layout.verify()
+    layout.verify(imports.numpy_memory_handler())
     imports.TABLE.load(ctypes.CFUNCTYPE(ctypes.c_void_p)(loaded["ag_imports"])())
+    imports.TABLE.write("array_handler", array_memory.make_handler(loaded))
     imports.TABLE.write("stack_key", stack.create_key())
     imports.TABLE.write("worker_key", stack.create_key())
     imports.TABLE.write("large_stack_key", large_stack.create_key(loaded["ag_free_large_stack"]))
