@@ -110,6 +110,32 @@ def _new_array(f: Function, descr: Value, rank: Value, dims: Value, data: Value,
     return f.call("ptr", create, kind, descr, rank, dims, None, data, number, None)
 
 
+def _set_items() -> Function:
+    """Puts items, whose references it takes, into a copy of the dict `other` that nobody has seen. How many failed.
+
+    If `begin` is not 0, the entries of `other` begin there in its table, and none of the items can be part of a cycle:
+    then they are written there, as long as the copy's table has the same form. Setting them one by one looks up each.
+    """
+    f = Function("set_items", "i32", made="ptr", other="ptr", keys="ptr", items="ptr", count="i64", begin="i64")
+    with f.when(f["begin"].differs(0)):
+        table, model = (f.load("ptr", f[name], layout.DICT_TABLE) for name in ("made", "other"))
+        form = f.load("i64", table, layout.TABLE_FORM) ^ f.load("i64", model, layout.TABLE_FORM)
+        with f.when((form & layout.TABLE_FORM_MASK).equals(0)):
+            with f.repeat(f["count"]) as index:
+                place = f.address(table, f["begin"] + index * layout.TABLE_ENTRY_BYTES + layout.TABLE_ENTRY_VALUE)
+                before = f.load("ptr", place)
+                f.store(f.load("ptr", f["items"], index << 3), place)
+                f.call("void", "release_object", before)
+            f.leave(0)
+    failures, set_item = f.variable("i32", 0), imported(f, "PyDict_SetItem")
+    with f.repeat(f["count"]) as index:
+        item = f.load("ptr", f["items"], index << 3)
+        failures.set(failures.get() | f.call("i32", set_item, f["made"], f.load("ptr", f["keys"], index << 3), item))
+        f.call("void", "release_object", item)
+    f.leave(failures.get())
+    return f
+
+
 class _Boxer:
     """Writes the interpreter."""
 
@@ -210,18 +236,15 @@ class _Boxer:
 
     def dict(self) -> None:
         """A dict of the last `count` items under the keys at `first`: a copy of the dict `second`, which has these keys
-        already, as it would grow several times otherwise."""
+        already, as it would grow several times otherwise. The flags say where the entries begin, see `set_items`."""
         f, keys = self.f, self.field(16, "ptr")
         made = f.call("ptr", imported(f, "PyDict_Copy"), self.field(24, "ptr"))
         number = f._next()
         f.branch(made.equals(None), "failed", f"made{number}")
         f.label(f"made{number}")
-        items, set_item, failures = self.items(), imported(f, "PyDict_SetItem"), f.variable("i32", 0)
-        with f.repeat(self.field(8)) as index:
-            item = f.load("ptr", items, index << 3)
-            failures.set(failures.get() | f.call("i32", set_item, made, f.load("ptr", keys, index << 3), item))
-            f.call("void", "release_object", item)
-        with f.when(failures.get().differs(0)):
+        given = self.items(), self.field(8), self.field(12)
+        failures = f.call("i32", "set_items", made, self.field(24, "ptr"), keys, *given)
+        with f.when(failures.differs(0)):
             f.call("void", "release_object", made)
             f.jump("failed")
         self.push(made)
@@ -306,4 +329,4 @@ class _Boxer:
 
 def functions() -> list[Function]:
     """The native functions of this file."""
-    return [_drop_array(), _may_own(), _make_array(), _Boxer().write()]
+    return [_drop_array(), _may_own(), _make_array(), _set_items(), _Boxer().write()]

@@ -32,7 +32,7 @@ from arignote.ir.structure import (
     leaf_structures,
 )
 from arignote.ir.structure_values import make_dataclass
-from arignote.runtime import boxing, guard_codes
+from arignote.runtime import boxing, guard_codes, layout
 from arignote.runtime.encode_nodes import NodeTables
 from arignote.runtime.encode_trees import CannotGuard, Tables, by_value
 from arignote.runtime.operands import REFERENCE, leaf_words, operands
@@ -301,6 +301,8 @@ class BoxList:
                 keys = pointers(structure.keys)
                 empty = dict.fromkeys(structure.keys)
                 self.alive.extend((keys, structure.keys, empty))
-                self.operations.append((boxing.DICT, 0, count, 0, ctypes.addressof(keys), id(empty)))
+                is_flat = all(isinstance(item, ArrayOf | NumpyScalarOf | PythonScalarOf) for item in structure.items)
+                begin = layout.dict_entries(empty) if is_flat else 0
+                self.operations.append((boxing.DICT, 0, count, begin, ctypes.addressof(keys), id(empty)))
                 if structure.cls is not dict:
                     self._add(boxing.CALL, 0, 1, first=structure.cls)

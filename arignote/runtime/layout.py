@@ -15,7 +15,10 @@ import numpy as np
 REFERENCE_COUNT, TYPE, VARIABLE_SIZE = 0, 8, 16
 FLOAT_VALUE = 16
 TUPLE_ITEMS, LIST_ITEMS = 24, 24
-DICT_USED = 16
+DICT_USED, DICT_TABLE = 16, 32
+TABLE_FORM, TABLE_FORM_MASK, TABLE_INDICES = 8, 0xFFFFFF, 32
+"""Of a dict's table: three bytes (its size, that of its indices, the kind of its entries); where its indices are."""
+TABLE_ENTRY_BYTES, TABLE_ENTRY_VALUE = 16, 8
 CELL_CONTENTS = 16
 METHOD_FUNCTION, METHOD_SELF = 16, 24
 NUMPY_SCALAR_VALUE = 16
@@ -29,6 +32,21 @@ BIG_ENDIAN = ord(">")
 
 def _word(value: object, offset: int, kind: Any = ctypes.c_int64) -> Any:
     return kind.from_address(id(value) + offset).value
+
+
+def dict_entries(value: dict[str, Any]) -> int:
+    """Where the entries of a dict lie in its table, in the order of the dict and without gaps; 0 if that is not known.
+
+    It holds for a dict with strings as keys that was filled once, and for copies whose tables have the same form.
+    """
+    if not value or dict.__basicsize__ < DICT_TABLE + 8:
+        return 0
+    table = _word(value, DICT_TABLE)
+    begin = TABLE_INDICES + (1 << ctypes.c_ubyte.from_address(table + TABLE_FORM + 1).value)
+    if begin + TABLE_ENTRY_BYTES * len(value) > value.__sizeof__() - dict.__basicsize__:
+        return 0
+    found = (ctypes.c_int64 * (2 * len(value))).from_address(table + begin)
+    return begin if list(found) == [id(part) for item in value.items() for part in item] else 0
 
 
 def verify(memory_handler: int) -> None:

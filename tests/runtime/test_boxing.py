@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 import arignote as ag
-from arignote.runtime import native
+from arignote.runtime import layout, native
 
 
 @dataclass
@@ -147,3 +148,36 @@ def test_dicts_are_made_anew_in_the_order_of_their_keys():
         for name, value in tree.items():
             np.testing.assert_array_equal(second[name], value * 2.0)
     assert jitted({}) == {}
+
+
+@pytest.mark.parametrize("count", [1, 5, 6, 20, 200, 300])
+def test_values_of_dicts_are_written_in_their_places(count):
+    """Whatever the table's form: of numbers and arrays, which are written directly, and of lists, which are not."""
+    names = [f"name{i}" for i in range(count)]
+    flat = ag.jit(lambda tree: {name: value + 1 for name, value in tree.items()})
+    deep = ag.jit(lambda tree: {name: [value, value + 1] for name, value in tree.items()})
+    tree = {name: np.ones(2) * i if i % 2 else float(i) for i, name in enumerate(names)}
+    for _ in range(3):
+        result, lists = flat(tree), deep(tree)
+        np.testing.assert_equal(result, {name: value + 1 for name, value in tree.items()})
+        np.testing.assert_equal(lists, {name: [value, value + 1] for name, value in tree.items()})
+        assert gc.is_tracked(lists) and all(result[name] is result.get(name) for name in names)
+        result["another"] = result
+        del result[names[0]]
+        gc.collect()
+        assert list(result) == [*names[1:], "another"]
+        result.clear()
+    gc.collect()
+    before = [sys.getrefcount(counted) for counted in (names[0], None)]
+    for _ in range(500):
+        flat(tree), deep(tree)
+    gc.collect()
+    for counted, number in zip((names[0], None), before, strict=True):
+        assert abs(sys.getrefcount(counted) - number) < 100
+
+
+def test_where_the_entries_of_dicts_are():
+    assert layout.dict_entries(dict.fromkeys("abc")) and layout.dict_entries(dict.fromkeys(map(str, range(3000))))
+    gap = dict.fromkeys("abc")
+    del gap["b"]
+    assert [layout.dict_entries(value) for value in ({}, gap, {1: None, "a": None})] == [0, 0, 0]
