@@ -22,11 +22,11 @@ from arignote.runtime.imports import TABLE, imported
 from arignote.runtime.signals import INTERVAL_NANOSECONDS
 
 # Fields of the pool. What a thread reads when it begins a loop is in one cache line.
-_BUSY, _STARTED = 0, 8
-_BODY, _ENV, _COUNT, _CHUNK, _PARTS, _PARTICIPANTS, _STATE = 64, 72, 80, 88, 96, 104, 112
+_BUSY, _STARTED, _LAST_WAY = 0, 8, 16
+_BODY, _ENV, _COUNT, _CHUNK, _PARTS, _BACKWARD, _PARTICIPANTS, _STATE = 64, 72, 80, 88, 96, 104, 112, 120
 _SLEEPERS, _WAITING = 192, 200
 _MUTEX, _WAKE, _DONE = 256, 384, 512
-_LOOP_FIELDS = (("ptr", _BODY), ("ptr", _ENV), ("i64", _COUNT), ("i64", _CHUNK), ("i64", _PARTS))
+_LOOP_FIELDS = (("ptr", _BODY), ("ptr", _ENV), ("i64", _COUNT), ("i64", _CHUNK), ("i64", _PARTS), ("i64", _BACKWARD))
 
 # The state of the pool in one word: how many threads are in the loop, whether more may come, and the loop's number. A
 # thread that enters adds itself and sees in the same moment whether it may.
@@ -41,8 +41,15 @@ _PAUSE = "pause" if platform.machine().lower() in ("x86_64", "amd64") else "yiel
 """The instruction that leaves the processor's units to others while a thread looks again."""
 
 _CHUNKS_FOR_EACH_THREAD = 4
-_UNEVEN_CHUNKS_FOR_EACH_THREAD = 16
-"""Of loops of the user's program, whose iterations may take longer here than there."""
+_MANY_CHUNKS_FOR_EACH_THREAD = 16
+"""Of long loops, at whose end all wait for the last chunk, and of loops of the user's program, whose iterations may
+take longer here than there."""
+
+_LONG = 64
+"""A loop of so many grains goes through more than a near cache holds. Every other one takes the chunks of each part
+from the last to the first: so where a program goes through large arrays again and again, or through what it has just
+written, it begins with what is still in a cache. From the first to the last each time it would find nothing there, as
+what it begins with has been out for longest."""
 
 LOOP_CONTEXT, LOOP_STOP, LOOP_THREAD, LOOP_BUDGET = 0, 8, 16, 24
 """The state of a loop of the user's program: the context of the procedure, whether it should end, the thread that
@@ -92,22 +99,26 @@ def _next_chunk(f: Function, part: Value) -> Value:
 
 def _run_chunks() -> Function:
     """Takes chunks of the present loop until none is left: those of the thread's own part, then those of the others."""
-    f = Function("run_chunks", "void", body="ptr", env="ptr", count="i64", chunk="i64", parts="i64", own="i64")
+    f = Function("run_chunks", "void", body="ptr", env="ptr", count="i64", chunk="i64", parts="i64", backward="i64",
+                 own="i64")  # fmt: skip
     chunk, parts, part = f["chunk"], f["parts"], f.variable("i64", 0)
     chunks = (f["count"] + chunk - 1) // chunk
-    with f.repeat(parts) as turn:
-        part.set(f["own"] + turn)
+    with f.repeat(parts) as other:
+        part.set(f["own"] + other)
         with f.when(part.get() >= parts):
             part.set(part.get() - parts)
         place, last = _next_chunk(f, part.get()), (part.get() + 1) * chunks // parts
+        ends = part.get() * chunks // parts + last - 1  # the numbers of its first and last chunk, added
         with f.loop() as end:
             with f.when(f.load_atomic("i64", place) >= last):  # reading takes the line from no other thread
                 f.jump(end)
             number = f.exchange("add", 1, place, 0, "i64")
             with f.when(number >= last):
                 f.jump(end)
-            begin = number * chunk
-            f.call("void", f["body"], f["env"], begin, f.minimum(begin + chunk, f["count"]))
+            begin = f.variable("i64", number * chunk)
+            with f.when(f["backward"].differs(0)):
+                begin.set((ends - number) * chunk)
+            f.call("void", f["body"], f["env"], begin.get(), f.minimum(begin.get() + chunk, f["count"]))
     f.leave()
     return f
 
@@ -181,7 +192,7 @@ def _worker() -> Function:
             with f.when(index < f.load("i64", pool, _PARTICIPANTS)):
                 loop = [f.load(kind, pool, field) for kind, field in _LOOP_FIELDS]
                 own = f.variable("i64", index + 1)
-                with f.when(own.get() >= loop[-1]):
+                with f.when(own.get() >= loop[-2]):
                     own.set(0)
                 f.call("void", "run_chunks", *loop, own.get())
         left = f.exchange("sub", 1, pool, _STATE, "i64")
@@ -234,17 +245,21 @@ def _share_out() -> Function:
         f.leave()
     # The caller is one of the threads, so the others need only what one grain leaves over.
     helpers = f.call("i64", "start_threads", f.minimum(threads - 1, (count - 1) // grain.get()))
-    chunks = f.variable("i64", helpers * _CHUNKS_FOR_EACH_THREAD + _CHUNKS_FOR_EACH_THREAD)
+    chunks, backward = f.variable("i64", _CHUNKS_FOR_EACH_THREAD), f.variable("i64", 0)
     with f.when(f["state"].differs(None)):
         f.store(f.call("i64", imported(f, "pthread_self")), f["state"], LOOP_THREAD)
-        chunks.set(helpers * _UNEVEN_CHUNKS_FOR_EACH_THREAD + _UNEVEN_CHUNKS_FOR_EACH_THREAD)
-    chunk = f.variable("i64", count // chunks.get() + 1)
+        chunks.set(_MANY_CHUNKS_FOR_EACH_THREAD)
+    with f.when(f["state"].equals(None) & (count // grain.get() >= _LONG)):
+        chunks.set(_MANY_CHUNKS_FOR_EACH_THREAD)
+        backward.set(f.load("i64", pool, _LAST_WAY) ^ 1)
+        f.store(backward.get(), pool, _LAST_WAY)
+    chunk = f.variable("i64", count // (chunks.get() * (helpers + 1)) + 1)
     with f.when(chunk.get() < grain.get()):
         chunk.set(f.minimum(grain.get(), count // (helpers + 1) + 1))
     with f.when(chunk.get() >= _ALIGNED_CHUNK):
         chunk.set((chunk.get() + (_ALIGNMENT - 1)) & -_ALIGNMENT)
     parts = f.minimum(helpers + 1, _MOST_PARTS)
-    loop = (f["body"], f["env"], count, chunk.get(), parts)
+    loop = (f["body"], f["env"], count, chunk.get(), parts, backward.get())
     for value, (_, field) in zip(loop, _LOOP_FIELDS, strict=True):
         f.store(value, pool, field)
     f.store(helpers, pool, _PARTICIPANTS)

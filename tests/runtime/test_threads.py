@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import os
 import subprocess
 import sys
@@ -60,6 +61,29 @@ def test_each_index_once(count, grain):
     for _ in range(5):
         parallel_for(body, array, count, grain)
     assert (array[:-1] == 5).all() and array[-1] == 0
+
+
+@pytest.mark.parametrize("grain, turns", [(10, True), (100, False)])
+def test_long_loops_turn_round(grain, turns):
+    """Every other one goes through the chunks of a part from the last to the first; others always from the first."""
+    set_num_threads(2)
+    caller, begins = threading.get_ident(), []
+
+    @ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+    def body(_, begin, end):
+        if threading.get_ident() == caller and begin < 500:
+            begins[-1].append(begin)
+
+    address = ctypes.cast(body, ctypes.c_void_p).value
+    for _ in range(4):
+        begins.append([])
+        parallel_for(address, np.zeros(1), 1000, grain)
+    ways = [{one < other for one, other in itertools.pairwise(found)} for found in begins]
+    if turns:
+        assert all(len(way) <= 1 for way in ways) and not ways[0] & ways[1] and not ways[2] & ways[3]
+        assert len(ways[0] | ways[2]) <= 1 and len(ways[1] | ways[3]) <= 1
+    else:
+        assert all(way <= {True} for way in ways)
 
 
 def test_more_threads_than_parts_of_a_loop():
