@@ -25,6 +25,7 @@ from arignote.ops.effects import template_number
 
 if TYPE_CHECKING:
     from arignote.ir.graph import Node
+    from arignote.lower.linear_sums import KnownSum
 
 INTEGER = PythonScalarOf("int64")
 MOST_ARGUMENTS = 8
@@ -107,6 +108,8 @@ class Context:
         self._least: dict[tuple[str, int], int] = {}
         self._row_blocks: dict[tuple[tuple[str, int], tuple[str, int]], tuple[Operand, Operand]] = {}
         self._made: dict[tuple[Any, Key, tuple[Any, ...]], Any] = {}
+        self.known_sums: dict[Lazy, KnownSum] = {}
+        """The sums of what has not been computed itself; see `linear_sums.py`."""
         self._log: list[tuple[dict[Any, Any], Any, Any]] | None = None
         self._forced: list[Lazy] | None = None
 
@@ -133,6 +136,10 @@ class Context:
         if self._log is not None:
             self._log.append((table, key, table.get(key)))
         table[key] = value
+
+    def learn_sum(self, value: Lazy, known: KnownSum) -> None:
+        """The sum of these elements is known, for the rest of this region."""
+        self._learn(self.known_sums, value, known)
 
     def set_forced(self, lazy: Lazy, value: AnyValue) -> None:
         """The lazy value has been computed, for the rest of this region."""

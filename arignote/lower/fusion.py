@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from arignote.lower import pairs, squares
 from arignote.lower.accumulation import Accumulation
 from arignote.lower.lazy import EXPENSIVE, Gather, Iota, Lazy, Mapped, Reduction, costs
+from arignote.lower.linear_sums import linear_sum
 from arignote.lower.loop_ir import Const, Operand, Var
 from arignote.lower.nests import GRAIN, KernelWriter, Nest, Write
 from arignote.lower.values import AnyValue, Stored, is_constant, size_key
@@ -316,10 +317,14 @@ def _force(context: Context, root: Lazy) -> None:
     plan = Plan(context, space, axes)
     spread = squares.spread_of(context, root, context.pending.get(context.shape_key(space), [])[-MOST_SIBLINGS:])
     if spread is not None:
-        _force_spread(plan, spread)
+        _is_computed(plan, spread.squares, squares.compute(context, spread, _prepare))
         return
     plan.prepare([root])
     if root.forced is not None:  # computed in passing by a nest that had to come first
+        return
+    linear = linear_sum(context, root)
+    if linear is not None:
+        _is_computed(plan, root, linear.write())
         return
     roots = [root, *_siblings(plan, root)]
     plan.scan(list(roots))
@@ -333,15 +338,13 @@ def _force(context: Context, root: Lazy) -> None:
     _write(plan, roots)
 
 
-def _force_spread(plan: Plan, spread: squares.Spread) -> None:
-    """Squares about a mean, in one pass with the mean."""
-    context, root = plan.context, spread.squares
-    result = squares.compute(context, spread, _prepare)
+def _is_computed(plan: Plan, root: Lazy, result: Operand | Stored) -> None:
+    """A value has been computed otherwise than by the plan's nest, which takes back what it was to use."""
     plan.scan([root])
     plan.extras([root])
     if isinstance(result, Stored):
         result.uses = root.uses
-    context.set_forced(root, result)
+    plan.context.set_forced(root, result)
 
 
 def _prepare(context: Context, value: Lazy) -> None:

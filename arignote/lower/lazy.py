@@ -246,16 +246,22 @@ class Reduction(Lazy):
 
 def costs(value: Lazy, limit: int) -> bool:
     """Whether computing one element costs this much now. `cost` was true when the value was made; what has been
-    computed since, or will be because it is needed in memory, costs no more than a load."""
+    computed since, or will be because it is needed in memory, costs no more than a load; and what is read twice on the
+    way is computed once."""
     if value.cost < limit:
         return False
-    total, waiting = 0, [value]
+    total, waiting, seen = 0, [value], {id(value)}
     while waiting and total < limit:
         each = waiting.pop()
-        inputs = [x for x in each.children() if isinstance(x, Lazy | Stored)]
-        later = [x for x in inputs if isinstance(x, Lazy) and not _comes_from_memory(x)]
-        total += each.own_cost + len(inputs) - len(later)
-        waiting += later
+        total += each.own_cost
+        for child in each.children():
+            if not isinstance(child, Lazy | Stored) or id(child) in seen:
+                continue
+            seen.add(id(child))
+            if isinstance(child, Stored) or _comes_from_memory(child):
+                total += 1
+            else:
+                waiting.append(child)
     return total >= limit
 
 

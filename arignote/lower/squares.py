@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from arignote.ir.records import dataclass
 from arignote.lower.lazy import Elementwise, Lazy, Mapped, Reduction, Repeated
+from arignote.lower.linear_sums import Finish, KnownSum
 from arignote.lower.loop_ir import FLOATS, Const, Operand, Var, element_of
 from arignote.lower.nests import BLOCK, GRAIN, Nest, room_for_blocks
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored
@@ -46,6 +47,7 @@ class Spread:
     total: Reduction
     array: Stored
     mean: Lazy
+    gap: Elementwise
 
 
 def in_memory(value: AnyValue) -> Stored | None:
@@ -80,14 +82,16 @@ def _squares_in(context: Context, root: Lazy) -> Spread | None:
     if product is None or product.inputs[0] is not product.inputs[1]:
         return None
     gap = _lazy(product.inputs[0], "subtract")
-    array, mean = (in_memory(gap.inputs[0]), gap.inputs[1]) if gap is not None else (None, None)
+    if gap is None:
+        return None
+    array, mean = in_memory(gap.inputs[0]), gap.inputs[1]
     if array is None or not isinstance(mean, Lazy) or mean.forced is not None:
         return None
     assert isinstance(root, Reduction)
     total = _sum_in(mean, root, array)
     if total is None or not _suits(total) or not context.same_shape(array.sizes, root.space):
         return None
-    return Spread(root, total, array, mean) if _is_worth_it(context, root, array) else None
+    return Spread(root, total, array, mean, gap) if _is_worth_it(context, root, array) else None
 
 
 def _lazy(value: AnyValue, op: str) -> Elementwise | None:
@@ -149,12 +153,18 @@ def _everything(context: Context, spread: Spread, prepare: Callable[[Context, La
     prepare(context, spread.mean)
     mean = Nest(context).value(spread.mean, (ZERO,) * len(spread.array.sizes))
 
-    def squares(block: Operand, found: list[Operand]) -> Operand:
+    def elements(block: Operand) -> Operand:
         left = build.let("subtract", count, build.index_multiply(block, BLOCK))
-        here = build.let("minimum", left, build.index_add(BLOCK, 0))
-        return _squares(context, found, build.cast(here, dtype), mean)
+        return build.cast(build.let("minimum", left, build.index_add(BLOCK, 0)), dtype)
 
-    return _over_blocks(context, blocks, [centres, firsts, seconds], squares)
+    def gaps(root: Reduction, finish: Finish) -> Operand:
+        total = _over_blocks(context, blocks, [centres, firsts], lambda block, found: _gaps(
+            context, found, elements(block), mean))  # fmt: skip
+        return finish(Nest(context), ZERO, total)
+
+    context.learn_sum(spread.gap, KnownSum(spread.squares.axes, gaps))
+    return _over_blocks(context, blocks, [centres, firsts, seconds], lambda block, found: _squares(
+        context, found, elements(block), mean))  # fmt: skip
 
 
 def _over_blocks(context: Context, blocks: Operand, places: list[Var],
@@ -195,6 +205,12 @@ def _squares(context: Context, found: list[Operand], count: Operand, mean: Opera
     return build.let("select", overflows, second, total)
 
 
+def _gaps(context: Context, found: list[Operand], count: Operand, mean: Operand) -> Operand:
+    """The distances of a block from the mean, added, from what was found about its centre."""
+    build, (centre, first) = context.build, found[:2]
+    return build.let("add", first, build.let("multiply", count, build.let("subtract", centre, mean)))
+
+
 class _Columns:
     """Over all axes but the last: blocks of rows, each with sums of its own for every column."""
 
@@ -221,17 +237,21 @@ class _Columns:
         sizes = (self.blocks, self.width)
         places = self.centres, self.firsts, self.seconds = [context.allocate(self.dtype, sizes).pointer for _ in "123"]
         self._pass(places)
-        total = spread.total.place or context.allocate(self.dtype, (self.width,))
-        self._combine(total, Nest(context), lambda nest, column, found, count: self.build.let(
+        total = self._combine(spread.total, lambda nest, column, found, count: self.build.let(
             "add", found[1], self.build.let("multiply", count, found[0])))  # fmt: skip
         total.uses = spread.total.uses
         context.set_forced(spread.total, total)
         prepare(context, spread.mean)
-        squares = spread.squares.place or context.allocate(self.dtype, (self.width,))
-        rows = (ZERO,) * (len(spread.array.sizes) - 1)
-        self._combine(squares, Nest(context), lambda nest, column, found, count: _squares(
-            context, found, count, nest.value(spread.mean, (*rows, column))))  # fmt: skip
-        return squares
+        context.learn_sum(spread.gap, KnownSum(spread.squares.axes, self._gaps))
+        return self._combine(spread.squares, lambda nest, column, found, count: _squares(
+            context, found, count, self._mean(nest, column)))  # fmt: skip
+
+    def _gaps(self, root: Reduction, finish: Finish) -> Stored:
+        return self._combine(root, lambda nest, column, found, count: _gaps(
+            self.context, found, count, self._mean(nest, column)), finish)  # fmt: skip
+
+    def _mean(self, nest: Nest, column: Operand) -> Operand:
+        return nest.value(self.spread.mean, (*(ZERO,) * (len(self.spread.array.sizes) - 1), column))
 
     def _pass(self, places: list[Var]) -> None:
         build, width = self.build, self.width
@@ -311,10 +331,11 @@ class _Columns:
         first = build.index_add(build.index_multiply(row, self.width), self.column)
         return build.load(self.pointer, build.index_add(first, column))
 
-    def _combine(self, target: Stored, nest: Nest,
-                 term: Callable[[Nest, Operand, list[Operand], Operand], Operand]) -> None:  # fmt: skip
-        """The sum of a term of all blocks, for each column."""
-        build = self.build
+    def _combine(self, root: Reduction, term: Callable[[Nest, Operand, list[Operand], Operand], Operand],
+                 finish: Finish | None = None) -> Stored:  # fmt: skip
+        """The sum of a term of all blocks, for each column, or what is made of it, in the place of a reduction."""
+        build, nest = self.build, Nest(self.context)
+        target = root.place or self.context.allocate(self.dtype, (self.width,))
         grain = build.let("maximum", build.let("floor_divide", build.index_add(GRAIN, 0), self.blocks), ONE)
         blocks = build.let("minimum", self.blocks, self.count)
         with build.kernel() as kernel:
@@ -328,6 +349,9 @@ class _Columns:
                     with nest.scope():
                         more = term(nest, loop.index, found, build.cast(here, self.dtype))
                     over.yields(build.let("add", over.carried[0], more))
-                build.store(target.pointer, loop.index, over.results[0])
+                with nest.scope():
+                    result = over.results[0] if finish is None else finish(nest, loop.index, over.results[0])
+                build.store(target.pointer, loop.index, result)
         reads = {each.id: each for each in (self.centres, self.firsts, self.seconds)} | nest.reads
         kernel.statement.reads, kernel.statement.writes = tuple(reads.values()), (target.pointer,)
+        return target
