@@ -10,6 +10,8 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping
 
+import numpy as np
+
 from arignote.runtime.assembly import Function, Value
 from arignote.runtime.buffers import BYTES, CAPACITY, HEADER_BYTES
 from arignote.runtime.imports import imported
@@ -17,6 +19,7 @@ from arignote.runtime.imports import imported
 DEFINITIONS = ""
 
 CAPSULE_NAME = b"mem_handler"
+TRACE_DOMAIN = np.lib.tracemalloc_domain
 _HANDLER_NAME, _HANDLER_VERSION = b"arignote", 1
 _UNUSED_BYTES = 1 << 10
 """An array that shrinks keeps its block if that has no more unused than this and as much again as is used."""

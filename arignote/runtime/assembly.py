@@ -95,6 +95,9 @@ class Variable:
 class Function:
     """One function being written."""
 
+    inlined = False
+    """Whether it becomes a part of each function of the module that calls it."""
+
     def __init__(self, name: str, returns: str, **parameters: str) -> None:
         self.name, self.returns, self.parameters = name, returns, parameters
         self._entry: list[str] = []
@@ -108,7 +111,8 @@ class Function:
         """The definition, as LLVM text."""
         header = ", ".join(f"{type} %{name}" for name, type in self.parameters.items())
         body = "\n".join(f"  {line}" if not line.endswith(":") else line for line in [*self._entry, *self._lines])
-        return f"define {self.returns} @{self.name}({header}) nounwind {{\nentry:\n{body}\n  unreachable\n}}\n"
+        attributes = "alwaysinline nounwind" if self.inlined else "nounwind"
+        return f"define {self.returns} @{self.name}({header}) {attributes} {{\nentry:\n{body}\n  unreachable\n}}\n"
 
     def emit(self, line: str) -> None:
         """One instruction without a result, or a label."""

@@ -7,7 +7,7 @@ A stack machine: leaves push an object, containers take their items from the sta
 
 from __future__ import annotations
 
-from arignote.runtime import guard_codes, layout
+from arignote.runtime import array_memory, guard_codes, layout
 from arignote.runtime.assembly import Function, Value, Variable
 from arignote.runtime.buffers import CAPACITY, HEADER_BYTES, REFERENCES
 from arignote.runtime.imports import imported
@@ -49,11 +49,7 @@ def _make_array() -> Function:
     rank = f.narrow(f["rank"], "i32")
     with f.when(f.call("i1", "may_own", buffer, data, total.get())):
         array = _array_over(f, buffer, data, rank, dims)
-        flags = f.load("i32", array, layout.ARRAY_FLAGS)
-        f.store(flags | layout.OWNS_DATA, array, layout.ARRAY_FLAGS)
-        handler = imported(f, "array_handler")
-        f.call("void", "retain_object", handler)
-        f.store(handler, array, layout.ARRAY_HANDLER)
+        _give_memory(f, array, data, total.get())
         f.leave(array)
     with f.when((total.get() <= COPY_LIMIT) | buffer.equals(None)):
         copy = _new_array(f, f["descr"], rank, dims, Value(f, "ptr", "null"), 0)
@@ -75,10 +71,22 @@ def _make_array() -> Function:
     return f
 
 
+def _give_memory(f: Function, array: Value, data: Value, total: Value) -> None:
+    """The array owns its memory from now on, as NumPy's do; `tracemalloc` hears of it as of NumPy's."""
+    flags = f.load("i32", array, layout.ARRAY_FLAGS)
+    f.store(flags | layout.OWNS_DATA, array, layout.ARRAY_FLAGS)
+    handler = imported(f, "array_handler")
+    f.call("void", "retain_object", handler)
+    f.store(handler, array, layout.ARRAY_HANDLER)
+    domain = f.constant("i32", array_memory.TRACE_DOMAIN)
+    f.call("i32", imported(f, "PyTraceMalloc_Track"), domain, f.to_integer(data), total)
+
+
 def _may_own() -> Function:
     """Whether an array may own the buffer as NumPy's arrays own their memory: nothing else refers to it, its data
     begins where the buffer's does, and a small array has not the buffer of a large one."""
     f = Function("may_own", "i1", buffer="ptr", data="ptr", total="i64")
+    f.inlined = True
     no = Value(f, "i1", "false")
     with f.when(f["buffer"].equals(None)):
         f.leave(no)

@@ -325,6 +325,7 @@ class Guard:
 
 def _retain() -> Function:
     f = Function("retain_object", "void", object="ptr")
+    f.inlined = True
     count = f.load("i32", f["object"], layout.REFERENCE_COUNT)
     with f.when(count >= 0):
         f.store(count + 1, f["object"], layout.REFERENCE_COUNT)
@@ -334,6 +335,7 @@ def _retain() -> Function:
 
 def _release() -> Function:
     f = Function("release_object", "void", object="ptr")
+    f.inlined = True
     count = f.load("i32", f["object"], layout.REFERENCE_COUNT)
     with f.when(count > 0):
         f.store(count - 1, f["object"], layout.REFERENCE_COUNT)

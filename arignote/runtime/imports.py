@@ -50,6 +50,7 @@ PYTHON_FUNCTIONS = (
     "PyObject_GetAttr",
     "PyObject_RichCompareBool",
     "PyObject_Vectorcall",
+    "PyTraceMalloc_Track",
     "PyTuple_New",
     "PyType_GenericAlloc",
     "PyUnicode_Compare",

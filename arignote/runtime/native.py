@@ -102,7 +102,8 @@ def _compile(text: str) -> bytes:
     module, machine = llvm.parse_assembly(text), _machine()
     builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=1))
     passes = llvm.create_new_module_pass_manager()
-    for add in ("add_sroa_pass", "add_simplify_cfg_pass", "add_instruction_combine_pass", "add_simplify_cfg_pass"):
+    cleaning = ("add_sroa_pass", "add_simplify_cfg_pass", "add_instruction_combine_pass", "add_simplify_cfg_pass")
+    for add in ("add_always_inliner_pass", *cleaning):
         getattr(passes, add)()
     passes.run(module, builder)
     return machine.emit_object(module)

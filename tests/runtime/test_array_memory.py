@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import pickle
 import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -85,6 +86,25 @@ def test_one_array_twice_is_not_owned_twice(n):
 def test_a_small_view_does_not_keep_a_large_buffer():
     kept = ag.jit(lambda x: np.sort(x)[:3])(np.arange(100_000.0))
     np.testing.assert_array_equal(kept, np.arange(3.0))
+
+
+def test_tracemalloc_sees_results_as_it_sees_arrays_of_numpy():
+    def traced():
+        domain = tracemalloc.DomainFilter(True, np.lib.tracemalloc_domain)
+        return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([domain]).traces)
+
+    program, x = ag.jit(doubled), np.ones(1000)
+    program(x)
+    tracemalloc.start()
+    try:
+        before, kept = traced(), [program(x), program(x[:10])]
+        assert traced() - before == 8080
+        kept[0].resize(2000, refcheck=False)
+        assert traced() - before == 16080
+        kept.clear()
+        assert traced() == before
+    finally:
+        tracemalloc.stop()
 
 
 def test_arrays_may_be_freed_by_another_thread():
