@@ -86,6 +86,8 @@ class Context:
         self.build = ProcedureBuilder(name)
         self.calls_itself = False
         """Whether its kernels run once for each node of a tree, or the like."""
+        self.has_parts = False
+        """Whether some array is written as a part of something that is read later (`Stored.within`)."""
         self.span: Span | None = None
         self.pending: dict[tuple[Any, ...], list[Lazy]] = {}
         self._representative: dict[tuple[str, int], Operand] = {}

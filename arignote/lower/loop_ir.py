@@ -10,7 +10,7 @@ Imperative, structured, in single-assignment form. Grammar:
     operand   = variable | constant
     statement = Let var = op(operands)           pure scalar operation; a cast's target is the type of its variable
               | Load var = ptr[offset]           offset in elements, int64
-              | Store ptr[offset] = value
+              | Store ptr[offset] = value        perhaps within memory that is read when all of it is written
               | Alloc buffer, ptr = count        fresh, 64-byte aligned, undefined, one reference; can fail (site 0)
               | Scratch ptr = count              undefined memory for a constant number of elements, until the procedure
                                                  ends; the same at every execution of the statement
@@ -130,11 +130,13 @@ class Load:
 
 @dataclass(slots=True, eq=False)
 class Store:
-    """`pointer[offset] = value`."""
+    """`pointer[offset] = value`. `within`: of how many elements what it writes to is a part, if nobody reads any of
+    them before all are written."""
 
     pointer: Operand
     offset: Operand
     value: Operand
+    within: Operand | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -458,7 +460,7 @@ _OPERANDS: dict[type, Callable[[Any], tuple[Operand, ...]]] = {
     **dict.fromkeys((Call, Extern, Box), lambda call: (*call.args, *call.live)),
     ParallelMap: lambda calls: (calls.count, *calls.args, *calls.targets, *calls.live),
     Load: lambda load: (load.pointer, load.offset),
-    Store: lambda store: (store.pointer, store.offset, store.value),
+    Store: lambda store: (store.pointer, store.offset, store.value, *(() if store.within is None else (store.within,))),
     Alloc: lambda alloc: (alloc.count, *alloc.live),
     **dict.fromkeys((Retain, Release, Unique, Tag, Unbox), lambda use: (use.buffer,)),
     For: lambda loop: (loop.count, *(() if loop.grain is None else (loop.grain,)), *loop.initial, *loop.yields),

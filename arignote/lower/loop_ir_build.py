@@ -280,9 +280,10 @@ class ProcedureBuilder:
         self.body.append(Load(var, pointer, operand_of(offset, INT64)))
         return var
 
-    def store(self, pointer: Operand, offset: Operand | int, value: Operand | Number) -> None:
+    def store(self, pointer: Operand, offset: Operand | int, value: Operand | Number,
+              within: Operand | None = None) -> None:  # fmt: skip
         """`pointer[offset] = value`."""
-        self.body.append(Store(pointer, operand_of(offset, INT64), operand_of(value, element_of(pointer.type))))
+        self.body.append(Store(pointer, operand_of(offset, INT64), operand_of(value, element_of(pointer.type)), within))
 
     def alloc(self, dtype: Type, count: Operand | int, live: Sequence[Var] = ()) -> tuple[Var, Var]:
         """A fresh buffer of `count` elements and the address of the first."""

@@ -172,6 +172,8 @@ class _Checker:
 
     def _store(self, statement: Store) -> None:
         self.use(statement.value)
+        if statement.within is not None:
+            self.use(statement.within, INT64)
         self._address(statement.pointer, statement.offset, statement.value.type)
 
     def _address(self, pointer: Operand, offset: Operand, element: Type) -> None:

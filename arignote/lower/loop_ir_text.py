@@ -108,7 +108,8 @@ def _statement(statement: Statement) -> Iterator[str]:
             yield f"{_define(statement.var)} = load {_operand(statement.pointer)} at {_operand(statement.offset)}"
         case Store():
             place = f"{_operand(statement.pointer)} at {_operand(statement.offset)}"
-            yield f"store {place} = {_operand(statement.value)}"
+            within = "" if statement.within is None else f" within {_operand(statement.within)}"
+            yield f"store {place} = {_operand(statement.value)}{within}"
         case Alloc():
             count = _operand(statement.count)
             yield f"alloc {_define(statement.buffer)}, {_define(statement.pointer)} = {count}{_live(statement.live)}"
@@ -288,7 +289,11 @@ class _Reader:
         self.next("at")
         offset = self.operand()
         self.next("=")
-        return Store(pointer, offset, self.operand())
+        value = self.operand()
+        if self.peek() != "within":
+            return Store(pointer, offset, value)
+        self.next()
+        return Store(pointer, offset, value, self.operand())
 
     def _alloc(self) -> Statement:
         buffer = self.define()

@@ -37,6 +37,7 @@ from arignote.lower.loop_ir import BUFFER, INT64, Operand, Procedure, Program, p
 from arignote.lower.memory import copy_procedure, insert_ownership
 from arignote.lower.nests import GRAIN
 from arignote.lower.parallel_loops import run_in_parallel
+from arignote.lower.read_later import keep_in_caches
 from arignote.lower.row_fusion import fuse_rows
 from arignote.lower.small_arrays import keep_small_arrays
 from arignote.lower.time_loops import move_into_kernels
@@ -80,6 +81,8 @@ def _count_references(unit: Unit, written: list[Written]) -> None:
     consumed = consumed_positions([procedure for procedure, _ in written])
     for procedure, context in written:
         unit.copies |= insert_ownership(procedure, context.build.var, consumed)
+        if context.has_parts:
+            keep_in_caches(procedure)
         keep_small_arrays(procedure, context.build.var)
         check_in_front(procedure, context.build.var)
         forward_stores(procedure, context.build.var)

@@ -123,7 +123,7 @@ class Nest:
         if write.accumulate:
             old = self.build.load(array.pointer, place)
             value = self.build.let("logical_or" if array.dtype == "bool" else "add", old, value)
-        self.build.store(array.pointer, place, value)
+        self.build.store(array.pointer, place, value, array.within)
 
     def _note_row(self, array: Stored, indices: Sequence[Operand]) -> None:
         """Which arrays are touched in the current row alone, and how wide their rows are."""

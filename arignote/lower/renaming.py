@@ -25,6 +25,7 @@ def rename(body: list[Statement], operands: dict[int, Operand]) -> None:
                 case Store():
                     statement.pointer, statement.offset = one(statement.pointer), one(statement.offset)
                     statement.value = one(statement.value)
+                    statement.within = None if statement.within is None else one(statement.within)
                 case For():
                     statement.count, statement.initial = one(statement.count), many(statement.initial)
                     statement.yields = many(statement.yields)

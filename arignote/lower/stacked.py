@@ -244,7 +244,10 @@ def _place_of_part(context: Context, value: StackedValue, number: int) -> Stored
     """Where a part of the next element goes."""
     known = value.places.get(number)
     if known is None:
-        known = value.places[number] = _place(context, value.blocks[number], value.length)
+        block = value.blocks[number]
+        known = value.places[number] = _place(context, block, value.length)
+        known.within = context.product(block.sizes)
+        context.has_parts = True
     return known
 
 

@@ -308,7 +308,7 @@ class _TimeLoop:
             if array.target.id not in done:
                 done.add(array.target.id)
                 store = self.stores[array.target.id]
-                stores.append(Store(store.pointer, store.offset, result))
+                stores.append(Store(store.pointer, store.offset, result, store.within))
         host.body[:] = [*outside, *head, inner, *stores]
 
     def _split(self, body: list[Statement]) -> tuple[list[Statement], list[Statement]]:

@@ -53,7 +53,8 @@ class ClosureValue(Value):
 
 @dataclass(slots=True, eq=False)
 class Stored(Value):
-    """An array in memory. Strides count elements. `uses` counts the uses of the graph still to come."""
+    """An array in memory. Strides count elements. `uses` counts the uses of the graph still to come; `within` tells of
+    how many elements it is a part, if nobody reads any of them before all are written."""
 
     dtype: str
     buffer: Var
@@ -62,6 +63,7 @@ class Stored(Value):
     strides: tuple[Operand, ...]
     contiguous: bool = False
     uses: int = 0
+    within: Operand | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -85,3 +85,54 @@ def test_what_is_read_in_the_same_kernel_is_not_streamed():
 
 def test_small_results_of_known_size_have_no_second_form():
     assert "!nontemporal" not in text_of(lambda x: np.arange(100) * 2.0 + x, 1.0)
+
+
+def heat(u, rate):
+    u = u.copy()
+    for _ in range(6):
+        inside = u[1:-1, 1:-1]
+        u[1:-1, 1:-1] = inside + rate * (u[2:, 1:-1] + u[:-2, 1:-1] + u[1:-1, 2:] + u[1:-1, :-2] - 4.0 * inside)
+    return np.sum(u * u)
+
+
+def growth(u, rate):
+    total = np.zeros_like(u)
+    for _ in range(6):
+        u = u + rate * np.sin(u) * u
+        total = total + np.exp(u) * u
+    return np.sum(total)
+
+
+def read_again(u, rate):
+    for _ in range(6):
+        hidden = np.tanh(rate * u)
+        u = u + hidden @ hidden.T @ hidden / 1000.0
+    return np.sum(u)
+
+
+@pytest.mark.parametrize("program", [heat, growth, read_again])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_what_a_loop_saves(always, monkeypatch, program, dtype):
+    """Rows of parts begin at any alignment."""
+    monkeypatch.setattr(streaming, "LEAST_PART_BYTES", 1)
+    gradient = ag.jit(ag.value_and_grad(program, argnums=(0, 1)))
+    rng = np.random.default_rng(2)
+    for shape in [(3, 3), (5, 9), (19, 40), (37, 83)]:
+        u, rate = rng.normal(size=shape).astype(dtype), np.dtype(dtype).type(0.1)
+        value, (slopes, slope) = gradient(u, rate)
+        exact, step, h = u.astype("float64"), rng.normal(size=shape), 1e-5
+        difference = (program(exact + h * step, 0.1) - program(exact - h * step, 0.1)) / (2 * h)
+        tolerance = 2e-3 if dtype == "float32" else 1e-6
+        np.testing.assert_allclose(value, program(exact, 0.1), rtol=tolerance)
+        scale = np.abs(slopes.astype("float64") * step).sum()
+        assert abs(np.sum(slopes * step) - difference) <= tolerance * scale
+        by_rate = (program(exact, 0.1 + 1e-6) - program(exact, 0.1 - 1e-6)) / 2e-6
+        np.testing.assert_allclose(slope, by_rate, rtol=tolerance * 5, atol=tolerance)
+
+
+def test_parts_of_a_block_are_streamed_from_whole_lines_on():
+    both = ag.inspect(ag.jit(ag.value_and_grad(heat, argnums=(0, 1))))(np.ones((5, 5)), 0.1)
+    stores = [line for line in both.loops.splitlines() if " within " in line]
+    assert len(stores) == 1
+    forward = next(text for text in both.llvm.split("\ndefine ") if text.count("!nontemporal") == 2)
+    assert "ptrtoint" in forward.split("masked.store")[0]  # a first vector under a mask, up to the line

@@ -13,6 +13,7 @@ from ...lower.loop_ir import Extern, For, If, Let, Load, Operand, Statement, Sto
 from .emit import emit_extern, emit_let
 from .function_text import FunctionText, Lines
 from .loop_frame import LoopFrame
+from .streaming import first_whole_line
 from .table import instruction
 from .text import llvm_type
 from .vector_analysis import VectorPlan, longest_chain, unrollable
@@ -48,6 +49,10 @@ def emit_vector_loop(
     end = end or function.text(statement.count)
     accumulators = [starting_lanes(function, statement, plan, place) for place in range(len(plan.reductions))]
     copies = unrolling(function, plan)
+    whole_line = first_whole_line(function, statement, begin, end)
+    if whole_line is not None:
+        accumulators = masked_loop(function, statement, plan, begin, whole_line, accumulators, True)
+        begin = whole_line
     if not copies and begin == "0" and end[0] != "%" and int(end) % function.width == 0:
         copies = 1  # whole vectors are left over: what is stored under a mask is slow to read again
     if copies:
@@ -192,9 +197,9 @@ def masked_loop(
 ) -> list[str]:
     """The loop under a mask of the lanes that are left; `once` when there is less than one vector of them."""
     function.fused = plan.fused
-    streamed = function.streamed
+    streams = function.streams
     if once:  # what is streamed are whole vectors
-        function.streamed = frozenset()
+        function.streams = {}
     frame = LoopFrame(function, begin, end, function.width, once)
     function.mask = mask = first_lanes(function, frame.index, end)
     function.values[statement.index.id] = Progression(frame.index, "1")
@@ -209,7 +214,7 @@ def masked_loop(
         kept = function.let(f"select <{function.width} x i1> {mask}, {type} {lanes}, {type} {name}")
         carried.append((name, type, start[position], kept))
     after = frame.finish(carried)
-    function.mask, function.streamed = None, streamed
+    function.mask, function.streams = None, streams
     return after
 
 

@@ -55,8 +55,7 @@ class FunctionText:
         self.width = 0
         self.mask: str | None = None
         self.fused: frozenset[int] = frozenset()
-        self.streams: str | None = None  # whether stores pass the caches by, to the pointers that follow
-        self.streamed: frozenset[int] = frozenset()
+        self.streams: dict[int, str] = {}  # whether stores to a pointer pass the caches by
         self.kernels = 0
         self.loops = 0
         self.budget: str | None = None

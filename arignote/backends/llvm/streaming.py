@@ -3,7 +3,8 @@
 An ordinary store reads the line that it writes to, so that a result that comes from memory costs twice its bytes. A
 streaming store writes whole lines and reads nothing. It pays where the result will have left the cache before anybody
 reads it: from half of the last cache on, which is known when the kernel runs. Until then one branch for each vector,
-which always goes the same way, is what it costs.
+which always goes the same way, is what it costs. A small result may be a part of a large block (what a loop saves for
+its backward loop): then the block counts.
 """
 
 from __future__ import annotations
@@ -13,14 +14,20 @@ import os
 import platform
 from collections.abc import Iterator
 
+from ...ir.records import dataclass
 from ...lower import loop_ir
-from ...lower.loop_ir import Const, For, If, Kernel, Load, Operand, Statement, Store, Type, Var, While, walk
+from ...lower.loop_ir import Const, For, If, Kernel, Let, Load, Operand, Statement, Store, Type, Var, While, walk
+from .emit import address
 from .function_text import FunctionText
 from .text import element_bytes
 
 LINE_BYTES = 64
 LEAST_VECTOR_BYTES = 32  # two of them are joined to one line on the way
 USUAL_CACHE_BYTES = 32 << 20
+WHOLE_CACHES = 2
+"""How many times more a block must be that a loop fills part by part: the loop after it begins with the last part."""
+LEAST_PART_BYTES = 64 << 10
+"""At the end of a kernel that has streamed, its thread waits until memory has all of it."""
 
 
 @functools.cache
@@ -49,11 +56,20 @@ def stores_in_vector_loops(
                 continue
 
 
-def streams_of(kernel: Kernel) -> tuple[frozenset[int], tuple[Operand, ...], int]:
-    """The pointers that a kernel may stream to, and how often it stores how many bytes to the largest.
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A pointer that a kernel may stream to: the counts of the loops around its only store, the bytes of an element,
+    and what that is a part of."""
 
-    They are written in one place and not read in the kernel, which would wait for memory.
-    """
+    pointer: int
+    counts: tuple[Operand, ...]
+    size: int
+    within: Operand | None
+
+
+def streams_of(kernel: Kernel) -> list[Streamed]:
+    """The pointers that a kernel may stream to. They are written in one place and not read in the kernel, which would
+    wait for memory."""
     inner = list(walk(kernel.body))
     written = {var.id for var in kernel.writes}
     written -= {each.pointer.id for each in inner if isinstance(each, Load) and isinstance(each.pointer, Var)}
@@ -62,61 +78,111 @@ def streams_of(kernel: Kernel) -> tuple[frozenset[int], tuple[Operand, ...], int
         if isinstance(each, Store) and isinstance(each.pointer, Var):
             places[each.pointer.id] = places.get(each.pointer.id, 0) + 1
     defined = {var.id for each in inner for var in loop_ir.definitions(each)}
-    found: dict[int, tuple[tuple[Operand, ...], int]] = {}
+    found: list[Streamed] = []
     for store, counts in stores_in_vector_loops(kernel.body, ()):
         pointer = store.pointer
         is_known = all(isinstance(count, Const) or count.id not in defined for count in counts)
         if is_known and isinstance(pointer, Var) and pointer.id in written and places[pointer.id] == 1:
-            found[pointer.id] = counts, element_bytes(store.value.type)
-    if not found:
-        return frozenset(), (), 0
-    counts, size = max(found.values(), key=lambda each: len(each[0]))
-    deepest = frozenset(pointer for pointer, (loops, _) in found.items() if len(loops) == len(counts))
-    return deepest, counts, size
+            found.append(Streamed(pointer.id, counts, element_bytes(store.value.type), store.within))
+    return found
 
 
 def begin_streams(function: FunctionText, kernel: Kernel) -> None:
     """Asks, where a kernel begins, whether what it writes is worth streaming."""
     least = streamed_bytes()
-    if not least:
-        return
-    pointers, counts, size = streams_of(kernel)
-    if not pointers:
-        return
+    found = streams_of(kernel) if least else []
+    whole = [each for each in found if each.within is None]
+    if whole:
+        largest = max(whole, key=lambda each: len(each.counts))
+        answer = _is_worth(function, largest.counts, largest.size, least)
+        deepest = [each.pointer for each in whole if len(each.counts) == len(largest.counts)]
+        function.streams = dict.fromkeys(deepest, answer) if answer else {}
+    for each in found:
+        if each.within is not None:
+            answer = _is_worth(function, (each.within,), each.size, WHOLE_CACHES * least)
+            part = answer and _is_worth(function, each.counts, each.size, LEAST_PART_BYTES)
+            if answer and part:
+                both = function.scalar_let("logical_and", [answer, part], ["bool", "bool"], "bool")
+                function.streams[each.pointer] = both
+
+
+def _is_worth(function: FunctionText, counts: tuple[Operand, ...], size: int, least: int) -> str | None:
+    """Whether so many elements are enough; None where it is known that they are not."""
     total = str(size)
     for count in counts:
         total = function.scalar_let("multiply", [function.text(count), total], ["int64", "int64"], "int64")
     if total[0] != "%":
-        function.streams = "true" if int(total) >= least else None
-    else:
-        function.streams = function.let(f"icmp sge i64 {total}, {least}")
-    function.streamed = pointers if function.streams else frozenset()
+        return "true" if int(total) >= least else None
+    return function.let(f"icmp sge i64 {total}, {least}")
 
 
 def end_streams(function: FunctionText) -> None:
     """Lets no thread see that the kernel has ended before it sees what was streamed."""
-    if not function.streamed:
+    answers = list(dict.fromkeys(function.streams.values()))
+    if not answers:
         return
+    some = answers[0]
+    for other in answers[1:]:
+        some = function.let(f"or i1 {some}, {other}")
     fence, done = function.label(), function.label()
-    function.branch(function.streams or "true", fence, done)
+    function.branch(some, fence, done)
     function.begin(fence)
     function.put(f"call void {function.module.intrinsic('llvm.x86.sse.sfence', 'void', '')}()")
     function.jump(done)
     function.begin(done)
 
 
+def first_whole_line(function: FunctionText, loop: For, begin: str, end: str) -> str | None:
+    """The iteration from which on a loop of vectors writes whole lines of the part that it streams; None where it
+    streams none. Parts of a block begin anywhere, and so do their rows."""
+    store = next((each for each in loop.body if isinstance(each, Store) and each.within is not None
+                  and may_stream(function, each.pointer, each.value.type)), None)  # fmt: skip
+    offset = None if store is None else _at_iteration(function, loop, store.offset, begin)
+    if store is None or offset is None:
+        return None
+    types, size = ["int64", "int64"], element_bytes(store.value.type)
+    place = address(function, store.pointer, offset)
+    bits = function.let(f"ptrtoint ptr {place} to i64")
+    line = min(size * function.width, LINE_BYTES)
+    missing = function.let(f"and i64 {function.let(f'sub i64 0, {bits}')}, {line - 1}")
+    streams = function.streams[store.pointer.id]  # type: ignore[union-attr]
+    elements = function.let(f"lshr i64 {missing}, {size.bit_length() - 1}")
+    elements = function.let(f"select i1 {streams}, i64 {elements}, i64 0")
+    first = function.scalar_let("add", [begin, elements], types, "int64")
+    return function.scalar_let("minimum", [first, end], types, "int64")
+
+
+def _at_iteration(function: FunctionText, loop: For, operand: Operand, begin: str) -> str | None:
+    """An int64 of a loop's body as it is in one iteration; None where that does not follow from the index."""
+    if isinstance(operand, Const):
+        return function.text(operand)
+    if operand is loop.index:
+        return begin
+    let = next((each for each in loop.body if isinstance(each, Let) and each.var is operand), None)
+    if let is None:
+        known = function.values.get(operand.id)
+        return known if isinstance(known, str) else None
+    if let.op not in ("add", "subtract", "multiply"):
+        return None
+    texts = [_at_iteration(function, loop, arg, begin) for arg in let.args]
+    if None in texts:
+        return None
+    return function.scalar_let(let.op, texts, ["int64", "int64"], "int64")  # type: ignore[arg-type]
+
+
 def may_stream(function: FunctionText, pointer: Operand, type: Type) -> bool:
     """Whether a store of a vector to neighbouring elements has a streaming form."""
-    is_streamed = isinstance(pointer, Var) and pointer.id in function.streamed
+    is_streamed = isinstance(pointer, Var) and pointer.id in function.streams
     return is_streamed and element_bytes(type) * function.width >= LEAST_VECTOR_BYTES
 
 
-def streaming_or(function: FunctionText, type: Type, vector: str, value: str, place: str, end: str) -> None:
+def streaming_or(function: FunctionText, pointer: Operand, type: Type, vector: str, value: str, place: str,
+                 end: str) -> None:  # fmt: skip
     """Streams a vector where the kernel streams, and the vector is whole and aligned, and goes on at `end` then; what
     is written next is for the other cases."""
     size = element_bytes(type) * function.width
     ask, stream, otherwise = function.label(), function.label(), function.label()
-    function.branch(function.streams or "true", ask, otherwise)
+    function.branch(function.streams[pointer.id], ask, otherwise)  # type: ignore[union-attr]
     function.begin(ask)
     bits = function.let(f"ptrtoint ptr {place} to i64")
     fits = function.let(f"icmp eq i64 {function.let(f'and i64 {bits}, {min(size, LINE_BYTES) - 1}')}, 0")

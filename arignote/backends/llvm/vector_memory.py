@@ -87,7 +87,7 @@ def emit_vector_store(function: FunctionText, statement: Store) -> None:
             store_contiguous(function, type, vector, value, place, function.mask)
             return
         end = function.label()
-        streaming_or(function, type, vector, value, place, end)
+        streaming_or(function, statement.pointer, type, vector, value, place, end)
         store_contiguous(function, type, vector, value, place, function.mask)
         function.jump(end)
         function.begin(end)
