@@ -45,7 +45,7 @@ _MANY_CHUNKS_FOR_EACH_THREAD = 16
 """Of long loops, at whose end all wait for the last chunk, and of loops of the user's program, whose iterations may
 take longer here than there."""
 
-_LONG = 64
+_LONG = 16
 """A loop of so many grains goes through more than a near cache holds. Every other one takes the chunks of each part
 from the last to the first: so where a program goes through large arrays again and again, or through what it has just
 written, it begins with what is still in a cache. From the first to the last each time it would find nothing there, as
@@ -253,9 +253,11 @@ def _share_out() -> Function:
         chunks.set(_MANY_CHUNKS_FOR_EACH_THREAD)
         backward.set(f.load("i64", pool, _LAST_WAY) ^ 1)
         f.store(backward.get(), pool, _LAST_WAY)
-    chunk = f.variable("i64", count // (chunks.get() * (helpers + 1)) + 1)
-    with f.when(chunk.get() < grain.get()):
-        chunk.set(f.minimum(grain.get(), count // (helpers + 1) + 1))
+    each = f.variable("i64", f.minimum(chunks.get(), count // (grain.get() * (helpers + 1))))
+    with f.when(each.get() < 1):
+        each.set(1)
+    shares = each.get() * (helpers + 1)  # as many for each thread, so that all end together
+    chunk = f.variable("i64", (count + shares - 1) // shares)
     with f.when(chunk.get() >= _ALIGNED_CHUNK):
         chunk.set((chunk.get() + (_ALIGNMENT - 1)) & -_ALIGNMENT)
     parts = f.minimum(helpers + 1, _MOST_PARTS)
