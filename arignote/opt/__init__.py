@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from arignote.ir.graph import Function
 from arignote.ir.records import dataclass
+from arignote.opt.delayed_updates import delay_updates
 from arignote.opt.prune import prune
 from arignote.opt.settle import settle
 from arignote.opt.shared_out import share_out
@@ -28,6 +29,7 @@ PASSES: tuple[OptimiserPass, ...] = (
     OptimiserPass("simplify again", simplify, "with fewer uses more is inlined, and constants passed are known inside"),
     OptimiserPass("prune again", prune, "what the simplification left unused"),
     OptimiserPass("share out", share_out, "loops that add up what recursive functions give become parts for threads"),
+    OptimiserPass("delay updates", delay_updates, "outer products that recursive functions add up become products"),
 )
 
 

@@ -24,7 +24,14 @@ Found = dict[Way, int]
 
 def only_added_to(function: Function, parameter: int, component: int) -> bool:
     """Whether that component is that parameter plus what does not depend on it."""
-    return _Search().follows(function, parameter, component, {(function, parameter): component})
+    return bool(added_through(function, parameter, component)[0])
+
+
+def added_through(function: Function, parameter: int, component: int) -> tuple[Found, list[Apply]]:
+    """The same with how: all functions that it passes through, none if it does not, and additions seen on the way."""
+    search = _Search()
+    found: Found = {(function, parameter): component}
+    return (found if search.follows(function, parameter, component, found) else {}), search.added
 
 
 class _Search:
@@ -32,6 +39,7 @@ class _Search:
 
     def __init__(self) -> None:
         self.left = MOST_STEPS
+        self.added: list[Apply] = []
 
     def follows(self, function: Function, parameter: int, component: int, found: Found) -> bool:
         """Follows the one use of each value, from the parameter to the result; `found` grows."""
@@ -66,10 +74,10 @@ class _Search:
         user = here[0] if len(here) == 1 else None
         if user is None:
             return None
-        if user.op.name in _UPDATES:
-            return (user, None) if user["accumulate"] and user.inputs[0] is value else None
-        if user.op.name == "add":
-            return (user, None) if user.type is value.type else None
+        if user.op.name in _UPDATES or user.op.name == "add":
+            self.added.append(user)
+            adds = user.op.name == "add" or user["accumulate"] and user.inputs[0] is value
+            return (user, None) if adds and user.type is value.type else None
         closure = made_by(user.inputs[0], "closure") if user.op.name == "call" else None
         if closure is None:
             return None
