@@ -13,7 +13,7 @@ from arignote.autodiff.activity import Flags, Mask, activity, demand, differenti
 from arignote.autodiff.chain import is_singular, times
 from arignote.autodiff.cotangent import Cotangent, accumulate, spread, whole
 from arignote.autodiff.emit import AdjointEmit
-from arignote.autodiff.residuals import LOOPS, Kept, Policy, choose, is_pure
+from arignote.autodiff.residuals import LONG, Kept, Policy, choose, is_pure
 from arignote.ir.errors import DifferentiationError
 from arignote.ir.graph import (
     Apply,
@@ -103,7 +103,7 @@ class Adjoint:
 
     def _is_steady(self, node: Apply) -> bool:
         return (all(x in self.steady or isinstance(x, Constant) for x in node.inputs) and bool(node.inputs)
-                and is_pure(node) and node.op.name not in LOOPS and node not in self.volatile)  # fmt: skip
+                and is_pure(node) and node.op.name not in LONG and node not in self.volatile)  # fmt: skip
 
     def is_steady(self, place: Place) -> bool:
         """Whether the backward can compute the value at a place from what it has anyway."""

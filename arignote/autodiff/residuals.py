@@ -14,8 +14,8 @@ from arignote.ir.records import dataclass, field
 from arignote.ir.types import TOKEN, Scalar, dims_of
 from arignote.ops.cheap import CHEAP
 
-# What depends on the iteration of a loop and is a loop itself is saved all the same.
-LOOPS = frozenset(("for_loop", "while_loop"))
+# What takes longer to compute than to read is saved, though it could be had again, unless it is the same for a whole loop.
+LONG = frozenset(("for_loop", "while_loop", "matmul"))
 
 # More of these have to be read again than is worth it.
 MOST_SOURCES = 2
@@ -139,7 +139,7 @@ class _Cut:
         elif isinstance(node, Apply) and is_pure(node) and not self._reads_volatile(node):
             if all(x in self.free for x in node.inputs):
                 self.free.add(node)
-            if all(x in self.steady for x in node.inputs) and (node in self.free or node.op.name not in LOOPS):
+            if all(x in self.steady for x in node.inputs) and not self._is_long(node):
                 self.steady.add(node)
             elif node.op.name in CHEAP and all(x in self.available for x in node.inputs):
                 self.available.add(node)
@@ -166,6 +166,9 @@ class _Cut:
             return [node]
         self.available.update(seen)
         return list(found)
+
+    def _is_long(self, node: Apply) -> bool:
+        return node.op.name in LONG and not (self.policy.in_loop and node in self.free)
 
     def _reads_volatile(self, node: Apply) -> bool:
         return node.op.name in _READS and node.inputs[0] in self.policy.volatile
