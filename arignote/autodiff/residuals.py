@@ -14,7 +14,7 @@ from arignote.ir.records import dataclass, field
 from arignote.ir.types import TOKEN, Scalar, dims_of
 from arignote.ops.cheap import CHEAP
 
-# What takes longer to compute than to read is saved, though it could be had again, unless it is the same for a whole loop.
+# What takes longer to compute than to read is saved, though it could be had again; unless all of a loop shares it.
 LONG = frozenset(("for_loop", "while_loop", "matmul"))
 
 # More of these have to be read again than is worth it.

@@ -44,10 +44,11 @@ OFFSET = {name: 8 * position for position, name in enumerate(FIELDS)}
 _TIMED_CALLS, _LONG = 32, 10_000
 """One call in so many is timed; one that takes so many nanoseconds releases Python's lock from then on."""
 
-CONTEXT_WORDS = 12
-SITE, SITE_ARGUMENTS, STACK_LIMIT, SHARED, NUMBER = 0, 8, 72, 80, 88
+CONTEXT_WORDS = 13
+SITE, SITE_ARGUMENTS, STACK_LIMIT, SHARED, NUMBER, CALLS_LEFT = 0, 8, 72, 80, 88, 96
 """Offsets in the context that a procedure gets. SHARED: of one of the calls that several threads share, what they have
-in common, else null; NUMBER: which of them it is; see `parallel_map.py`."""
+in common, else null; NUMBER: which of them it is; see `parallel_map.py`. CALLS_LEFT: after how many calls of recursive
+procedures to ask whether Ctrl-C was pressed."""
 
 DEFINITIONS = ""
 
@@ -134,6 +135,7 @@ def _run_matching() -> Function:
     context = f.local_words(CONTEXT_WORDS)
     f.store(f.call("i64", "ag_stack_limit"), context, STACK_LIMIT)
     f.store(None, context, SHARED, "ptr")
+    f.store(0, context, CALLS_LEFT, "i64")
     results = f.words(f.load("i64", node, OFFSET["result_count"]))
     packed, procedure = f.load("ptr", node, OFFSET["packed"]), f.load("ptr", node, OFFSET["procedure"])
     has_many_bytes = f["bytes"] >= f.load("i64", node, OFFSET["release_bytes"])

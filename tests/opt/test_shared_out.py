@@ -61,7 +61,7 @@ DIVIDED = """@main(%n: i64, %x: f64[n], %start: f64) -> (f64, f64[n]):
   %6 = floor_divide %0, %5 : i64
   %7 = floor_divide %n, 4:i64 : i64
   %8 = minimum %6, %7 : i64
-  %9 = minimum %8, 13:i64 : i64
+  %9 = minimum %8, 12:i64 : i64
   %10 = maximum %9, 1:i64 : i64
   %11 = closure %x, %2, %n, %10 {function=@body_part} : fn @body_part/4
   %12 = parallel_map %10, %11 : (list (list f64, f64[n]),)

@@ -33,8 +33,10 @@ def emit_parallel_map(function: FunctionText, statement: ParallelMap) -> None:
     environment = function.area(len(given))
     for position, operand in enumerate(given):
         function.put(f"store {passed(function, operand)}, ptr {word(function, environment, position)}")
-    run = function.module.symbol("ag_parallel_map", "i32", "ptr, ptr, ptr, i64")
-    args = f"ptr %ctx, ptr {global_name(name)}, ptr {environment}, {function.typed(statement.count)}"
+    run = function.module.symbol("ag_parallel_map", "i32", "ptr, ptr, ptr, i64, ptr")
+    took = global_name(f"{name}.took")
+    function.module.declarations[took] = f"{took} = internal global i64 0, align 64"
+    args = f"ptr %ctx, ptr {global_name(name)}, ptr {environment}, {function.typed(statement.count)}, ptr {took}"
     status = function.let(f"call i32 {run}({args})")
     leave_when(function, function.let(f"icmp ne i32 {status}, 0"), statement.live)
 

@@ -21,7 +21,8 @@ CALLS = 1 << 14
 PRODUCTS_PER_UNIT = 4  # as a power of two: a matrix product does about 16 multiplications in a nanosecond
 
 CHECK_LOOP = "ag_check_loop"
-_CALLS_LEFT = "ag_calls_left"
+CONTEXT_CALLS_LEFT = 96
+"""Bytes into the context (`runtime/call.py`), where it begins as 0."""
 
 
 def budget(function: FunctionText) -> str:
@@ -54,13 +55,11 @@ def emit_check(function: FunctionText, live: Iterable[Var]) -> None:
 
 
 def emit_check_of_call(function: FunctionText, consumed: Iterable[Var]) -> None:
-    """One call more of a recursive procedure. All threads count together, and may miscount: only the pace suffers."""
-    place = f"@{_CALLS_LEFT}"
-    function.module.declarations[_CALLS_LEFT] = f"{place} = internal global i64 {CALLS}"
-    left = function.let(f"sub i64 {function.let(f'load atomic i64, ptr {place} monotonic, align 8')}, 1")
-    function.put(f"store atomic i64 {left}, ptr {place} monotonic, align 8")
-    spent = function.let(f"icmp slt i64 {left}, 0")
-    _ask_when(function, spent, f"store atomic i64 {CALLS}, ptr {place} monotonic, align 8", consumed)
+    """One call more of a recursive procedure. Each context has a count, for which no thread waits."""
+    place = function.let(f"getelementptr i8, ptr %ctx, i64 {CONTEXT_CALLS_LEFT}")
+    left = function.let(f"sub i64 {function.let(f'load i64, ptr {place}')}, 1")
+    function.put(f"store i64 {left}, ptr {place}")
+    _ask_when(function, function.let(f"icmp slt i64 {left}, 0"), f"store i64 {CALLS}, ptr {place}", consumed)
 
 
 def _ask_when(function: FunctionText, spent: str, refill: str, live: Iterable[Var]) -> None:
