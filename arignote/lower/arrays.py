@@ -198,3 +198,14 @@ def _ones_only(context: Context, given: tuple[Operand, ...], wanted: tuple[Opera
 def load_first(context: Context, array: Stored) -> Operand:
     """The only element of an array of size 1."""
     return context.build.load(array.pointer, 0)
+
+
+def check_fit(context: Context, shape: tuple[Operand, ...], wanted: tuple[Operand, ...]) -> None:
+    """Raises unless what is written to a place has the shape of the place."""
+    for given, size in zip(shape, wanted, strict=True):
+        if not context.same(given, size):
+            first, sizes = shape_message(shape)
+            second, more = shape_message(wanted)
+            message = ("could not broadcast input array from shape ", *first, " into shape ", *second)
+            context.raise_if(context.build.let("not_equal", given, size), ValueError, message, *sizes, *more)
+            context.now_equal(given, size)

@@ -12,6 +12,7 @@ from arignote.ir.graph import Apply, Constant, Function, Node
 from arignote.ir.structure import MANY
 from arignote.ir.types import Array, dims_of
 from arignote.lower import fusion
+from arignote.lower.added_products import added_products
 from arignote.lower.context import Context, span_of
 from arignote.lower.lazy import EXPENSIVE, Lazy, Reduction, Splat
 from arignote.lower.loop_ir import INT64, Const, Operand, Var
@@ -55,6 +56,7 @@ class Frame:
         self.watch = Watch(self, updated) if updated else None
         self.destinations: dict[Node, Callable[[], Stored]] = {}
         self.continued = continued(self.order)
+        self.added = added_products(self.order)
 
     def _count_uses(self) -> None:
         uses = self.uses

@@ -12,7 +12,8 @@ from arignote.ir.graph import Apply, Node
 from arignote.ir.records import dataclass, field
 from arignote.ir.types import dims_of
 from arignote.lower import fusion, scatter_rows
-from arignote.lower.arrays import broadcast, broadcast_sizes, shape_message, sizes_of, view
+from arignote.lower.added_products import Product
+from arignote.lower.arrays import broadcast, broadcast_sizes, check_fit, shape_message, sizes_of, view
 from arignote.lower.borders import is_read, leaves_border, updated_apart
 from arignote.lower.context import INTEGER, Context
 from arignote.lower.frame import Frame, rule
@@ -33,6 +34,7 @@ from arignote.lower.lazy import (
     from_end,
     picked_position,
 )
+from arignote.lower.linear_rules import add_product, own_memory
 from arignote.lower.loop_ir import BOOL, Const, Operand
 from arignote.lower.nests import GRAIN, Nest
 from arignote.lower.ranges import Range, is_below, never_negative, range_of
@@ -141,14 +143,7 @@ def _update_index(frame: Frame, node: Apply) -> AnyValue:
 
 def _fitted(frame: Frame, value: AnyValue, wanted: tuple[Operand, ...]) -> AnyValue:
     """The value, checked to have the shape of the place that it is written to."""
-    context = frame.context
-    for given, size in zip(sizes_of(value), wanted, strict=True):
-        if not context.same(given, size):
-            first, sizes = shape_message(sizes_of(value))
-            second, more = shape_message(wanted)
-            message = ("could not broadcast input array from shape ", *first, " into shape ", *second)
-            context.raise_if(context.build.let("not_equal", given, size), ValueError, message, *sizes, *more)
-            context.now_equal(given, size)
+    check_fit(frame.context, sizes_of(value), wanted)
     return value
 
 
@@ -199,6 +194,8 @@ def _slice(frame: Frame, node: Apply) -> AnyValue:
 
 @rule("update_slice")
 def _update_slice(frame: Frame, node: Apply) -> AnyValue:
+    if node.inputs[1] in frame.added:
+        return _with_product(frame, node)
     before = frame.value(node.inputs[0])
     assert isinstance(before, Stored | Lazy | SliceSum)
     sizes, maps = _bounds(frame, node, node.inputs[2:], None, before.sizes)
@@ -212,6 +209,22 @@ def _update_slice(frame: Frame, node: Apply) -> AnyValue:
         if node in frame.continued:
             return SliceSum(_made(frame, before), (part,))
     return _updated(frame, _made(frame, frame.taken(node.inputs[0])), part)
+
+
+def _with_product(frame: Frame, node: Apply) -> Stored:
+    """A matrix to which a product is added."""
+    context, product = frame.context, frame.values[node.inputs[1]]
+    assert isinstance(product, Product)
+    array = fusion.stored(context, _made(frame, frame.taken(node.inputs[0])))  # type: ignore[arg-type]
+    check_fit(context, product.sizes, array.sizes)
+    if array.buffer is product.a.buffer or array.buffer is product.b.buffer:
+        value = own_memory(context, product)
+        target = writable(context, array)
+        fusion.store(context, value, target, accumulate=True)
+        return target
+    target = writable(context, array)
+    add_product(context, product, target)
+    return target
 
 
 def _made(frame: Frame, array: Stored | Lazy | SliceSum) -> Stored | Lazy:

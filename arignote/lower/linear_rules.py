@@ -2,16 +2,17 @@
 
 `ag_product_f64(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row)` (and `_f32`) computes C = A B for matrices
 given by their strides in elements, so that a transposed view is not copied. C is overwritten, with zeros where k is
-0. `ag_stack_product_f64` does so for a stack of stacks of them.
+0. `ag_product_sum_f64` adds to C instead. `ag_stack_product_f64` computes a stack of stacks of products.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from arignote.ir.graph import Apply
 from arignote.ir.types import dims_of, dtype_of
+from arignote.lower.added_products import Product
 from arignote.lower.arrays import broadcast, broadcast_sizes, shape_message
 from arignote.lower.context import INTEGER, Context
 from arignote.lower.frame import Frame, rule
@@ -20,6 +21,7 @@ from arignote.lower.values import ONE, ZERO, AnyValue, Stored, is_constant
 
 STACK = {"float64": "ag_stack_product_f64", "float32": "ag_stack_product_f32"}
 GEMM = {"float64": "ag_product_f64", "float32": "ag_product_f32"}
+SUM = {"float64": "ag_product_sum_f64", "float32": "ag_product_sum_f32"}
 
 
 @rule("matmul")
@@ -27,6 +29,8 @@ def _matmul(frame: Frame, node: Apply) -> AnyValue:
     context = frame.context
     a, b = (frame.stored(x) for x in node.inputs)
     inner = _check_inner(context, a.sizes[-1], b.sizes[-2])
+    if node in frame.added:
+        return Product(a, b, inner)
     batch = broadcast_sizes(context, [a.sizes[:-2], b.sizes[:-2]], dims_of(node.type)[:-2], _batch_failure(a, b))
     result = context.allocate(dtype_of(node.type), (*batch, a.sizes[-2], b.sizes[-1]))
     a, b = (spread(context, x, batch) for x in (a, b))
@@ -101,14 +105,32 @@ def _products(context: Context, a: Stored, b: Stored, c: Stored, at: tuple[Opera
 def _product(context: Context, a: Stored, b: Stored, c: Stored, at: tuple[Operand, Operand, Operand],
              inner: Operand) -> None:  # fmt: skip
     """One matrix product, at these distances from the first elements."""
-    build = context.build
     pointers = _pointers(context, (a, b, c), at)
-    m, n = c.sizes[-2:]
     if a.dtype in GEMM:
-        build.extern(GEMM[a.dtype], [m, n, inner, pointers[0], *a.strides[-2:], pointers[1], *b.strides[-2:],
-                                     pointers[2], c.strides[-2]])  # fmt: skip
+        call_product(context, GEMM[a.dtype], a, b, c, pointers, inner)
     else:
         _loops(context, a, b, c, pointers, inner)
+
+
+def call_product(context: Context, symbol: str, a: Stored, b: Stored, c: Stored, pointers: Sequence[Var],
+                 inner: Operand) -> None:  # fmt: skip
+    """A call of a function of the backend on the matrices at these addresses."""
+    m, n = c.sizes[-2:]
+    context.build.extern(symbol, [m, n, inner, pointers[0], *a.strides[-2:], pointers[1], *b.strides[-2:],
+                                  pointers[2], c.strides[-2]])  # fmt: skip
+
+
+def add_product(context: Context, product: Product, total: Stored) -> None:
+    """Adds the product to a matrix whose rows are dense."""
+    a, b = product.a, product.b
+    call_product(context, SUM[a.dtype], a, b, total, (a.pointer, b.pointer, total.pointer), product.inner)
+
+
+def own_memory(context: Context, product: Product) -> Stored:
+    """The product as a matrix of its own."""
+    result = context.allocate(product.a.dtype, product.sizes)
+    _product(context, product.a, product.b, result, (ZERO, ZERO, ZERO), product.inner)
+    return result
 
 
 def _loops(context: Context, a: Stored, b: Stored, c: Stored, pointers: list[Var], inner: Operand) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from arignote.ir.graph import Apply, Function, Node, Parameter, Span, nodes_of
-from arignote.ir.structure import MANY
+from arignote.ir.structure import ANY, MANY
 from arignote.ir.types import INT64, Array, Tuple, Type, dtype_of, is_float
 from arignote.opt.demand import LOOPS
 from arignote.opt.passed_through import Found, Way, added_through
@@ -315,7 +315,7 @@ def _settling(type_: Type) -> Function:
 def _add_rest(builder: Rewriter, values: list[Parameter]) -> Node:
     total, left, right, count = values
     place = (builder.integer(0), count, builder.integer(1))
-    panels = [builder.op("slice", panel, *place, axes=(0,), dims=(MANY, MANY)) for panel in (left, right)]
+    panels = [builder.op("slice", panel, *place, axes=(0,), dims=(ANY, MANY)) for panel in (left, right)]
     return _add(builder, total, _product(builder, *panels))
 
 

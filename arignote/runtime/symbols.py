@@ -7,7 +7,7 @@ ptr  ag_grow(ptr buffer, i64 bytes)             the only reference to a buffer, 
 void ag_parallel_for(ptr fn, ptr env, i64 n, i64 grain)     fn(env, begin, end) over chunks of 0..n
 void ag_parallel_loop(ptr state, ptr fn, ptr env, i64 n, i64 grain)    the same, which Ctrl-C can end; see `threads.py`
 i32  ag_check_loop(ptr state)                   in such a loop: non-zero when it should end
-i32  ag_parallel_map(ptr ctx, ptr run, ptr env, i64 n, ptr took)     run(ctx of its own, env, null); see `parallel_map.py`
+i32  ag_parallel_map(ptr ctx, ptr run, ptr env, i64 n, ptr took)     n times run(its ctx, env, null); `parallel_map.py`
 void ag_product(ptr block, ptr task, ptr set_threads, ptr get_threads)     see `products.py`
 i32  ag_print(ptr ctx, i64 site, ptr values)    see `printing.py`
 i32  ag_on_large_stack(ptr fn, ptr ctx, ptr slots, ptr results)     fn(ctx, slots, results) with room for recursion

@@ -139,6 +139,27 @@ def test_what_is_not_a_number_in_a_large_product(m: int) -> None:
     np.testing.assert_array_equal(COMPILED(a, b), a @ b)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products_that_are_added(dtype: str) -> None:
+    """C = C + A B, for all orders of memory of A and B, and rows of C that are apart."""
+    module = compile_text(stack_module(dtype, *vector_form()), stack_symbols(dtype), runtime()[1])  # type: ignore[arg-type]
+    size, pointer = ctypes.c_int64, ctypes.c_void_p
+    types = [size, size, size, pointer, size, size, pointer, size, size, pointer, size]
+    name = {"float32": "ag_product_sum_f32", "float64": "ag_product_sum_f64"}[dtype]
+    add = ctypes.CFUNCTYPE(None, *types)(module.address(name))
+    for m, n, k in (*SIZES, (320, 128, 32), (90, 100, 80)):
+        for a_turned, b_turned in ((False, False), (True, False), (False, True)):
+            a, b = RNG.normal(size=(m, k)).astype(dtype), RNG.normal(size=(k, n)).astype(dtype)
+            a, b = turned(a) if a_turned else a, turned(b) if b_turned else b
+            c = RNG.normal(size=(m, n + 3)).astype(dtype)
+            expected = c.astype(np.float64)
+            expected[:, :n] += a.astype(np.float64) @ b.astype(np.float64)
+            strides = [each // a.itemsize for x in (a, b) for each in x.strides]
+            add(m, n, k, a.ctypes.data, *strides[:2], b.ctypes.data, *strides[2:], c.ctypes.data, n + 3)
+            tolerance = 4 * (k + 1) * np.finfo(dtype).eps
+            np.testing.assert_allclose(c, expected, rtol=tolerance, atol=tolerance)
+
+
 def test_large_products_without_memory() -> None:
     """Blocks that cannot be packed, as there is no memory, are left to BLAS."""
     engine, symbols = runtime()

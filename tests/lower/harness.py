@@ -30,7 +30,17 @@ def gemm(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row):
             c.data[c.offset + i * c_row + j] = total
 
 
+def product_sum(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row):
+    """The interpreter's matrix product that is added to a matrix."""
+    for i in range(m):
+        for j in range(n):
+            for p in range(k):
+                product = a.data[a.offset + i * a_row + p * a_column] * b.data[b.offset + p * b_row + j * b_column]
+                c.data[c.offset + i * c_row + j] += product
+
+
 SYMBOLS["ag_product_f64"] = SYMBOLS["ag_product_f32"] = gemm
+SYMBOLS["ag_product_sum_f64"] = SYMBOLS["ag_product_sum_f32"] = product_sum
 
 
 def stack_product(stacks, count, m, n, k, a, a_stacks, a_stack, a_row, a_column, b, b_stacks, b_stack, b_row, b_column,

@@ -112,8 +112,9 @@ def product(function: FunctionText, factors: list[str]) -> str:
 
 
 MULTIPLICATIONS = {
-    "product": (0, 1, 2), "stack_product": (0, 1, 2, 3, 4), "lu": (0, 1, 1, 1), "lu_solve": (0, 1, 1, 2),
-    "cholesky": (0, 1, 1, 1), "cholesky_adjoint": (0, 1, 1, 1), "triangular_solve": (0, 1, 1, 2),
+    "product": (0, 1, 2), "product_sum": (0, 1, 2), "stack_product": (0, 1, 2, 3, 4),
+    "lu": (0, 1, 1, 1), "lu_solve": (0, 1, 1, 2), "cholesky": (0, 1, 1, 1), "cholesky_adjoint": (0, 1, 1, 1),
+    "triangular_solve": (0, 1, 1, 2),
 }  # fmt: skip
 """Of functions on matrices: the arguments whose product is the number of multiplications, up to a factor."""
 

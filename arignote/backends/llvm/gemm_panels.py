@@ -49,14 +49,14 @@ def add_panels(module: ModuleText, type: Type) -> None:
              "NEAR": str(NEAR_BYTES // BYTES[type]),
              "ONE": float_text(1.0, type), "ZERO": float_text(0.0, type),
              "LOADS": loads(_WORDS), "STORES": stores(_WORDS)}  # fmt: skip
-    for text in (_CHUNK, _PRODUCT):
+    for text in (_CHUNK, _ALL, _PRODUCT, _SUM):
         for name, value in names.items():
             text = text.replace(name, value)
         module.functions.append(text)
 
 
 _WORDS = {"m": "i64", "n": "i64", "k": "i64", "a": "ptr", "ar": "i64", "ac": "i64", "b": "ptr", "br": "i64",
-          "bc": "i64", "c": "ptr", "cr": "i64", "down": "i64"}  # fmt: skip
+          "bc": "i64", "c": "ptr", "cr": "i64", "down": "i64", "kept": "i64"}  # fmt: skip
 
 
 # A unit of work is a panel of columns and a block of rows; all its depth is gone through, so no two units meet.
@@ -92,7 +92,8 @@ deep:
   %a_here = getelementptr SCALAR, ptr %a_start, i64 %a_along
   %b_down = mul i64 %p, %br
   %b_here = getelementptr SCALAR, ptr %b_start, i64 %b_down
-  %first = icmp eq i64 %p, 0
+  %before = or i64 %p, %kept
+  %first = icmp eq i64 %before, 0
   %beta = select i1 %first, SCALAR ZERO, SCALAR ONE
   br i1 %plain, label %multiply, label %pack
 pack:
@@ -115,10 +116,37 @@ done:
 }
 """
 
+# All units, by several threads if there is work for them; kept: the product is added to what C holds.
+_ALL = """define internal void @ag_in_panels_SUFFIX(i64 %m, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br,
+    i64 %bc, ptr %c, i64 %cr, i64 %work, i64 %kept) nounwind {
+entry:
+  %task = alloca [13 x i64], align 64
+  %m_up = add i64 %m, HEIGHT
+  %m_most = sub i64 %m_up, 1
+  %down = sdiv i64 %m_most, HEIGHT
+  %n_up = add i64 %n, PANEL
+  %n_most = sub i64 %n_up, 1
+  %across = sdiv i64 %n_most, PANEL
+  %units = mul i64 %down, %across
+STORES
+  %few = icmp slt i64 %work, GRAIN
+  %single = icmp eq i64 %units, 1
+  %alone = or i1 %few, %single
+  br i1 %alone, label %here, label %threads
+here:
+  call void @ag_panels_SUFFIX(ptr %task, i64 0, i64 %units)
+  br label %done
+threads:
+  call void @ag_parallel_for(ptr @ag_panels_SUFFIX, ptr %task, i64 %units, i64 1)
+  br label %done
+done:
+  ret void
+}
+"""
+
 _PRODUCT = """define void @ag_product_SUFFIX(i64 %m, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, i64 %bc,
     ptr %c, i64 %cr) nounwind {
 entry:
-  %task = alloca [12 x i64], align 64
   %mn = mul i64 %m, %n
   %work = mul i64 %mn, %k
   %empty = icmp eq i64 %mn, 0
@@ -186,23 +214,38 @@ blocks:
     i64 %cr)
   br label %done
 own:
-  %m_up = add i64 %m, HEIGHT
-  %m_most = sub i64 %m_up, 1
-  %down = sdiv i64 %m_most, HEIGHT
-  %n_up = add i64 %n, PANEL
-  %n_most = sub i64 %n_up, 1
-  %across = sdiv i64 %n_most, PANEL
-  %units = mul i64 %down, %across
-STORES
-  %few = icmp slt i64 %work, GRAIN
-  %single = icmp eq i64 %units, 1
-  %alone = or i1 %few, %single
-  br i1 %alone, label %here, label %threads
-here:
-  call void @ag_panels_SUFFIX(ptr %task, i64 0, i64 %units)
+  call void @ag_in_panels_SUFFIX(i64 %m, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, i64 %bc, ptr %c,
+    i64 %cr, i64 %work, i64 0)
   br label %done
-threads:
-  call void @ag_parallel_for(ptr @ag_panels_SUFFIX, ptr %task, i64 %units, i64 1)
+done:
+  ret void
+}
+"""
+
+# Short sums are ours, where C is read and written once; BLAS adds the others.
+_SUM = """define void @ag_product_sum_SUFFIX(i64 %m, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, i64 %bc,
+    ptr %c, i64 %cr) nounwind {
+entry:
+  %mn = mul i64 %m, %n
+  %work = mul i64 %mn, %k
+  %empty = icmp eq i64 %work, 0
+  br i1 %empty, label %done, label %some
+some:
+  %row = icmp eq i64 %m, 1
+  %column = icmp eq i64 %n, 1
+  %vector = or i1 %row, %column
+  %large = icmp sge i64 %work, LARGE
+  %deep = icmp sge i64 %k, SHORT
+  %busy = and i1 %large, %deep
+  %library = or i1 %vector, %busy
+  br i1 %library, label %blas, label %own
+blas:
+  call void @ag_gemm_scaled_SUFFIX(i64 %m, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, i64 %bc, ptr %c,
+    i64 %cr, SCALAR ONE, SCALAR ONE)
+  br label %done
+own:
+  call void @ag_in_panels_SUFFIX(i64 %m, i64 %n, i64 %k, ptr %a, i64 %ar, i64 %ac, ptr %b, i64 %br, i64 %bc, ptr %c,
+    i64 %cr, i64 %work, i64 1)
   br label %done
 done:
   ret void

@@ -1,6 +1,7 @@
-"""Matrix products, C = A B, and stacks of them:
+"""Matrix products, C = A B, C = C + A B, and stacks of the former:
 
     ag_product_f64(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row)
+    ag_product_sum_f64(m, n, k, a, a_row, a_column, b, b_row, b_column, c, c_row)
     ag_stack_product_f64(stacks, count, m, n, k, a, a_stacks, a_stack, a_row, a_column,
                          b, b_stacks, b_stack, b_row, b_column, c, c_stacks, c_stack, c_row)
 
@@ -31,12 +32,12 @@ GRAIN = 30_000
 def stack_type(symbol: str) -> Type | None:
     """The type of a product, or of a stack of them, by its symbol; None for other symbols."""
     name, _, ending = symbol.rpartition("_")
-    return TYPES.get(ending) if name in ("ag_stack_product", "ag_product") else None
+    return TYPES.get(ending) if name in ("ag_stack_product", "ag_product", "ag_product_sum") else None
 
 
-def stack_symbols(type: Type) -> tuple[str, str]:
+def stack_symbols(type: Type) -> tuple[str, ...]:
     """What the module of a type's products defines."""
-    return f"ag_product_{suffix(type)}", f"ag_stack_product_{suffix(type)}"
+    return tuple(f"ag_{name}_{suffix(type)}" for name in ("product", "product_sum", "stack_product"))
 
 
 def stack_module(type: Type, vector_bytes: int, masks: bool) -> ModuleText:
@@ -45,7 +46,9 @@ def stack_module(type: Type, vector_bytes: int, masks: bool) -> ModuleText:
     add_tiles(module, type)
     scalar, ending = llvm_type(type), suffix(type)
     module.symbol("ag_parallel_for", "void", "ptr, ptr, i64, i64")
-    module.symbol(f"ag_gemm_{ending}", "void", "i64, i64, i64, ptr, i64, i64, ptr, i64, i64, ptr, i64")
+    matrices = "i64, i64, i64, ptr, i64, i64, ptr, i64, i64, ptr, i64"
+    module.symbol(f"ag_gemm_{ending}", "void", matrices)
+    module.symbol(f"ag_gemm_scaled_{ending}", "void", f"{matrices}, {scalar}, {scalar}")
     add_panels(module, type)
     names = {"SUFFIX": ending, "SCALAR": scalar, "LARGE": str(LARGE), "MOST": str(PACKED_BYTES // BYTES[type]),
              "GRAIN": str(GRAIN), "ONE": float_text(1.0, type), "ZERO": float_text(0.0, type),
