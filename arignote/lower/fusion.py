@@ -48,8 +48,7 @@ MOST_SIBLINGS = 16
 def scalar(context: Context, value: AnyValue) -> Operand:
     """The operand of a scalar."""
     if isinstance(value, Lazy):
-        if value.forced is None:
-            _force(context, value)
+        compute(context, value)
         return value.forced  # type: ignore[return-value]
     return value  # type: ignore[return-value]
 
@@ -63,8 +62,7 @@ def compute(context: Context, value: Lazy) -> None:
 def stored(context: Context, value: AnyValue) -> Stored:
     """The array in memory, possibly a strided view."""
     if isinstance(value, Lazy):
-        if value.forced is None:
-            _force(context, value)
+        compute(context, value)
         value = value.forced  # type: ignore[assignment]
     assert isinstance(value, Stored), value
     return value
@@ -93,8 +91,8 @@ def store(context: Context, value: AnyValue, destination: Stored, accumulate: bo
     plan.scan(roots)
     passed = plan.wanted(value) if independent else []
     places = {each: each.place or context.allocate(each.dtype, each.sizes) for each in passed}
-    _write_stores(plan, [Write(value, destination, accumulate), *map(Write, passed, places.values())], independent)
-    _remember(context, places)
+    write_stores(plan, [Write(value, destination, accumulate), *map(Write, passed, places.values())], independent)
+    remember(context, places)
 
 
 class Plan:
@@ -384,20 +382,21 @@ def _write(plan: Plan, roots: list[Lazy]) -> None:
     places = {root: root.place or context.allocate(root.dtype, root.sizes) for root in roots if root.sizes}
     writes = [Write(root, places[root]) for root in arrays]
     if not reductions:
-        _write_stores(plan, writes)
+        write_stores(plan, writes)
     else:
         _write_reductions(plan, writes, [(r, places.get(r)) for r in reductions])
-    _remember(context, places)
+    remember(context, places)
 
 
-def _remember(context: Context, places: dict[Lazy, Stored]) -> None:
+def remember(context: Context, places: dict[Lazy, Stored]) -> None:
     """What has been computed is in memory now."""
     for root, place in places.items():
         place.uses = root.uses
         context.set_forced(root, place)
 
 
-def _write_stores(plan: Plan, writes: list[Write], independent: bool = True) -> None:
+def write_stores(plan: Plan, writes: list[Write], independent: bool = True) -> None:
+    """Write the kernel of a plan without reductions."""
     work = _work_inside(plan)
 
     def write(plain: bool) -> list[Operand]:

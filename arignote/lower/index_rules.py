@@ -11,7 +11,7 @@ from typing import Any
 from arignote.ir.graph import Apply, Node
 from arignote.ir.records import dataclass, field
 from arignote.ir.types import dims_of
-from arignote.lower import fusion, scatter_rows
+from arignote.lower import fusion, scatter_rows, scatter_sums
 from arignote.lower.added_products import Product
 from arignote.lower.arrays import broadcast, broadcast_sizes, check_fit, shape_message, sizes_of, view
 from arignote.lower.borders import is_read, leaves_border, updated_apart
@@ -28,7 +28,6 @@ from arignote.lower.lazy import (
     Mapped,
     Reduction,
     Splat,
-    costs,
     direct,
     element_cost,
     from_end,
@@ -39,7 +38,7 @@ from arignote.lower.loop_ir import BOOL, Const, Operand
 from arignote.lower.nests import GRAIN, Nest
 from arignote.lower.ranges import Range, is_below, never_negative, range_of
 from arignote.lower.reductions import accumulator
-from arignote.lower.scatter_runs import add_in_runs, extent, extent_in_order, from_the_start
+from arignote.lower.scatter_runs import extent, extent_in_order, from_the_start, is_short
 from arignote.lower.slice_sums import Part, SliceSum, suits, written
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored
 from arignote.ops.index import in_range
@@ -386,18 +385,26 @@ def _scatter(frame: Frame, node: Apply) -> AnyValue:
     context, axis = frame.context, node["axis"]
     before = frame.value(node.inputs[0])
     assert isinstance(before, Stored | Lazy)
-    ordered = node["accumulate"] and len(before.sizes) == len(dims_of(node.inputs[2].type)) == 1
-    picks, shape = _picks(frame, node, node.inputs[2:], before, ordered)
+    is_sum = node["accumulate"] and len(before.sizes) == len(dims_of(node.inputs[2].type)) == 1
+    picks, shape = _picks(frame, node, node.inputs[2:], before, ordered=is_sum)
     wanted = (*before.sizes[:axis], *shape, *before.sizes[axis + len(picks) :])
     value = _fitted(frame, frame.value(node.inputs[1]), wanted)
     if node["accumulate"] and isinstance(before, Splat) and scatter_rows.suits(context, before, picks, axis):
         return _rows_added(context, before, value, picks, wanted)
+    if is_sum and isinstance(before, Splat) and not is_short(before.sizes[0]):
+        target = context.allocate(before.dtype, before.sizes)
+        return scatter_sums.added(frame, node, target, value, picks[0], before.scalar)
     array = fusion.stored(context, frame.taken(node.inputs[0]))
     value = apart(context, value, array)
     picks = tuple([fusion.stored(context, pick) if frame.is_costly(pick) else pick for pick in picks])
     picks = tuple([apart(context, pick, array) for pick in picks])
     target = writable(context, array)
-    _write_scatter(context, target, value, picks, axis, wanted, node["accumulate"])
+    if is_sum:
+        return scatter_sums.added(frame, node, target, value, picks[0], None, array)
+    fusion.Plan(context, wanted, None).prepare([value, *picks])
+    width = len(wanted) - (len(target.sizes) - len(picks))
+    free = axis + width < len(wanted)
+    _Scatter(Nest(context, wanted), target, value, picks, axis, node["accumulate"], free).write()
     return target
 
 
@@ -417,20 +424,6 @@ def _rows_added(context: Context, before: Splat, value: AnyValue, picks: tuple[A
             scatter_rows.add_in_ranges(context, target, before.scalar, value, picks[0])  # type: ignore[arg-type]
         branch.yields()
     return target
-
-
-def _write_scatter(context: Context, target: Stored, value: AnyValue, picks: tuple[AnyValue, ...], axis: int,
-                   sizes: tuple[Operand, ...], accumulate: bool) -> None:  # fmt: skip
-    """Element by element in C order, so that of repeated positions the last one wins."""
-    plan = fusion.Plan(context, sizes, None)
-    plan.prepare([value, *picks])
-    if accumulate and len(sizes) == 1 and len(target.sizes) == 1:
-        if isinstance(value, Lazy) and costs(value, EXPENSIVE):
-            value = fusion.stored(context, value)
-        add_in_runs(context, target, value, fusion.stored(context, picks[0]), sizes[0])
-        return
-    width = len(sizes) - (len(target.sizes) - len(picks))
-    _Scatter(Nest(context, sizes), target, value, picks, axis, accumulate, axis + width < len(sizes)).write()
 
 
 @dataclass(slots=True)

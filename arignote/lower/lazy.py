@@ -265,6 +265,18 @@ def costs(value: Lazy, limit: int) -> bool:
     return total >= limit
 
 
+def computes(value: Lazy, limit: int) -> bool:
+    """Whether one element takes this much arithmetic; what is read, wherever it lies, is not counted."""
+    total, waiting = 0, [value]
+    while waiting and total < limit:
+        each = waiting.pop()
+        if isinstance(each, Reduction):
+            return True
+        total += element_cost(each.op) if isinstance(each, Elementwise) else 0
+        waiting += [x for x in each.children() if isinstance(x, Lazy) and x.forced is None]
+    return total >= limit
+
+
 def _comes_from_memory(value: Lazy) -> bool:
     """Whether an element will be a load: of what is needed in memory, or expensive and read several times."""
     return value.forced is not None or value.needed or (

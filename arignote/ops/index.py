@@ -213,7 +213,7 @@ def _gather_rule(inputs: tuple[Node, ...], axis: int) -> Type:
     return Array(dtype_of(x.type), [*dims[:axis], *picked, *dims[axis + len(i) :]])
 
 
-def _scatter_rule(inputs: tuple[Node, ...], axis: int, accumulate: bool) -> Type:
+def _scatter_rule(inputs: tuple[Node, ...], axis: int, accumulate: bool, ordered: bool = True) -> Type:
     x, value, *i = inputs
     check_value(value, x, dims_of(_gather_rule((x, *i), axis)))
     return _dims_after_update(x)
@@ -227,7 +227,7 @@ def _gather(x: Any, *i: Any, axis: int) -> Any:
     return x[_gather_key(i, axis)]
 
 
-def _scatter(x: Any, value: Any, *i: Any, axis: int, accumulate: bool) -> Any:
+def _scatter(x: Any, value: Any, *i: Any, axis: int, accumulate: bool, ordered: bool = True) -> Any:
     return _updated(x, _gather_key(i, axis), value, accumulate)
 
 
@@ -257,7 +257,8 @@ def _scatter_fails(node: Apply) -> bool:
 def _gather_vjp(emit: Emit, node: Apply, cotangent: Node) -> Cotangents:
     x, *i = node.inputs
     zeros = emit.zeros_like(x)
-    return [emit.op("scatter", zeros, cotangent, *i, axis=node["axis"], accumulate=True), *_none(i)]
+    of_x = emit.op("scatter", zeros, cotangent, *i, axis=node["axis"], accumulate=True, ordered=False)
+    return [of_x, *_none(i)]
 
 
 def _scatter_vjp(emit: Emit, node: Apply, cotangent: Node) -> Cotangents:
@@ -337,8 +338,8 @@ in the result where those axes stood."""
 
 scatter = Operation("scatter", _scatter_rule, _scatter, Linear(_scatter_vjp, (0, 1)), can_fail=_scatter_fails,
                     batching=Stacked(batched.scatter))  # fmt: skip
-"""scatter(x, value, *i; axis, accumulate): x with what `gather` would give replaced by `value` (of repeated indices the
-last in C order wins) or increased by it (all add)."""
+"""scatter(x, value, *i; axis, accumulate, ordered): x with what `gather` would give replaced by `value` (of repeated
+indices the last in C order wins) or increased by it (all add: in C order, as NumPy does, unless `ordered` is false)."""
 
 iota = Operation("iota", _iota_rule, lambda count, dtype, dim: np.arange(max(int(count), 0), dtype=dtype), Zero(),
                  batching=Stacked(batched.iota))  # fmt: skip
