@@ -38,8 +38,9 @@ def _product(emit: AdjointEmit, cotangent: Node, partial: Node, singular: bool) 
     if not singular:
         return product
     zero = emit.constant(0, dtype_of(cotangent.type))
-    # The product of zero is NaN just where the partial is not finite.
-    vain = emit.op("logical_and", emit.op("equal", cotangent, zero), emit.op("isnan", product))
+    # The product of zero is NaN just where the partial is not finite, which is asked once for all its products.
+    infinite = emit.op("logical_not", emit.op("isfinite", partial))
+    vain = emit.op("logical_and", infinite, emit.op("equal", cotangent, zero))
     return emit.op("select", vain, zero, product)
 
 

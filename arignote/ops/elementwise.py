@@ -223,6 +223,12 @@ def _overflows(exact: Callable[[int, int], int]) -> Callable[[Any, Any], Any]:
     return lambda x, y: np.bool_(not -(2**63) <= exact(int(x), int(y)) < 2**63)
 
 
+def _of_divisor(x: Term, y: Term, out: Term) -> Term:
+    """-x / y**2; the square of a reciprocal needs no second division."""
+    is_reciprocal = isinstance(x.node, Constant) and x.node.value == 1
+    return -(out * out) if is_reciprocal else -(out / y)
+
+
 def _predicate_op(name: str, reference: Callable[..., Any], commutative: bool = False) -> Operation:
     return _op(name, _predicate, reference, Zero(), commutative)
 
@@ -231,7 +237,7 @@ ARITHMETIC = (
     _op("add", _number, np.add, Partials((lambda x, y, out: 1.0, lambda x, y, out: 1.0)), commutative=True),
     _op("subtract", _number, np.subtract, Partials((lambda x, y, out: 1.0, lambda x, y, out: -1.0))),
     _op("multiply", _number, np.multiply, Partials((lambda x, y, out: y, lambda x, y, out: x)), commutative=True),
-    _op("divide", _float, np.divide, Partials((lambda x, y, out: 1 / y, lambda x, y, out: -(out / y)), singular=True)),
+    _op("divide", _float, np.divide, Partials((lambda x, y, out: 1 / y, _of_divisor), singular=True)),
     _op("floor_divide", _number, np.floor_divide, Zero()),
     _op("remainder", _number, np.remainder,
         Partials((lambda x, y, out: 1.0, lambda x, y, out: -Term(x.emit, x.emit.op("floor_divide", x.node, y.node))))),

@@ -26,6 +26,7 @@ from ...lower.loop_ir import (
 from .cleanup import ending, leave_when, release
 from .emit_signals import CALL_COST, emit_check, spend, spend_on_matrices
 from .function_text import FunctionText
+from .rare_values import TELLING, chosen_by_branch, hardly_chooses, note
 from .runtime_text import define_retain
 from .text import element_bytes, global_name, llvm_type, memory_type, pointee
 
@@ -34,7 +35,12 @@ def emit_let(function: FunctionText, statement: Let) -> None:
     """A scalar operation."""
     texts = [function.text(arg) for arg in statement.args]
     types = [arg.type for arg in statement.args]
-    function.values[statement.var.id] = function.scalar_let(statement.op, texts, types, statement.var.type)
+    if statement.op == "select" and hardly_chooses(function, texts):
+        function.values[statement.var.id] = chosen_by_branch(function, texts, statement.var.type)
+        return
+    value = function.values[statement.var.id] = function.scalar_let(statement.op, texts, types, statement.var.type)
+    if statement.op in TELLING:
+        note(function, statement, texts, value)
 
 
 def address(function: FunctionText, pointer: Operand, offset: str) -> str:

@@ -50,6 +50,8 @@ class FunctionText:
         self.values: dict[int, object] = {}
         self.depths: dict[str, int] = {}
         self.indices: set[str] = set()  # of loops: numbers that are not negative
+        self.usual: set[str] = set()  # truth values that mostly are true
+        self.rare: dict[str, tuple[str, str]] = {}  # those that hardly ever are: what is rare, and what else must hold
         self.regions = [Region(0, None, True)]
         self.read_only: frozenset[int] = frozenset()
         self.width = 0
