@@ -21,7 +21,7 @@ from arignote.autodiff.residuals import Policy
 from arignote.autodiff.sparse import read_by_place
 from arignote.ir.graph import Apply, Function, Node, Parameter, substitute
 from arignote.ir.records import dataclass
-from arignote.ir.types import UNIT, Closure, Tuple, Type, Union, UnionDefinition, tangent_type
+from arignote.ir.types import RESIDUAL, UNIT, Closure, Tuple, Type, Union, UnionDefinition, tangent_type
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ def _inner_wants(forms: Forms, wrt: Flags) -> list[Mask]:
 
 def _augment(forms: Forms, function: Function, wrt: Flags, want: Mask, steady: Flags) -> Augmented:
     parameters = fresh(function.parameters)
-    residual = Union(UnionDefinition(f"residual of {function.name}"))
+    residual = Union(UnionDefinition(f"{RESIDUAL}{function.name}"))
     forward = Function(f"{function.name}_forward", parameters)
     cotangent = Parameter("cotangent", pruned_type(function.result_type, want))
     totals = [Parameter(f"total_{parameters[i].name}", tangent_type(parameters[i].type)) for i in seeded(function, wrt)]

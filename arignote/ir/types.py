@@ -105,6 +105,10 @@ class List(Type):
         return f"list {self.element!r}"
 
 
+RESIDUAL = "residual of "
+"""How the names of unions begin that hold what a call leaves for its backward."""
+
+
 class UnionDefinition:
     """What a union may be. Nominal, so that an alternative can contain the union itself; defined after it is made.
 

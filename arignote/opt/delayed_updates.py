@@ -10,8 +10,8 @@ linear algebra these are delayed, or blocked, updates.
 
 A matrix that is given to such a function, and comes back with nothing done to it but additions (`passed_through.py`),
 becomes the tuple (total, left, right, count) all the way from where it is first given to where the last sum comes
-back; there what is left is added. The order in which cotangents are added is free. Small matrices, which stay in the
-nearest cache, have no rows to collect in, and products are added at once.
+back; there what is left is added. Only cotangents are: their order is free, and that of a program's own sums is not.
+Small matrices, which stay in the nearest cache, have no rows to collect in, and products are added at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 
 from arignote.ir.graph import Apply, Function, Node, Parameter, Span, nodes_of
 from arignote.ir.structure import ANY, MANY
-from arignote.ir.types import INT64, Array, Tuple, Type, dtype_of, is_float
+from arignote.ir.types import INT64, RESIDUAL, Array, Tuple, Type, Union, dtype_of, is_float
 from arignote.opt.demand import LOOPS
 from arignote.opt.passed_through import Found, Way, added_through
 from arignote.opt.program import NOWHERE, Translation, components, rebuild
@@ -42,17 +42,18 @@ def delay_updates(root: Function) -> Function:
     recursive = {function for group, circular in groups if circular for function in group}
     if not recursive or not is_on(RULE):
         return root
-    ways = _ways([function for group, _ in reversed(groups) for function in group], recursive)
-    return rebuild(root, _Delay(ways).body, _Delayed(ways)) if ways else root
+    ways, backward = _ways([function for group, _ in reversed(groups) for function in group], recursive)
+    return rebuild(root, _Delay(ways, backward).body, _Delayed(ways)) if ways else root
 
 
 # Which sums ----------------------------------------------------------------------------------------------------------
 
 
-def _ways(functions: list[Function], recursive: set[Function]) -> Found:
-    """Where the sums to be collected pass through, callers first."""
+def _ways(functions: list[Function], recursive: set[Function]) -> tuple[Found, set[Function]]:
+    """Where the sums to be collected pass through, and those of these functions in which all sums are cotangents."""
     closures = _closures(functions)
     chosen: Found = {}
+    backward: set[Function] = set()
     for function in functions:
         for node in nodes_of(function) if function not in recursive else ():
             for way, component in _sums_of(node) if isinstance(node, Apply) else ():
@@ -61,9 +62,10 @@ def _ways(functions: list[Function], recursive: set[Function]) -> Found:
                 found, added = added_through(*way, component)
                 if found and _is_worth_it(found, added, recursive) and _is_alone(found, chosen, closures):
                     if not fuel().spend(RULE, node, node):  # type: ignore[arg-type]
-                        return chosen
+                        return chosen, backward
                     chosen.update(found)
-    return chosen
+                    backward.update(each for each, _ in found if _adds_cotangents(found))
+    return chosen, backward
 
 
 def _sums_of(node: Apply) -> list[tuple[Way, int]]:
@@ -90,21 +92,29 @@ def _is_worth_it(found: Found, added: list[Apply], recursive: set[Function]) -> 
     """Whether recursive functions are among those that a sum passes through, and an outer product is added on the way;
     and whether it has one type everywhere."""
     types = {function.parameters[place].type for function, place in found}
-    return (any(function in recursive for function, _ in found) and len(types) == 1
-            and any(_factors(node) is not None for node in added))  # fmt: skip
+    if len(types) > 1 or not any(function in recursive for function, _ in found):
+        return False
+    return any(_factors(node, _adds_cotangents(found)) is not None for node in added)
 
 
-def _factors(update: Apply) -> tuple[Node, Node] | None:
-    """A column and a row whose product is added to a whole matrix as a cotangent."""
-    if update.op.name != "update_slice" or update["axes"] or not update["accumulate"]:
-        return None
-    product = made_by(update.inputs[1], "multiply")
-    if product is None:
-        return None
-    dims = [x.type.dims if isinstance(x.type, Array) else () for x in product.inputs]
-    for column, row in ((0, 1), (1, 0)):
-        if dims[column] == (MANY, 1) and dims[row] == (1, MANY):
-            return product.inputs[column], product.inputs[row]
+def _adds_cotangents(found: Found) -> bool:
+    """Whether plain additions on the way are of cotangents: a function on it takes what its forward has left."""
+    return any(isinstance(p.type, Union) and p.type.definition.name.startswith(RESIDUAL)
+               for function, _ in found for p in function.parameters)  # fmt: skip
+
+
+def _factors(update: Apply, plain: bool) -> tuple[Node, Node] | None:
+    """A column and a row whose product is added to a whole matrix. Only derivatives add so by `update_slice`; `plain`:
+    other additions count too."""
+    if update.op.name == "update_slice":
+        addends = update.inputs[1:] if update["accumulate"] and not update["axes"] else ()
+    else:
+        addends = update.inputs if plain and update.op.name == "add" else ()
+    for product in (made_by(x, "multiply") for x in addends):
+        dims = [] if product is None else [x.type.dims if isinstance(x.type, Array) else () for x in product.inputs]
+        for column, row in ((0, 1), (1, 0)):
+            if product is not None and dims[column] == (MANY, 1) and dims[row] == (1, MANY):
+                return product.inputs[column], product.inputs[row]
     return None
 
 
@@ -131,6 +141,9 @@ def _is_alone(found: Found, chosen: Found, closures: dict[Function, list[tuple[A
 
 def _is_run(user: Apply, operand: int) -> bool:
     return operand == {"call": 0, "for_loop": 1}.get(user.op.name, -1) or user.op.name == "cond"
+
+
+_ADDITIONS = frozenset(("add", "update_slice", "update_index", "scatter"))
 
 
 # The program rewritten -----------------------------------------------------------------------------------------------
@@ -167,8 +180,8 @@ class _Delayed(Translation):
 class _Delay:
     """Rebuilds each function. What was a matrix and has become a tuple is a sum on its way."""
 
-    def __init__(self, ways: Found) -> None:
-        self.ways = ways
+    def __init__(self, ways: Found, backward: set[Function]) -> None:
+        self.ways, self.backward = ways, backward
         self.functions: dict[Type, tuple[Function, Function]] = {}
         """For each type of matrix, what adds to a collected sum, and what gives it as a matrix."""
 
@@ -180,7 +193,8 @@ class _Delay:
                 mapping.setdefault(node, node)
                 continue
             rewriter.span = old.spans.get(node, NOWHERE)
-            mapping[node] = self._rebuilt(rewriter, translation, node, mapping)
+            sum_ = self._added(rewriter, node, mapping, old in self.backward)
+            mapping[node] = self._rebuilt(rewriter, translation, node, mapping) if sum_ is None else sum_
         rewriter.span = NOWHERE
         return mapping[old.result], rewriter.spans
 
@@ -189,14 +203,8 @@ class _Delay:
         entered = self._entered(node, inputs)
         for operand in entered:
             inputs[operand] = _started(rewriter, inputs[operand])
-        first = inputs[0] if inputs else None
-        if first is not None and _has_become_a_sum(node.inputs[0], first):
-            if node.op.name == "size":
-                return rewriter.size(rewriter.item(first, 0), node["axis"])
-            if node.op.name in ("update_slice", "add"):
-                return self._added(rewriter, node, first, inputs)
-        if node.op.name == "add" and len(inputs) == 2 and _has_become_a_sum(node.inputs[1], inputs[1]):
-            return self._added(rewriter, node, inputs[1], inputs)
+        if node.op.name == "size" and _has_become_a_sum(node.inputs[0], inputs[0]):
+            return rewriter.size(rewriter.item(inputs[0], 0), node["axis"])
         built = rewriter.build(node.op, tuple(inputs), translation.attributes(node.attributes))
         if not entered:
             return built
@@ -215,16 +223,17 @@ class _Delay:
                     if function is closure["function"]}  # fmt: skip
         return {at: component for at, component in operands.items() if isinstance(inputs[at].type, Array)}
 
-    def _added(self, rewriter: Rewriter, node: Apply, sum_: Node, inputs: list[Node]) -> Node:
-        """A collected sum after an addition."""
-        total, *collected = rewriter.items(sum_)
-        factors = _factors(node)
+    def _added(self, rewriter: Rewriter, node: Apply, mapping: dict[Node, Node], plain: bool) -> Node | None:
+        """A collected sum after an addition; None for what is not one."""
+        sums = [x for x in node.inputs if _has_become_a_sum(x, mapping[x])] if node.op.name in _ADDITIONS else []
+        if not sums:
+            return None
+        total, *collected = rewriter.items(mapping[sums[0]])
+        factors = _factors(node, plain)
         if factors is None:
-            added = rewriter.build(node.op, tuple([total if x is sum_ else x for x in inputs]), node.attributes)
-            return rewriter.tuple([added, *collected])
-        product = inputs[1]
-        assert isinstance(product, Apply)
-        column, row = (product.inputs[node.inputs[1].inputs.index(x)] for x in factors)  # type: ignore[attr-defined]
+            inputs = tuple([total if x is sums[0] else mapping[x] for x in node.inputs])
+            return rewriter.tuple([rewriter.build(node.op, inputs, node.attributes), *collected])
+        column, row = (mapping[x] for x in factors)
         return rewriter.call(self._of(total.type)[0], total, *collected, column, row)
 
     def _settled(self, rewriter: Rewriter, sum_: Node) -> Node:

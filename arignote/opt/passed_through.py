@@ -8,6 +8,7 @@ Then who adds the result to a sum of its own, and starts the call with zeros, ma
 from __future__ import annotations
 
 from arignote.ir.graph import Apply, Function, Node, nodes_of
+from arignote.opt.demand import LOOPS
 from arignote.opt.rules.structure import made_by
 
 MOST_STEPS = 2000
@@ -78,6 +79,8 @@ class _Search:
             self.added.append(user)
             adds = user.op.name == "add" or user["accumulate"] and user.inputs[0] is value
             return (user, None) if adds and user.type is value.type else None
+        if user.op.name == "for_loop":
+            return self._through_loop(value, user, found)
         closure = made_by(user.inputs[0], "closure") if user.op.name == "call" else None
         if closure is None:
             return None
@@ -96,6 +99,15 @@ class _Search:
             return None
         ways = [(closure["function"], closure.inputs.index(value)) for closure in closures]
         return self._component(branch, ways, found)
+
+    def _through_loop(self, value: Node, loop: Apply, found: Found) -> tuple[Node, int] | None:
+        """A loop carries it: what an iteration is given must come out in the same place."""
+        closure = made_by(loop.inputs[1], "closure")
+        if closure is None or loop.inputs.count(value) != 1 or value not in loop.inputs[2:]:
+            return None
+        place = loop.inputs.index(value) - 2
+        body: Way = closure["function"], len(closure.inputs) + LOOPS["for_loop"] + place
+        return (loop, place) if self._agrees(body, place, found) else None
 
     def _component(self, made: Apply, ways: list[Way], found: Found) -> tuple[Node, int] | None:
         """The component of a call or a branch in which the parameters of what may run come out."""

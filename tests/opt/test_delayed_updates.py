@@ -274,6 +274,48 @@ def test_in_a_loop_that_threads_share():
             np.testing.assert_array_equal(again[name], found[0][name])
 
 
+@dataclass
+class Many:
+    x: np.ndarray
+    children: list[Many]
+
+
+def of_children(w, tree):
+    total = np.zeros(w.shape[0])
+    for child in tree.children:
+        total = total + np.tanh(w @ of_children(w, child))
+    return np.tanh(total + tree.x)
+
+
+def test_loops_within_recursion():
+    generator = np.random.default_rng(6)
+    leaves = [Many(generator.normal(size=70), []) for _ in range(50)]
+    tree = Many(leaves[0].x, [Many(leaf.x, leaves[k : k + 3]) for k, leaf in enumerate(leaves[:40])])
+    w = generator.normal(size=(70, 70)) / 8.0
+    gradient = ag.grad(lambda w: np.sum(of_children(w, tree) ** 2))
+    assert "collect_outer" in ag.inspect(gradient)(w).loops
+    with switched_off(NAME):
+        wanted = ag.grad(lambda w: np.sum(of_children(w, tree) ** 2))(w)
+    np.testing.assert_allclose(gradient(w), wanted, rtol=1e-12, atol=1e-12)
+
+
+def outer_products(w, tree, total):
+    if tree is None:
+        return total
+    total = outer_products(w, tree.left, total + np.outer(w @ tree.x, tree.x))
+    return outer_products(w, tree.right, total)
+
+
+def test_the_order_of_a_programs_own_sums_stays():
+    generator = np.random.default_rng(7)
+    w, tree = generator.normal(size=(70, 70)), random_tree(generator, 40, 70, "float64")
+    sums = ag.jit(lambda w, tree: outer_products(w, tree, np.zeros((70, 70))))
+    assert "collect_outer" not in ag.inspect(sums)(w, tree).loops
+    with switched_off(NAME):
+        wanted = ag.jit(lambda w, tree: outer_products(w, tree, np.zeros((70, 70))))(w, tree)
+    np.testing.assert_array_equal(sums(w, tree), wanted)
+
+
 def test_functions_that_call_each_other_and_second_derivatives():
     generator = np.random.default_rng(8)
     w, x = generator.normal(size=(64, 64)) / 8.0, generator.normal(size=64)
