@@ -170,7 +170,10 @@ def view(context: Context, value: AnyValue, sizes: tuple[Operand, ...], axes: tu
 
 
 def reshaped(context: Context, value: AnyValue, sizes: tuple[Operand, ...]) -> AnyValue:
-    """The same elements in C order under other sizes, whose product is known to be the same."""
+    """The same elements in C order under other sizes, whose product is known to be the same.
+
+    Those of a view that is not in C order are copied, once for all such shapes of it.
+    """
     if isinstance(value, Splat):
         return Splat(value.dtype, sizes, value.scalar) if sizes else value.scalar
     given = sizes_of(value)
@@ -179,7 +182,8 @@ def reshaped(context: Context, value: AnyValue, sizes: tuple[Operand, ...]) -> A
     axes = _ones_only(context, given, sizes)
     if axes is not None and sizes:
         return view(context, value, sizes, axes)
-    array = fusion.contiguous(context, value)
+    array = fusion.stored(context, value)
+    array = array if array.contiguous else context.once(fusion.copy, array)
     if not sizes:
         return load_first(context, array)
     return Stored(array.dtype, array.buffer, array.pointer, sizes, context.strides(sizes), contiguous=True)

@@ -139,6 +139,31 @@ def test_views_cost_nothing():
     assert counts(lowered) == (2, 1)
 
 
+def turned_twice(e, x):
+    """The columns of x, one after the other: in one dimension, and in rows of one."""
+    t = e.op("transpose", x, permutation=(1, 0))
+    count = e.op("multiply", e.size(x, 0), e.size(x, 1))
+    return e.op("reshape", t, count, dims=(-2,)), e.op("reshape", t, count, e.integer(1), dims=(-2, 1))
+
+
+def test_what_is_reshaped_to_several_shapes_is_copied_once():
+    e, x = Emit(), vector("x", dims=(N, N))
+    flat, rows = turned_twice(e, x)
+    total = e.op("add", e.op("sum", e.op("sin", flat), axes=(0,)), e.op("sum", e.op("cos", rows), axes=(0, 1)))
+    for shape in ((3, 4), (0, 2), (7, 5)):
+        lowered = agree(main(e, [x], total), rng.normal(size=shape))
+    assert counts(lowered)[1] == 3  # the copy, and the block results of two sums
+
+
+def test_results_that_share_a_copy_are_two_arrays():
+    e, x = Emit(), vector("x", dims=(N, N))
+    flat, rows = turned_twice(e, x)
+    written = e.op("update_index", flat, e.constant(7.0, "float64"), e.integer(0), axes=(0,), accumulate=False)
+    lowered = agree(main(e, [x], flat, rows, written), rng.normal(size=(3, 4)))
+    assert counts(lowered)[1] == 2  # one copy, and what is written to; results are made their own afterwards
+    agree_natively(main(e, [x], flat, rows, written), rng.normal(size=(300, 40)))
+
+
 def test_views_of_what_is_not_in_memory():
     e, x = Emit(), vector("x", dims=(N, N))
     y = e.op("add", x, e.constant(1, "float64"))
