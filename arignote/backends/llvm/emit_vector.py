@@ -13,7 +13,7 @@ from ...lower.loop_ir import Extern, For, If, Let, Load, Operand, Statement, Sto
 from .emit import emit_extern, emit_let
 from .function_text import FunctionText, Lines
 from .loop_frame import LoopFrame
-from .streaming import first_whole_line
+from .streaming import first_whole_line, streamed_part
 from .table import instruction
 from .text import llvm_type
 from .vector_analysis import VectorPlan, longest_chain, unrollable
@@ -49,10 +49,9 @@ def emit_vector_loop(
     end = end or function.text(statement.count)
     accumulators = [starting_lanes(function, statement, plan, place) for place in range(len(plan.reductions))]
     copies = unrolling(function, plan)
-    whole_line = first_whole_line(function, statement, begin, end)
-    if whole_line is not None:
-        accumulators = masked_loop(function, statement, plan, begin, whole_line, accumulators, True)
-        begin = whole_line
+    streams, part = function.streams, streamed_part(function, statement)
+    if part is not None:
+        begin, accumulators = whole_lines(function, statement, plan, part, begin, end, copies, accumulators)
     if not copies and begin == "0" and end[0] != "%" and int(end) % function.width == 0:
         copies = 1  # whole vectors are left over: what is stored under a mask is slow to read again
     if copies:
@@ -65,7 +64,38 @@ def emit_vector_loop(
     results = [result_of_lanes(function, statement, plan, place, accumulators) for place in range(len(accumulators))]
     for var, result in zip(statement.results, results, strict=True):
         function.values[var.id] = result
-    function.width, function.emitters, function.fused = 0, outer_emitters, frozenset()
+    function.width, function.emitters, function.fused, function.streams = 0, outer_emitters, frozenset(), streams
+
+
+def whole_lines(
+    function: FunctionText, statement: For, plan: VectorPlan, part: Store, begin: str, end: str, copies: int,
+    start: list[str],
+) -> tuple[str, list[str]]:  # fmt: skip
+    """The iterations that fill whole lines of a part, in a loop of their own where it is streamed: what is left begins
+    where the first result says. Otherwise nothing is asked of each vector."""
+    pointer = part.pointer.id  # type: ignore[union-attr]
+    others = {each: answer for each, answer in function.streams.items() if each != pointer}
+    before, inside, after = function.block, function.label(), function.label()
+    function.branch(function.streams[pointer], inside, after)
+    function.begin(inside)
+    function.open(None)
+    function.streams = {pointer: "true"}
+    first = first_whole_line(function, statement, part, begin, end)
+    accumulators = masked_loop(function, statement, plan, begin, first, start, True)
+    middle = whole_vectors(function, first, end, copies * function.width) if copies else end
+    if copies:
+        accumulators = main_loop(function, statement, plan, first, middle, copies, accumulators)
+    else:
+        accumulators = masked_loop(function, statement, plan, first, middle, accumulators, False)
+    last = function.block
+    function.jump(after)
+    function.close()
+    function.begin(after)
+    function.streams = others
+    begin = function.let(f"phi i64 [{begin}, %{before}], [{middle}, %{last}]")
+    types = [vector_type(function, statement, place) for place in range(len(start))]
+    return begin, [function.let(f"phi {type} [{old}, %{before}], [{new}, %{last}]")
+                   for type, old, new in zip(types, start, accumulators, strict=True)]  # fmt: skip
 
 
 def abreast(function: FunctionText, statement: For) -> int:

@@ -132,22 +132,23 @@ def end_streams(function: FunctionText) -> None:
     function.begin(done)
 
 
-def first_whole_line(function: FunctionText, loop: For, begin: str, end: str) -> str | None:
-    """The iteration from which on a loop of vectors writes whole lines of the part that it streams; None where it
-    streams none. Parts of a block begin anywhere, and so do their rows."""
-    store = next((each for each in loop.body if isinstance(each, Store) and each.within is not None
-                  and may_stream(function, each.pointer, each.value.type)), None)  # fmt: skip
-    offset = None if store is None else _at_iteration(function, loop, store.offset, begin)
-    if store is None or offset is None:
-        return None
-    types, size = ["int64", "int64"], element_bytes(store.value.type)
-    place = address(function, store.pointer, offset)
+def streamed_part(function: FunctionText, loop: For) -> Store | None:
+    """The store of a loop of vectors to a part that may be streamed."""
+    for each in loop.body:
+        if isinstance(each, Store) and each.within is not None and may_stream(function, each.pointer, each.value.type):
+            return each if _at_iteration(function, loop, each.offset, "0") is not None else None
+    return None
+
+
+def first_whole_line(function: FunctionText, loop: For, part: Store, begin: str, end: str) -> str:
+    """The iteration from which on a loop of vectors writes whole lines of a part. Parts of a block begin anywhere, and
+    so do their rows."""
+    types, size = ["int64", "int64"], element_bytes(part.value.type)
+    place = address(function, part.pointer, _at_iteration(function, loop, part.offset, begin) or "0")
     bits = function.let(f"ptrtoint ptr {place} to i64")
     line = min(size * function.width, LINE_BYTES)
     missing = function.let(f"and i64 {function.let(f'sub i64 0, {bits}')}, {line - 1}")
-    streams = function.streams[store.pointer.id]  # type: ignore[union-attr]
     elements = function.let(f"lshr i64 {missing}, {size.bit_length() - 1}")
-    elements = function.let(f"select i1 {streams}, i64 {elements}, i64 0")
     first = function.scalar_let("add", [begin, elements], types, "int64")
     return function.scalar_let("minimum", [first, end], types, "int64")
 
