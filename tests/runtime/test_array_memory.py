@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import pickle
+import subprocess
+import sys
 import threading
 import tracemalloc
 
@@ -112,6 +115,20 @@ def test_arrays_may_be_freed_by_another_thread():
     thread = threading.Thread(target=arrays.clear)
     thread.start()
     thread.join()
+
+
+def test_arrays_may_outlive_what_their_module_holds():
+    """As the interpreter ends it empties modules in some order; PYTHONMALLOC=debug overwrites what is freed."""
+    program = """
+import arignote, gc, numpy
+from arignote.runtime import array_memory
+kept = arignote.jit(lambda x: x * 2)(numpy.ones(1000))
+array_memory._handler = None
+gc.collect()
+del kept
+"""
+    environment = {**os.environ, "PYTHONMALLOC": "debug"}
+    assert subprocess.run([sys.executable, "-c", program], env=environment, check=False).returncode == 0
 
 
 def test_the_handler_as_numpy_calls_it():
