@@ -122,7 +122,7 @@ def test_arrays_may_outlive_what_their_module_holds():
     program = """
 import arignote, gc, numpy
 from arignote.runtime import array_memory
-kept = arignote.jit(lambda x: x * 2)(numpy.ones(1000))
+kept = arignote.jit(numpy.negative)(numpy.ones(1000))
 array_memory._handler = None
 gc.collect()
 del kept
