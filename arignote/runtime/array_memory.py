@@ -110,6 +110,6 @@ def make_handler(addresses: Mapping[str, int]) -> int:
         ctypes.cast(new, ctypes.c_void_p).value or 0
     )
     capsule = make(ctypes.addressof(_handler), CAPSULE_NAME, None)
-    for kept in (capsule, CAPSULE_NAME, _handler):  # arrays may be freed after the interpreter has emptied this module at its end
+    for kept in (capsule, CAPSULE_NAME, _handler):  # arrays may be freed after the interpreter emptied this module
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(kept))
     return id(capsule)
