@@ -35,6 +35,14 @@ for _operation in elementwise_operations.FAMILY:
     RULES[_operation.name] = _elementwise
 
 
+@rule("square")
+def _square(frame: Frame, node: Apply) -> AnyValue:
+    value = frame.value(node.inputs[0])
+    if isinstance(value, Lazy | Stored):
+        value.uses += 1
+    return elementwise(frame.context, "multiply", dtype_of(node.type), dims_of(node.type), [value, value])
+
+
 @rule("size")
 def _size(frame: Frame, node: Apply) -> AnyValue:
     dim = dims_of(node.inputs[0].type)[node["axis"]]

@@ -224,9 +224,9 @@ def _overflows(exact: Callable[[int, int], int]) -> Callable[[Any, Any], Any]:
 
 
 def _of_divisor(x: Term, y: Term, out: Term) -> Term:
-    """-x / y**2; the square of a reciprocal needs no second division."""
+    """-x / y**2; the square of a reciprocal needs no second division, and knows that its own slope may be infinite."""
     is_reciprocal = isinstance(x.node, Constant) and x.node.value == 1
-    return -(out * out) if is_reciprocal else -(out / y)
+    return -Term(out.emit, out.emit.op("square", out.node)) if is_reciprocal else -(out / y)
 
 
 def _predicate_op(name: str, reference: Callable[..., Any], commutative: bool = False) -> Operation:
@@ -243,6 +243,7 @@ ARITHMETIC = (
         Partials((lambda x, y, out: 1.0, lambda x, y, out: -Term(x.emit, x.emit.op("floor_divide", x.node, y.node))))),
     _op("power", _number, np.power, Partials((_power_of_base, _power_of_exponent), singular=True)),
     _op("negative", _number, np.negative, Partials((lambda x, out: -1.0,))),
+    _op("square", _float, np.square, Partials((lambda x, out: 2 * x,), singular=True)),
     _op("absolute", _number, np.absolute, Partials((lambda x, out: t.sign(x),))),
     _op("sign", _number, np.sign, Zero()),
     _op("maximum", _any, np.maximum, _max, commutative=True),

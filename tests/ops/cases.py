@@ -162,8 +162,8 @@ UNARY = {
     "log1p": positive, "sqrt": positive, "cbrt": positive, "sin": normal, "cos": normal, "tan": positive,
     "arcsin": positive, "arccos": positive, "arctan": normal, "sinh": normal, "cosh": normal, "tanh": normal,
     "arcsinh": normal, "arccosh": lambda *s: 1 + positive(*s), "arctanh": positive, "erf": normal, "erfc": normal,
-    "gammaln": positive, "negative": normal, "absolute": normal, "sign": normal, "floor": normal, "ceil": normal,
-    "round": normal, "trunc": normal, "digamma": positive, "stop_gradient": normal,
+    "gammaln": positive, "square": normal, "negative": normal, "absolute": normal, "sign": normal, "floor": normal,
+    "ceil": normal, "round": normal, "trunc": normal, "digamma": positive, "stop_gradient": normal,
 }  # fmt: skip
 BINARY = ("add", "subtract", "multiply", "divide", "power", "maximum", "minimum", "fmax", "fmin", "arctan2", "hypot",
           "copysign", "remainder", "floor_divide")  # fmt: skip
