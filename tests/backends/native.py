@@ -16,6 +16,7 @@ from arignote.lower.loop_ir import Program
 from arignote.lower.loop_ir_check import check
 from arignote.lower.loop_ir_evaluate import Buffer, Pointer, SiteRaised, evaluate
 from arignote.lower.loop_ir_text import read, show
+from arignote.runtime.call import CONTEXT_WORDS, STACK_LIMIT
 
 RUNTIME = """
 @live = global i64 0
@@ -124,8 +125,8 @@ def call(module: CompiledModule, program: Program, args: Sequence[object], stack
     for var, arg in zip(entry.parameters, args, strict=True):
         types.append(C_TYPES.get(var.type, ctypes.c_void_p))
         values.append(arg.ctypes.data if isinstance(arg, np.ndarray) else arg)
-    context = np.zeros(10, np.int64)
-    context[9] = stack_limit
+    context = np.zeros(CONTEXT_WORDS, np.int64)
+    context[STACK_LIMIT // 8] = stack_limit
     slots = np.zeros(max(len(entry.results), 1), np.int64)
     function = ctypes.CFUNCTYPE(ctypes.c_int32, *types, ctypes.c_void_p)(module.address())
     status = function(context.ctypes.data, *values, slots.ctypes.data)
