@@ -11,6 +11,7 @@ from arignote.frontend.values import (
     ChoiceValue,
     DictValue,
     Elements,
+    EnclosingFunction,
     FunctionValue,
     ListValue,
     MethodValue,
@@ -52,6 +53,8 @@ def show_value(value: Value) -> str:
         case RecordValue():
             fields = ", ".join(f"{name}={show_value(item)}" for name, item in zip(value.names, value.state))
             return f"{value.cls.__name__}({fields})"
+        case EnclosingFunction():
+            return "function"
         case FunctionValue():
             return f"function {value.name}"
         case BoundMethod():

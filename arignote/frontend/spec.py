@@ -33,6 +33,7 @@ from arignote.frontend.values import (
     ChoiceValue,
     DictValue,
     Elements,
+    EnclosingFunction,
     FunctionValue,
     ListValue,
     Memory,
@@ -372,12 +373,16 @@ class Rebuilder:
                 tag = ScalarValue(next(self.nodes), self.scope, True)
                 return UnionValue(tag, tuple([self.take(option) for option in spec[2]]))
             case "again":
-                return self.functions[spec[1]]
+                return self.function(spec[1])
             case "sequence":
                 own = next(self.roots)
                 return ListValue(self.take_elements(spec[1]), *(own or ()))
         roots = next(self.roots) if spec[0] in CELLS else None
         return assemble(spec[0], spec[1], [self.take(part) for part in spec[2]], roots)
+
+    def function(self, place: int) -> Value:
+        """One of the functions that are being put together."""
+        return self.functions[place]
 
     def take_elements(self, element: Spec) -> Elements:
         """The contents of a list of run-time length. Elements without memory get one that they share."""
@@ -396,6 +401,13 @@ class Rebuilder:
             value.env[name].closed = True
         value.env.update(key[2])
         return value
+
+
+class _Example(Rebuilder):
+    """Puts together a part of a value, which may refer to functions around it."""
+
+    def function(self, place: int) -> Value:
+        return self.functions[place] if place < len(self.functions) else EnclosingFunction()
 
 
 def own_memory() -> Roots:
@@ -455,4 +467,5 @@ def example(spec: Spec) -> Value:
     from arignote.frontend.scope import Scope
     from arignote.ir.graph import Parameter
 
-    return rebuild(spec, [Parameter("x", type_) for type_ in leaf_types(spec)], Scope("example"))
+    nodes = [Parameter("x", type_) for type_ in leaf_types(spec)]
+    return _Example(nodes, Scope("example"), [None] * cell_count(spec)).take(spec)

@@ -414,6 +414,11 @@ class UnionValue(Value):
 
 
 @dataclass(slots=True, eq=False)
+class EnclosingFunction(Value):
+    """A function that contains what is shown, and is not there: only in messages."""
+
+
+@dataclass(slots=True, eq=False)
 class Unbound(Value):
     """No value: not assigned yet, or deleted."""
 
