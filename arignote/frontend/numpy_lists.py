@@ -72,6 +72,7 @@ def _of_lists(function: Any, joiner: Joiner) -> None:
             context.error(f"np.{function.__name__} of a list of run-time length takes an axis only")
         return joiner(context, first, len(sequences.entry_type(context, first)[1]), options)
 
+    handler.declared = known  # type: ignore[attr-defined]
     FUNCTIONS[function] = handler
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from arignote.frontend import numpy_scipy
+from arignote.frontend import numpy_scipy, scipy_linalg
 from arignote.frontend.builtins_table import BUILTINS
 from arignote.frontend.math_table import MATH
 from arignote.frontend.numpy_binding import ATTRIBUTES, FUNCTIONS, METHODS, Declared
@@ -38,9 +38,11 @@ REFUSING = "_refused"
 
 def page() -> str:
     """The whole page."""
-    assert numpy_scipy.special is not None
-    importlib.import_module("scipy.special")
-    found = {key: handler for key, handler in FUNCTIONS.items() if isinstance(handler, Declared) and _is_known(key)}
+    for name in ("arignote.frontend.specialise", "arignote.frontend.numpy_lists", "scipy.special", "scipy.linalg"):
+        importlib.import_module(name)
+    assert numpy_scipy.special is not None and scipy_linalg.declared is not None
+    handlers = {key: getattr(handler, "declared", handler) for key, handler in FUNCTIONS.items()}
+    found = {key: handler for key, handler in handlers.items() if isinstance(handler, Declared) and _is_known(key)}
     parts = [HEADER, "\n## NumPy\n"]
     for family in FAMILIES:
         names = [_numpy_name(key, h) for key, h in found.items() if h.function.__module__ == family.__name__]
@@ -48,8 +50,9 @@ def page() -> str:
     parts.append("\n## Methods and attributes of arrays\n")
     parts += [_entry("methods", METHODS), _entry("attributes", ATTRIBUTES)]
     parts.append("\n## SciPy\n")
-    special = [_numpy_name(key, h) for key, h in found.items() if h.function.__module__ == numpy_scipy.__name__]
-    parts.append(_entry("`scipy.special`", special))
+    for title, module in (("`scipy.special`", numpy_scipy), ("`scipy.linalg`", scipy_linalg)):
+        names = [_numpy_name(key, h) for key, h in found.items() if h.function.__module__ == module.__name__]
+        parts.append(_entry(title, names))
     parts.append("\n## Python\n")
     answered = [function for function, handler in BUILTINS.items() if _answers(handler) and not _is_ours(function)]
     modules = {"builtins": "", "_operator": "operator.", "_functools": "functools."}
