@@ -113,6 +113,20 @@ def _sum_in(mean: Lazy, squares: Reduction, array: Stored) -> Reduction | None:
     return None
 
 
+def _is_quotient(mean: Lazy, total: Reduction) -> bool:
+    """Whether that is the sum by a number, and nothing more: a mean, from which distances go both ways."""
+    quotient = _seen(mean)
+    return (isinstance(quotient, Elementwise) and quotient.op == "divide" and _seen(quotient.inputs[0]) is total
+            and not isinstance(quotient.inputs[1], Lazy | Stored))  # fmt: skip
+
+
+def _seen(value: AnyValue) -> AnyValue:
+    """What a value shows in other places, or again and again."""
+    while isinstance(value, Mapped | Repeated) and len(value.children()) == 1:
+        value = value.children()[0]
+    return value
+
+
 def _is_worth_it(context: Context, squares: Reduction, array: Stored) -> bool:
     """Whether the axes are all, of more than a block, or all but the last, and x comes from memory by itself: kernels
     that go through the rows of what has just been computed become one (`row_fusion.py`)."""
@@ -162,7 +176,8 @@ def _everything(context: Context, spread: Spread, prepare: Callable[[Context, La
             context, found, elements(block), mean))  # fmt: skip
         return finish(Nest(context), ZERO, total)
 
-    context.learn_sum(spread.gap, KnownSum(spread.squares.axes, gaps))
+    if _is_quotient(spread.mean, spread.total):
+        context.learn_sum(spread.gap, KnownSum(spread.squares.axes, gaps))
     return _over_blocks(context, blocks, [centres, firsts, seconds], lambda block, found: _squares(
         context, found, elements(block), mean))  # fmt: skip
 
@@ -242,7 +257,8 @@ class _Columns:
         total.uses = spread.total.uses
         context.set_forced(spread.total, total)
         prepare(context, spread.mean)
-        context.learn_sum(spread.gap, KnownSum(spread.squares.axes, self._gaps))
+        if _is_quotient(spread.mean, spread.total):
+            context.learn_sum(spread.gap, KnownSum(spread.squares.axes, self._gaps))
         return self._combine(spread.squares, lambda nest, column, found, count: _squares(
             context, found, count, self._mean(nest, column)))  # fmt: skip
 

@@ -29,6 +29,12 @@ def factors_that_differ(x, factor):
 
 
 @ag.jit
+def from_elsewhere(x, factor):
+    gap = x - (np.mean(x, axis=0) - 100.0)
+    return np.sum(gap * gap, axis=0), np.sum(gap * factor, axis=0), np.sum(gap / factor, axis=0)
+
+
+@ag.jit
 def in_a_branch(x, flag):
     gap, total = x - np.mean(x), 0.0
     if flag:
@@ -102,6 +108,16 @@ def test_special_values_as_in_numpy():
                 for found, expected in zip(function(values, given), function.__wrapped__(values, given), strict=True):
                     np.testing.assert_array_equal(np.isfinite(found), np.isfinite(expected))
                     np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+
+
+def test_distances_from_what_is_no_mean():
+    """They may all have one sign, so that a sum that overflows is infinite."""
+    x = rng.normal(size=(500, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for factor in (2.0, 1e308, -np.inf, 1e-308, 0.0):
+            for found, expected in zip(from_elsewhere(x, factor), from_elsewhere.__wrapped__(x, factor), strict=True):
+                np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("far", [0.0, 1e4, 1e8])
