@@ -91,7 +91,7 @@ def _one_of(context: Context, flat: Flat, definition: TreeDefinition) -> Node:
     def case(place: int) -> list[Node]:
         spec, nodes = parts[place]
         inside = [context.scope.bring(node, outer) for node in nodes]
-        return [_to_tree(context, Flat(spec, inside, []), definition)]
+        return [_to_tree(context, Flat(spec, inside, [None] * cell_count(spec)), definition)]
 
     return switch(context, tag, range(len(parts)), case, [definition.node_type])[0]
 

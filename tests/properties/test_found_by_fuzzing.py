@@ -195,3 +195,19 @@ def test_why_an_item_cannot_be_read() -> None:
 
     with pytest.raises(ag.AliasingError, match="may share memory"):
         program(np.ones(3), np.ones(3), 2)
+
+
+def in_a_tree_and_then_replaced(n, tree):  # type: ignore[no-untyped-def]
+    """One of two classes, the one with an array, becomes part of a tree of more classes."""
+    k = 0
+    while k < n and (-1.5 > -1.5):
+        Pair(Pair(tree, Leaf(np.tanh(-1.5)), np.tanh(-1.5)), Leaf(np.tanh(-1.5)), np.tanh(-1.5))
+        tree = Leaf(np.tanh(-1.5))
+
+
+IN_LOOPS = (Vector(np.array([1.0])), Wrap(None, 2), Pair(Wrap(Leaf(np.float64(0.5)), 0), Wrap(None, 2), 0.1))
+
+
+@pytest.mark.parametrize("tree", IN_LOOPS)
+def test_a_tree_in_a_tree_and_then_replaced(tree: Tree) -> None:
+    assert ag.jit(in_a_tree_and_then_replaced)(3, tree) is None
