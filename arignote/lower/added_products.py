@@ -7,6 +7,8 @@ A product that only the update soon after it reads is kept as `Product`, which n
 
 from __future__ import annotations
 
+from collections import Counter
+
 from arignote.ir.graph import Apply, Node
 from arignote.ir.records import dataclass
 from arignote.ir.types import dims_of, dtype_of
@@ -36,9 +38,9 @@ def added_products(order: list[Node]) -> set[Node]:
     if not places:
         return set()
     updates = {node.inputs[1]: at for at, node in enumerate(order) if _adds_to_all(node) and node.inputs[1] in places}  # type: ignore[attr-defined]
-    uses = [x for node in order if isinstance(node, Apply) and updates for x in node.inputs if x in updates]
+    uses = Counter(x for node in order if isinstance(node, Apply) and updates for x in node.inputs if x in updates)
     return {product for product, at in updates.items()
-            if uses.count(product) == 1 and all(map(_is_quiet, order[places[product] + 1 : at]))}  # fmt: skip
+            if uses[product] == 1 and all(map(_is_quiet, order[places[product] + 1 : at]))}  # fmt: skip
 
 
 def _is_product(node: Node) -> bool:

@@ -23,8 +23,8 @@ from arignote.ir.structure import ANY, MANY
 from arignote.ir.types import INT64, RESIDUAL, Array, Tuple, Type, Union, dtype_of, is_float
 from arignote.opt.demand import LOOPS
 from arignote.opt.passed_through import Found, Way, added_through
-from arignote.opt.program import NOWHERE, Translation, components, rebuild
-from arignote.opt.rewrite import Rewriter, Rule, fuel, is_on
+from arignote.opt.program import Translation, components, rebuild
+from arignote.opt.rewrite import Rewriter, Rule, fuel, is_on, node_by_node
 from arignote.opt.rules.structure import made_by
 
 NAME = "delayed updates"
@@ -64,7 +64,8 @@ def _ways(functions: list[Function], recursive: set[Function]) -> tuple[Found, s
                     if not fuel().spend(RULE, node, node):  # type: ignore[arg-type]
                         return chosen, backward
                     chosen.update(found)
-                    backward.update(each for each, _ in found if _adds_cotangents(found))
+                    if _adds_cotangents(found):
+                        backward.update(each for each, _ in found)
     return chosen, backward
 
 
@@ -156,24 +157,32 @@ def _delayed(type_: Type) -> Tuple:
     return Tuple([type_, panel, panel, INT64])
 
 
+def _by_function(ways: Found) -> dict[Function, dict[int, int]]:
+    """For each function, which of its parameters come out in which components."""
+    found: dict[Function, dict[int, int]] = {}
+    for (function, place), component in ways.items():
+        found.setdefault(function, {})[place] = component
+    return found
+
+
 class _Delayed(Translation):
     """Sums have the types of collected ones where they pass through a function."""
 
     def __init__(self, ways: Found) -> None:
         super().__init__()
-        self.ways = ways
+        self.ways = _by_function(ways)
 
     def result_type(self, function: Function) -> Type:
         type_ = super().result_type(function)
-        components = {component for (each, _), component in self.ways.items() if each is function}
+        components = set(self.ways.get(function, {}).values())
         if not components:
             return type_
         assert isinstance(type_, Tuple)
         return Tuple([_delayed(item) if i in components else item for i, item in enumerate(type_.items)])
 
     def parameters(self, function: Function) -> tuple[Parameter, ...]:
-        parameters = super().parameters(function)
-        return tuple(Parameter(p.name, _delayed(p.type)) if (function, place) in self.ways else p
+        parameters, ways = super().parameters(function), self.ways.get(function, {})
+        return tuple(Parameter(p.name, _delayed(p.type)) if place in ways else p
                      for place, p in enumerate(parameters))  # fmt: skip
 
 
@@ -181,22 +190,16 @@ class _Delay:
     """Rebuilds each function. What was a matrix and has become a tuple is a sum on its way."""
 
     def __init__(self, ways: Found, backward: set[Function]) -> None:
-        self.ways, self.backward = ways, backward
+        self.ways, self.backward = _by_function(ways), backward
         self.functions: dict[Type, tuple[Function, Function]] = {}
         """For each type of matrix, what adds to a collected sum, and what gives it as a matrix."""
 
     def body(self, translation: Translation, old: Function, new: Function) -> tuple[Node, dict[Node, frozenset[Span]]]:
-        rewriter = Rewriter({})
-        mapping: dict[Node, Node] = dict(zip(old.parameters, new.parameters))
-        for node in nodes_of(old):
-            if not isinstance(node, Apply):
-                mapping.setdefault(node, node)
-                continue
-            rewriter.span = old.spans.get(node, NOWHERE)
+        def step(rewriter: Rewriter, node: Apply, mapping: dict[Node, Node]) -> Node:
             sum_ = self._added(rewriter, node, mapping, old in self.backward)
-            mapping[node] = self._rebuilt(rewriter, translation, node, mapping) if sum_ is None else sum_
-        rewriter.span = NOWHERE
-        return mapping[old.result], rewriter.spans
+            return self._rebuilt(rewriter, translation, node, mapping) if sum_ is None else sum_
+
+        return node_by_node(old, new, step)
 
     def _rebuilt(self, rewriter: Rewriter, translation: Translation, node: Apply, mapping: dict[Node, Node]) -> Node:
         inputs = [mapping[x] for x in node.inputs]
@@ -219,8 +222,8 @@ class _Delay:
         if closure is None:
             return {}
         first = len(closure.inputs) + LOOPS.get(node.op.name, 0)
-        operands = {run + 1 + place - first: component for (function, place), component in self.ways.items()
-                    if function is closure["function"]}  # fmt: skip
+        ways = self.ways.get(closure["function"], {})
+        operands = {run + 1 + place - first: component for place, component in ways.items()}
         return {at: component for at, component in operands.items() if isinstance(inputs[at].type, Array)}
 
     def _added(self, rewriter: Rewriter, node: Apply, mapping: dict[Node, Node], plain: bool) -> Node | None:

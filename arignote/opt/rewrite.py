@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from arignote.ir.graph import Apply, Attributes, Node, Operation, attributes_of
+from arignote.ir.graph import Apply, Attributes, Function, Node, Operation, Span, attributes_of, nodes_of
 from arignote.ir.records import dataclass, field
 from arignote.ir.sizes import sizes
 from arignote.ir.types import Array, fits
@@ -152,6 +152,23 @@ class Rewriter(Emit):
                 break
         self.normal[node] = found
         return found
+
+
+Step = Callable[["Rewriter", Apply, dict[Node, Node]], Node]
+
+
+def node_by_node(old: Function, new: Function, step: Step) -> tuple[Node, dict[Node, frozenset[Span]]]:
+    """The result of a function rebuilt with the parameters of a new one, and spans of its nodes. `step` gives what an
+    operation becomes, from what all nodes before it have become."""
+    rewriter = Rewriter({})
+    mapping: dict[Node, Node] = dict(zip(old.parameters, new.parameters))
+    for node in nodes_of(old):
+        if isinstance(node, Apply):
+            rewriter.span = old.spans.get(node, frozenset())
+            mapping[node] = step(rewriter, node, mapping)
+        else:
+            mapping.setdefault(node, node)
+    return mapping[old.result], rewriter.spans
 
 
 def is_replacement(new: Node, old: Apply, facts: Facts) -> bool:

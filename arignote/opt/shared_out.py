@@ -25,8 +25,8 @@ from arignote.ir.types import INT64, TOKEN, Array, List, Scalar, Union, is_float
 from arignote.opt.demand import LOOPS
 from arignote.opt.loops import copied
 from arignote.opt.passed_through import only_added_to
-from arignote.opt.program import NOWHERE, Translation, components, rebuild
-from arignote.opt.rewrite import Rewriter, Rule, fuel, is_on
+from arignote.opt.program import Translation, components, rebuild
+from arignote.opt.rewrite import Rewriter, Rule, fuel, is_on, node_by_node
 from arignote.opt.rules.structure import made_by
 
 NAME = "loops shared out"
@@ -54,18 +54,12 @@ def share_out(root: Function) -> Function:
         return root
 
     def body(translation: Translation, old: Function, new: Function) -> tuple[Node, dict[Node, frozenset[Span]]]:
-        rewriter = Rewriter({})
-        mapping: dict[Node, Node] = dict(zip(old.parameters, new.parameters))
-        for node in nodes_of(old):
-            if not isinstance(node, Apply):
-                mapping.setdefault(node, node)
-                continue
-            rewriter.span = old.spans.get(node, NOWHERE)
+        def step(rewriter: Rewriter, node: Apply, mapping: dict[Node, Node]) -> Node:
             attributes = translation.attributes(node.attributes)
             built = rewriter.build(node.op, tuple([mapping[x] for x in node.inputs]), attributes)
-            mapping[node] = _divided(rewriter, built, chosen[node]) if node in chosen else built
-        rewriter.span = NOWHERE
-        return mapping[old.result], rewriter.spans
+            return _divided(rewriter, built, chosen[node]) if node in chosen else built
+
+        return node_by_node(old, new, step)
 
     return rebuild(root, body)
 
