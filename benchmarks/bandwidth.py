@@ -1,4 +1,4 @@
-"""What this machine can do at most, measured in the process that asks: copying memory, and large matrix products.
+"""What this machine can do at most, in the process that asks: copying memory, and large matrix products.
 
     python -m benchmarks.bandwidth
 
@@ -8,14 +8,16 @@ arrays that no cache holds. The rate counts the bytes read and the bytes written
 
 import ctypes
 import functools
-import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from benchmarks.workload import Limit
 
 Copy = Callable[[int, int, int], object]
 
@@ -88,50 +90,78 @@ def fastest(action: Callable[[], object], rounds: int = ROUNDS) -> float:
     return min(times)
 
 
-def copy_rates() -> Iterator[tuple[str, float]]:
-    """Bytes each second of every way to copy."""
+@dataclass(frozen=True)
+class Work:
+    """Something that the machine does as fast as it can: bytes moved or floating-point operations of a run."""
+
+    amount: float
+    run: Callable[[], object]
+
+    def rate(self) -> float:
+        """The amount of each second, in the best of some runs."""
+        return self.amount / fastest(self.run)
+
+
+def copies() -> Iterator[tuple[str, Work]]:
+    """Every way to copy."""
     ways: dict[str, Copy] = {"memcpy": ctypes.memmove, "NumPy": through_numpy, "streaming": streaming()}
-    with ThreadPoolExecutor(processors()) as pool:
-        for size in COPY_BYTES:
-            (memory, target), (other, source) = aligned(size), aligned(size)
-            for threads in {1, processors()}:
-                part = size // threads & ~63
-                starts = [thread * part for thread in range(threads)]
-                for name, copy in ways.items():
-                    def run(copy: Copy = copy, part: int = part, starts: list[int] = starts,
-                            target: int = target, source: int = source) -> None:
-                        list(pool.map(lambda at: copy(target + at, source + at, part), starts))
+    for size in COPY_BYTES:
+        memory = (_, target), (_, source) = aligned(size), aligned(size)
+        for threads in {1, processors()}:
+            pool = ThreadPoolExecutor(threads)
+            part = size // threads & ~63
+            starts = [thread * part for thread in range(threads)]
+            for name, copy in ways.items():
+                def run(copy: Copy = copy, part: int = part, starts: list[int] = starts, target: int = target,
+                        source: int = source, pool: ThreadPoolExecutor = pool, _: object = memory) -> None:
+                    list(pool.map(lambda at: copy(target + at, source + at, part), starts))
 
-                    yield f"{name}, {size >> 20} MB, {threads} threads", 2 * part * threads / fastest(run)
-            del memory, other
+                yield f"{name}, {size >> 20} MB, {threads} threads", Work(2.0 * part * threads, run)
 
 
-def gemm_rate(dtype: str) -> float:
-    """Floating-point operations each second of a large product."""
+@functools.cache
+def best_copy() -> Work:
+    """The fastest way to copy."""
+    return max((work for _, work in copies()), key=Work.rate)
+
+
+@functools.cache
+def large_product(dtype: str) -> Work:
+    """A large product of matrices."""
     from scipy.linalg import blas
 
     multiply = {"float64": blas.dgemm, "float32": blas.sgemm}[dtype]
     left, right = (np.asfortranarray(np.random.default_rng(seed).normal(size=(GEMM_SIZE, GEMM_SIZE)).astype(dtype))
                    for seed in (0, 1))
-    return 2.0 * GEMM_SIZE**3 / fastest(functools.partial(multiply, 1.0, left, right))
+    return Work(2.0 * GEMM_SIZE**3, functools.partial(multiply, 1.0, left, right))
 
 
-def machine() -> dict[str, float]:
-    """The limits: bytes each second of a copy (read and written), operations each second of products."""
-    return {"copy": max(rate for _, rate in copy_rates()), **{f"gemm_{kind}": gemm_rate(kind)
-                                                              for kind in ("float32", "float64")}}
+def machine(limits: Iterable[Limit]) -> dict[str, Work]:
+    """What the machine does to show the rates that limit: `copy`, bytes read and written; `gemm_float64`, operations.
+
+    It is to take turns with what is measured.
+    """
+    found: dict[str, Work] = {}
+    for limit in limits:
+        if limit.bytes:
+            found["copy"] = best_copy()
+        if limit.flops:
+            found[f"gemm_{limit.dtype}"] = large_product(limit.dtype)
+    return found
 
 
-def least_seconds(limit: dict[str, Any], rates: dict[str, float]) -> float:
-    """The time below which this machine cannot do what a limit states; 0 where it states nothing."""
-    return max(limit["bytes"] / rates["copy"], limit["flops"] / rates[f"gemm_{limit['dtype']}"])
+def least_seconds(limit: Limit, rates: Mapping[str, float]) -> float:
+    """The time below which a machine of these rates cannot do what a limit states."""
+    moved = limit.bytes / rates["copy"] if limit.bytes else 0.0
+    return max(moved, limit.flops / rates[f"gemm_{limit.dtype}"] if limit.flops else 0.0)
 
 
 def main() -> None:
     """Print every measurement."""
-    for name, rate in copy_rates():
-        print(f"{name}: {rate / 1e9:.1f} GB/s")
-    print(json.dumps(machine()))
+    for name, work in copies():
+        print(f"{name}: {work.rate() / 1e9:.1f} GB/s")
+    for dtype in ("float32", "float64"):
+        print(f"product, {dtype}: {large_product(dtype).rate() / 1e9:.1f} GF/s")
 
 
 if __name__ == "__main__":

@@ -67,6 +67,9 @@ def summary(records: list[Record]) -> list[str]:
     for name in peers(rows):
         times = [row.peers[name] / row.ours for row in rows if name in row.peers]
         found.append(f"- {name} / ours: {geometric_mean(times):.2f} ({len(times)} rows)")
+    fewest = min(system[quantity]["turns"] for record in records for case in record["cases"]
+                 for system in case["systems"].values() for quantity in ("value", "gradient") if quantity in system)
+    found += ["", f"Medians of alternating turns of each system, {fewest} or more."]
     found += ["", f"Gradient / value, geometric mean of {len(gradients)}: "
                   f"**{geometric_mean(gradients.values()):.2f}**.", ""]  # fmt: skip
     behind = [f"- {row.name}: {row.ratio:.2f} ({row.best_peer})" for row in rows if row.is_behind]

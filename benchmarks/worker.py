@@ -6,7 +6,6 @@ prints one JSON object. `benchmarks.run` calls it for all workloads.
 """
 
 import argparse
-import gc
 import json
 import os
 import signal
@@ -22,13 +21,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.bandwidth import least_seconds, machine
+from benchmarks.turns import seconds_of_turns
 from benchmarks.workload import Case, Thunk, Workload, arignote, load
 
 OURS = "Arignote"
-BATCH_SECONDS = 10e-3
-SETTLE_STEP, SETTLE_STEPS = 5e-3, 60
-"""Between the turns of two systems: thread pools (of OpenBLAS, OpenMP) spin for up to 120 ms after their last work, and
-would take the processors from the next system. Its first call, which wakes its own threads, is not counted."""
+MACHINE = "the machine"
+"""The name under which the machine's limits take turns with the systems."""
 
 
 class OutOfPatienceError(Exception):
@@ -118,51 +116,8 @@ def started(build: Callable[..., Any], inputs: tuple[Any, ...], limit: float) ->
     return ready, record
 
 
-def batch_size(thunk: Thunk) -> int:
-    """How many calls last long enough for the clock."""
-    start = time.perf_counter()
-    thunk()
-    once = time.perf_counter() - start
-    if once < BATCH_SECONDS:
-        start = time.perf_counter()
-        thunk()
-        once = min(once, time.perf_counter() - start)
-    return max(1, min(100_000, int(BATCH_SECONDS / max(once, 1e-8))))
-
-
-def settle() -> None:
-    """Waits until no thread of this process works any more."""
-    for _ in range(SETTLE_STEPS):
-        before = time.process_time()
-        time.sleep(SETTLE_STEP)
-        if time.process_time() - before < SETTLE_STEP / 10:
-            return
-
-
-def rounds(thunks: dict[str, Thunk], seconds: float) -> dict[str, list[float]]:
-    """The seconds of a call in each round; all systems take turns until the time is used up."""
-    sizes = {name: batch_size(thunk) for name, thunk in thunks.items()}
-    times: dict[str, list[float]] = {name: [] for name in thunks}
-    end = time.perf_counter() + seconds * len(thunks)
-    gc.collect()
-    gc.disable()
-    try:
-        while time.perf_counter() < end or len(next(iter(times.values()))) < 5:
-            for name, thunk in thunks.items():
-                repeat = range(sizes[name])
-                settle()
-                thunk()
-                start = time.perf_counter()
-                for _ in repeat:
-                    thunk()
-                times[name].append((time.perf_counter() - start) / sizes[name])
-    finally:
-        gc.enable()
-    return times
-
-
 def measure(workload: Workload, case: Case, chosen: set[str] | None, seconds: float, limit: float) -> dict[str, Any]:
-    """One case: first calls, agreement with plain NumPy and with each other, then the rounds."""
+    """One case: first calls, agreement with plain NumPy and with each other, then the turns."""
     inputs = case.inputs()
     systems: dict[str, Any] = {}
     ready: dict[str, dict[str, Thunk]] = {}
@@ -182,28 +137,26 @@ def measure(workload: Workload, case: Case, chosen: set[str] | None, seconds: fl
         if wrong:
             systems[name]["disagrees"] = wrong
             print(f"{workload.name}, {case.name}: {name} disagrees: {checks}", file=sys.stderr)
-    for quantity in ("value", "gradient"):
-        thunks = {name: found[quantity] for name, found in ready.items()
-                  if quantity in found and quantity not in systems[name].get("disagrees", ())}
-        if OURS not in thunks:
-            continue
-        for name, times in rounds(thunks, seconds).items():
-            systems[name][quantity] = {"median": statistics.median(times), "best": min(times), "rounds": len(times)}
-    limits = {quantity: vars(found) for quantity, found in case.limits.items()}
-    return {"case": case.name, "systems": systems, "limits": limits}
+    turns = {(name, quantity): thunk for name, thunks in ready.items() for quantity, thunk in thunks.items()
+             if quantity in ready[OURS] and quantity not in systems[name].get("disagrees", ())}
+    limits = [limit for quantity, limit in case.limits.items() if quantity in ready[OURS]]
+    work = machine(limits)
+    found = seconds_of_turns({**turns, **{(MACHINE, rate): work[rate].run for rate in work}}, seconds)
+    for name, quantity in turns:
+        times = found[name, quantity]
+        systems[name][quantity] = {"median": statistics.median(times), "best": min(times), "turns": len(times)}
+    rates = {rate: work[rate].amount / statistics.median(found[MACHINE, rate]) for rate in work}
+    add_fractions(case, systems, rates)
+    return {"case": case.name, "systems": systems, "machine": rates,
+            "limits": {quantity: vars(limit) for quantity, limit in case.limits.items()}}
 
 
-def add_fractions(record: dict[str, Any]) -> None:
-    """Adds the machine's limits, measured here, and which fraction of them every system reaches where one applies."""
-    if not any(case["limits"] for case in record["cases"]):
-        return
-    record["machine"] = machine()
-    for case in record["cases"]:
-        for quantity, limit in case["limits"].items():
-            least = least_seconds(limit, record["machine"])
-            for found in case["systems"].values():
-                if least > 0 and quantity in found:
-                    found[quantity]["fraction"] = least / found[quantity]["median"]
+def add_fractions(case: Case, systems: dict[str, Any], rates: dict[str, float]) -> None:
+    """Adds which fraction of the machine's limit every system reaches, where one applies."""
+    for quantity, limit in case.limits.items():
+        for found in systems.values():
+            if quantity in found:
+                found[quantity]["fraction"] = least_seconds(limit, rates) / found[quantity]["median"]
 
 
 def main() -> None:
@@ -223,7 +176,6 @@ def main() -> None:
              for case in workload.cases if options.case in case.name]
     record = {"name": workload.name, "title": workload.title, "one_product": workload.one_product,
               "memory": workload.memory, "why_not": dict(workload.why_not), "cases": cases}
-    add_fractions(record)
     json.dump(record, sys.stdout)
 
 
