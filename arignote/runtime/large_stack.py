@@ -16,7 +16,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from arignote.runtime.assembly import Function, Value
 from arignote.runtime.call import STACK_LIMIT
@@ -31,9 +31,10 @@ KEPT_BYTES = 16 << 20
 """Memory that stays with the stack between calls: deeper parts are given back."""
 
 RECORD_BYTES = 4096
-THREAD_STACK, WAS_DEEP, LIMIT, START, SIZE = 0, 8, 16, 24, 32
+THREAD_STACK, WAS_DEEP, LIMIT, START, SIZE, NEXT, TURNS, REQUEST = 0, 8, 16, 24, 32, 40, 48, 56
 """The record of a stack lies above its first frame. THREAD_STACK: where the thread's own stack goes on, 0 while nobody
-is on this one. WAS_DEEP: whether the early limit was passed. LIMIT: the true one. START, SIZE: of the memory."""
+is on this one. WAS_DEEP: whether the early limit was passed. LIMIT: the true one. START, SIZE: of the memory. NEXT: the
+record of a further stack of the thread, or null. TURNS and what follows: of calls that take turns (`turns.py`)."""
 
 GUARD_BYTES = 64 << 10  # a page, whatever its size
 BELOW_FRAME = 256  # more than what a call pushes, and than what may be used below the stack pointer
@@ -53,35 +54,38 @@ _CALL_ON = {
 }  # fmt: skip
 """ag_call_on(stack, function, a, b, c): function(a, b, c) with the stack pointer at `stack`, 16-byte aligned."""
 
-_MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
-IS_SUPPORTED = _MACHINE in _CALL_ON
+MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
+IS_SUPPORTED = MACHINE in _CALL_ON
 
 
-def _call_on_text() -> str:
-    if not IS_SUPPORTED:
-        return ""
-    code = "\\0A".join(_CALL_ON[_MACHINE])
+def naked(name: str, code: Sequence[str], returns: str = "void", parameters: int = 4) -> str:
+    """A function that is nothing but these instructions, as LLVM text."""
+    given = ", ".join(["ptr"] * parameters)
+    lines = "\\0A".join(code)
     return (
-        "define internal i32 @ag_call_on(ptr %stack, ptr %function, ptr %a, ptr %b, ptr %c) naked noinline nounwind {\n"
-        f'  call void asm sideeffect "{code}", ""()\n  unreachable\n}}\n'
+        f"define internal {returns} @{name}({given}) naked noinline nounwind {{\n"
+        f'  call void asm sideeffect "{lines}", ""()\n  unreachable\n}}\n'
     )
 
 
-DEFINITIONS = "declare ptr @llvm.stacksave.p0()\n" + _call_on_text()
+DEFINITIONS = "declare ptr @llvm.stacksave.p0()\n" + (
+    naked("ag_call_on", _CALL_ON[MACHINE], "i32", 5) if IS_SUPPORTED else ""
+)
 
 
-def _stack_pointer(f: Function) -> Value:
+def stack_pointer(f: Function) -> Value:
+    """Of the function that asks."""
     return f.to_integer(f.result("ptr", "call ptr @llvm.stacksave.p0()"))
 
 
-def _own_record(f: Function) -> Value:
+def own_record(f: Function) -> Value:
     """The record of this thread's large stack, or null."""
     return f.call("ptr", imported(f, "pthread_getspecific"), imported(f, "large_stack_key", "i64"))
 
 
-def _make_large_stack() -> Function:
-    """`make_large_stack() -> ptr`: the record of a new stack for this thread; null where there is no memory for it."""
-    f = Function("make_large_stack", "ptr")
+def _reserve_stack() -> Function:
+    """`reserve_stack() -> ptr`: the record of a new stack; null where there is no memory for it."""
+    f = Function("reserve_stack", "ptr")
     size, start = f.variable("i64", imported(f, "large_stack_bytes", "i64")), f.variable("i64", -1)
     with f.loop() as end:
         with f.when(size.get() < LEAST_BYTES):
@@ -97,20 +101,35 @@ def _make_large_stack() -> Function:
     f.store(start.get() + (GUARD_BYTES + RESERVED_BYTES), record, LIMIT)
     f.store(start.get(), record, START)
     f.store(size.get(), record, SIZE)
+    f.leave(record)
+    return f
+
+
+def _make_large_stack() -> Function:
+    """`make_large_stack() -> ptr`: the same for this thread."""
+    f = Function("make_large_stack", "ptr")
+    record = f.call("ptr", "reserve_stack")
+    with f.when(record.equals(None)):
+        f.leave(None)
     with f.when(
         f.call("i32", imported(f, "pthread_setspecific"), imported(f, "large_stack_key", "i64"), record).differs(0)
     ):
-        f.call("i32", imported(f, "munmap"), low, size.get())
+        f.call("void", "ag_free_large_stack", record)
         f.leave(None)
     f.leave(record)
     return f
 
 
 def _free_large_stack() -> Function:
-    """`ag_free_large_stack(record)`: called when the thread ends."""
+    """`ag_free_large_stack(record)`: with all further ones; called when the thread ends."""
     f = Function("ag_free_large_stack", "void", record="ptr")
-    size = f.load("i64", f["record"], SIZE)
-    f.call("i32", imported(f, "munmap"), f.load("ptr", f["record"], START), size)
+    record = f.variable("ptr", f["record"])
+    with f.loop() as end:
+        here = record.get()
+        with f.when(here.equals(None)):
+            f.jump(end)
+        record.set(f.load("ptr", here, NEXT))
+        f.call("i32", imported(f, "munmap"), f.load("ptr", here, START), f.load("i64", here, SIZE))
     f.leave()
     return f
 
@@ -123,7 +142,7 @@ def _on_large_stack() -> Function:
     if not IS_SUPPORTED:
         f.leave(f.call("i32", f["fn"], *arguments))
         return f
-    record = f.variable("ptr", _own_record(f))
+    record = f.variable("ptr", own_record(f))
     with f.when(record.get().equals(None)):
         record.set(f.call("ptr", "make_large_stack"))
         with f.when(record.get().equals(None)):
@@ -131,35 +150,40 @@ def _on_large_stack() -> Function:
     here = record.get()
     with f.when(f.load("i64", here, THREAD_STACK).differs(0)):  # called from Python that was called from there
         f.leave(f.call("i32", f["fn"], *arguments))
-    f.store((_stack_pointer(f) - BELOW_FRAME) & -16, here, THREAD_STACK)
+    f.store((stack_pointer(f) - BELOW_FRAME) & -16, here, THREAD_STACK)
     f.store(f.to_integer(here) - KEPT_BYTES, f["context"], STACK_LIMIT)
     status = f.call("i32", "ag_call_on", here, f["fn"], *arguments)
     f.store(0, here, THREAD_STACK, "i64")
-    with f.when(f.load("i64", here, WAS_DEEP).differs(0)):
-        f.store(0, here, WAS_DEEP, "i64")
-        start = f.load("i64", here, START) + GUARD_BYTES
-        deep = f.to_integer(here) - (KEPT_BYTES - RECORD_BYTES)
-        f.call("i32", imported(f, "madvise"), f.to_pointer(start), (deep - start) & -GUARD_BYTES,
-               f.constant("i32", _DONT_NEED))  # fmt: skip
+    give_back(f, here)
     f.leave(status)
     return f
 
 
-def _is_on(f: Function, record: Value) -> Value:
+def give_back(f: Function, record: Value) -> None:
+    """The memory of a stack that nobody is on, where it was used deeply."""
+    with f.when(f.load("i64", record, WAS_DEEP).differs(0)):
+        f.store(0, record, WAS_DEEP, "i64")
+        start = f.load("i64", record, START) + GUARD_BYTES
+        deep = f.to_integer(record) - (KEPT_BYTES - RECORD_BYTES)
+        f.call("i32", imported(f, "madvise"), f.to_pointer(start), (deep - start) & -GUARD_BYTES,
+               f.constant("i32", _DONT_NEED))  # fmt: skip
+
+
+def is_on(f: Function, record: Value) -> Value:
     """Whether the stack pointer is in the stack of this record."""
-    return f.compare("ult", _stack_pointer(f) - f.load("i64", record, START), f.load("i64", record, SIZE))
+    return f.compare("ult", stack_pointer(f) - f.load("i64", record, START), f.load("i64", record, SIZE))
 
 
 def _deepen() -> Function:
     """`ag_deepen(ctx) -> i32`: 0 if the stack goes on below the limit in the context, which is then the true one."""
     f = Function("ag_deepen", "i32", context="ptr")
-    record = _own_record(f)
+    record = own_record(f)
     with f.when(record.equals(None)):
         f.leave(1)
-    with f.when(_is_on(f, record).equals(0)):
+    with f.when(is_on(f, record).equals(0)):
         f.leave(1)
     limit = f.load("i64", record, LIMIT)
-    with f.when(f.compare("ult", _stack_pointer(f), limit)):
+    with f.when(f.compare("ult", stack_pointer(f), limit)):
         f.leave(1)
     f.store(1, record, WAS_DEEP, "i64")
     f.store(limit, f["context"], STACK_LIMIT)
@@ -172,8 +196,8 @@ def _on_thread_stack() -> Function:
     f = Function("ag_on_thread_stack", "i32", fn="ptr", a="ptr", b="ptr", c="ptr")
     arguments = f["a"], f["b"], f["c"]
     if IS_SUPPORTED:
-        record = _own_record(f)
-        with f.when(record.differs(None)), f.when(_is_on(f, record)):
+        record = own_record(f)
+        with f.when(record.differs(None)), f.when(is_on(f, record)):
             stack = f.load("ptr", record, THREAD_STACK)
             f.leave(f.call("i32", "ag_call_on", stack, f["fn"], *arguments))
     f.leave(f.call("i32", f["fn"], *arguments))
@@ -182,7 +206,8 @@ def _on_thread_stack() -> Function:
 
 def functions() -> list[Function]:
     """The native functions of this file."""
-    return [_make_large_stack(), _free_large_stack(), _on_large_stack(), _deepen(), _on_thread_stack()]
+    return [_reserve_stack(), _make_large_stack(), _free_large_stack(), _on_large_stack(),
+            _deepen(), _on_thread_stack()]  # fmt: skip
 
 
 def create_key(free: int) -> int:

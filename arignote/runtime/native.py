@@ -36,10 +36,11 @@ from arignote.runtime import (
     stamps,
     threads,
     trees,
+    turns,
 )
 
 _PARTS = (
-    *(buffers, array_memory, stack, large_stack, placement, threads, parallel_map, products, signals, printing),
+    *(buffers, array_memory, stack, large_stack, placement, threads, parallel_map, turns, products, signals, printing),
     *(guards, node_guards, trees, node_boxing, boxing, call, object_type),
 )
 
@@ -138,7 +139,8 @@ EXPORTED = (
     "ag_unlock_buffers",
     *array_memory.EXPORTED,
     *("ag_stack_limit", "ag_on_large_stack", "ag_deepen", "ag_free_large_stack"),
-    *("ag_parallel_for", "ag_parallel_loop", "ag_check_loop", "ag_parallel_map", "ag_reset_pool"),
+    *("ag_parallel_for", "ag_parallel_loop", "ag_check_loop", "ag_parallel_map", "ag_wait_for_product",
+      "ag_reset_pool"),
     *("ag_product", "ag_check_signals", "ag_print", "ag_call"),
     *("ag_hold_products", "ag_resume_products", "ag_reset_products"),
     *("bind_callable", "traverse_callable", "clear_callable", "deallocate_callable"),

@@ -70,6 +70,9 @@ define i32 @ag_check_signals(ptr %ctx) {
 define i32 @ag_deepen(ptr %ctx) {
   ret i32 1
 }
+define i32 @ag_wait_for_product(ptr %f, i64 %m, i64 %k, ptr %matrix, i64 %row, ptr %x, ptr %y) {
+  ret i32 0
+}
 """
 
 
@@ -81,7 +84,7 @@ def runtime() -> tuple[llvm.ExecutionEngine, dict[str, int]]:
     machine = llvm.Target.from_default_triple().create_target_machine()
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
-    names = ("ag_alloc", "ag_free", "ag_parallel_for", "ag_check_signals", "ag_deepen")
+    names = ("ag_alloc", "ag_free", "ag_parallel_for", "ag_check_signals", "ag_deepen", "ag_wait_for_product")
     addresses = {name: engine.get_function_address(name) for name in names}
     addresses["live"] = engine.get_global_value_address("live")
     return engine, addresses

@@ -31,6 +31,10 @@ PACKED_ROWS = 48
 NEAR_ROWS, NEAR_COLUMNS = 1 << 14, 1 << 17
 """Multiplications of a matrix and a vector below which the product is our own (`gemm_vector.py`), where the terms of a
 sum lie side by side, and where the results do: BLAS reads long rows from the second cache faster."""
+LONG = 1 << 10
+"""Rows of so many terms are no long ones."""
+WAITING_BYTES = 1 << 15
+"""Size of a matrix that no first cache holds: several vectors that meet it in one pass take less time."""
 NEAR_BYTES = 1 << 21
 """Size of a right factor that stays in the second caches, and need not be streamed."""
 
@@ -45,6 +49,7 @@ def add_panels(module: ModuleText, type: Type) -> None:
              "AREA": str(panel * DEPTH), "HEIGHT": str(HEIGHT), "GRAIN": str(PRODUCT_GRAIN), "LARGE": str(LARGE),
              "FEW_ROWS": str(FEW_ROWS), "FEW_COLUMNS": str(FEW_COLUMNS), "SHORT": str(SHORT),
              "THIN": str(THIN), "PACKED_ROWS": str(PACKED_ROWS),
+             "LONG": str(LONG), "WAITING": str(WAITING_BYTES // BYTES[type]),
              "NEAR_ROWS": str(NEAR_ROWS), "NEAR_COLUMNS": str(NEAR_COLUMNS),
              "NEAR": str(NEAR_BYTES // BYTES[type]),
              "ONE": float_text(1.0, type), "ZERO": float_text(0.0, type),
@@ -172,9 +177,20 @@ vectors:
   %terms_dense = icmp eq i64 %across_terms, 1
   %both_dense = and i1 %x_dense, %terms_dense
   %all_dense = and i1 %both_dense, %y_dense
-  %by_dots = and i1 %all_dense, %few_in_rows
+  %short_rows = icmp sle i64 %k, LONG
+  %few_in_short_rows = and i1 %short_rows, %few_in_columns
+  %near_rows = or i1 %few_in_rows, %few_in_short_rows
+  %by_dots = and i1 %all_dense, %near_rows
+  %may_wait = icmp sge i64 %work, WAITING
   br i1 %by_dots, label %dots, label %not_dots
 dots:
+  br i1 %may_wait, label %wait_for_dots, label %dots_alone
+wait_for_dots:
+  %dots_waited = call i32 @ag_wait_for_product(ptr @ag_many_dots_SUFFIX, i64 %results, i64 %k, ptr %matrix_at,
+    i64 %across_results, ptr %x, ptr %c)
+  %dots_there = icmp ne i32 %dots_waited, 0
+  br i1 %dots_there, label %done, label %dots_alone
+dots_alone:
   call void @ag_dots_SUFFIX(i64 %results, i64 %k, ptr %matrix_at, i64 %across_results, ptr %x, ptr %c)
   br label %done
 not_dots:
@@ -183,6 +199,14 @@ not_dots:
   %by_panels = and i1 %panels_dense, %few_in_columns
   br i1 %by_panels, label %combine, label %not_near
 combine:
+  %combine_may_wait = and i1 %may_wait, %x_dense
+  br i1 %combine_may_wait, label %wait_to_combine, label %combine_alone
+wait_to_combine:
+  %combine_waited = call i32 @ag_wait_for_product(ptr @ag_many_combine_SUFFIX, i64 %results, i64 %k, ptr %matrix_at,
+    i64 %across_terms, ptr %x, ptr %c)
+  %combine_there = icmp ne i32 %combine_waited, 0
+  br i1 %combine_there, label %done, label %combine_alone
+combine_alone:
   call void @ag_combine_SUFFIX(i64 %results, i64 %k, ptr %matrix_at, i64 %across_terms, ptr %x, i64 %x_step, ptr %c)
   br label %done
 not_near:

@@ -46,6 +46,7 @@ def stack_module(type: Type, vector_bytes: int, masks: bool) -> ModuleText:
     add_tiles(module, type)
     scalar, ending = llvm_type(type), suffix(type)
     module.symbol("ag_parallel_for", "void", "ptr, ptr, i64, i64")
+    module.symbol("ag_wait_for_product", "i32", "ptr, i64, i64, ptr, i64, ptr, ptr")
     matrices = "i64, i64, i64, ptr, i64, i64, ptr, i64, i64, ptr, i64"
     module.symbol(f"ag_gemm_{ending}", "void", matrices)
     module.symbol(f"ag_gemm_scaled_{ending}", "void", f"{matrices}, {scalar}, {scalar}")
