@@ -10,6 +10,7 @@ from .emit_parallel import emit_parallel_loop
 from .emit_signals import spend_on_kernel
 from .function_text import FunctionText
 from .kernel_text import call_arguments, define, define_threads, inner_function, parameters, run_iterations
+from .next_rows import steps_to_next_rows
 from .status import begin_failing, call_failing, leave_well, structure, together
 from .streaming import begin_streams, end_streams
 from .text import global_name, llvm_type
@@ -75,6 +76,7 @@ def outline_parallel(function: FunctionText, kernel: Kernel, loop: For, name: st
     """A parallel kernel runs iterations begin..end; threads reach it through the addresses of its captured values."""
     inner = inner_function(function, kernel, name, captured)
     begin_streams(inner, kernel)
+    inner.next_rows = steps_to_next_rows(kernel)
     inner.statements(kernel.body[:-1])
     emit_range(inner, loop, "%begin", "%end")
     end_streams(inner)

@@ -15,6 +15,7 @@ from .table import instruction
 from .text import ModuleText, constant_text, llvm_type
 
 Lines = list  # of text, or of Lines: a place kept open for what is moved in front of a loop
+NextRows = dict[int, Operand]
 
 
 class Region:
@@ -58,6 +59,7 @@ class FunctionText:
         self.mask: str | None = None
         self.fused: frozenset[int] = frozenset()
         self.streams: dict[int, str] = {}  # whether stores to a pointer pass the caches by
+        self.next_rows: NextRows = {}  # which loads ask for the next row, and how far that is; see next_rows.py
         self.kernels = 0
         self.loops = 0
         self.budget: str | None = None

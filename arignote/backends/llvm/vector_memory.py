@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ...lower.loop_ir import Load, Operand, Store, Type, Var
 from .emit import address, load_scalar
 from .function_text import FunctionText
+from .next_rows import ask_for_next_row
 from .streaming import may_stream, streaming_or
 from .text import element_bytes, llvm_type, memory_type, pointee, suffix
 from .vector_values import Progression, Value, Vector, value_of, vector_of
@@ -29,6 +30,7 @@ def emit_vector_load(function: FunctionText, statement: Load) -> None:
     if direction == 1:
         place = first_address(function, statement.pointer, offset)  # type: ignore[arg-type]
         value = load_contiguous(function, var.type, vector, place, function.mask)
+        ask_for_next_row(function, statement, place)
     elif direction == -1:
         mask = function.mask and reverse(function, function.mask, llvm_type("bool", function.width))
         place = first_address(function, statement.pointer, offset, 1 - function.width)  # type: ignore[arg-type]
