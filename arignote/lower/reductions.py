@@ -16,6 +16,8 @@ INFINITY = float("inf")
 LARGEST = {"int32": 2**31 - 1, "int64": 2**63 - 1, "bool": True, "float32": INFINITY, "float64": INFINITY}
 SMALLEST = {"int32": -(2**31), "int64": -(2**63), "bool": False, "float32": -INFINITY, "float64": -INFINITY}
 
+NO_BETTER = {"greater": "less_equal", "less": "greater_equal"}
+
 
 class Accumulator:
     """A reduction in one register: an operation and its identity. `rounds`: the order of accumulation matters."""
@@ -49,12 +51,11 @@ class PositionAccumulator(Accumulator):
         self.initial = [identity, ZERO]
 
     def _wins(self, build: ProcedureBuilder, value: Operand, best: Operand) -> Operand:
-        wins = build.let(self.op, value, best)
-        if value.type.startswith("float"):
-            first_nan = build.let("logical_and", build.let("isnan", value),
-                                  build.let("logical_not", build.let("isnan", best)))  # fmt: skip
-            wins = build.let("logical_or", wins, first_nan)
-        return wins
+        if not value.type.startswith("float"):
+            return build.let(self.op, value, best)
+        no_better = build.let(NO_BETTER[self.op], value, best)
+        known = build.let("logical_not", build.let("isnan", best))
+        return build.let("logical_and", build.let("logical_not", no_better), known)  # two comparisons, one after a mask
 
     def step(self, build: ProcedureBuilder, carried: list[Operand], value: Operand, position: Operand) -> list[Operand]:
         wins = self._wins(build, value, carried[0])

@@ -16,7 +16,7 @@ from .loop_frame import LoopFrame
 from .streaming import first_whole_line, streamed_part
 from .table import instruction
 from .text import llvm_type
-from .vector_analysis import VectorPlan, longest_chain, unrollable
+from .vector_analysis import Reduction, VectorPlan, longest_chain, unrollable
 from .vector_memory import emit_vector_load, emit_vector_store
 from .vector_values import (
     Progression,
@@ -160,8 +160,6 @@ def unrolling(function: FunctionText, plan: VectorPlan) -> int:
     """
     if plan.cost > MASKED_COST and not (plan.picks and plan.cost <= PICKING_COST):
         return 0 if function.module.masks else 1
-    if any(reduction.keeps_initial for reduction in plan.reductions):
-        return 1
     return ACCUMULATORS if plan.reductions else 1
 
 
@@ -205,21 +203,73 @@ def main_loop(
         for copy in range(copies)
     ]
     after = frame.finish(carried)
-    return [
-        combine(function, statement, plan, position, after[position * copies : (position + 1) * copies])
-        for position in range(len(start))
-    ]
+    return combine(function, statement, plan, [after[i : i + copies] for i in range(0, len(after), copies)])
 
 
-def combine(function: FunctionText, statement: For, plan: VectorPlan, position: int, vectors: list[str]) -> str:
+def combine(function: FunctionText, statement: For, plan: VectorPlan, copies: list[list[str]]) -> list[str]:
+    """One accumulator for each reduction from those of its copies."""
+    found: list[str] = []
+    for place, reduction in enumerate(plan.reductions):
+        if reduction.best is not None:
+            continue  # it comes right after its best value
+        if reduction.keeps_initial:
+            found += combine_positions(function, statement, reduction, copies[place : place + 2], place)
+        else:
+            found.append(combine_copies(function, statement, reduction, copies[place], place))
+    return found
+
+
+def combine_copies(
+    function: FunctionText, statement: For, reduction: Reduction, vectors: list[str], place: int
+) -> str:  # fmt: skip
     """One accumulator from those of the copies, as a tree."""
-    op, type = plan.reductions[position].op, statement.carried[position].type
+    op, type = reduction.op, statement.carried[place].type
     while len(vectors) > 1:
         vectors = [
             function.let(instruction(function.module, op, vectors[i : i + 2], [type, type], type, function.width)[0])
             for i in range(0, len(vectors), 2)
         ]
     return vectors[0]
+
+
+def combine_positions(
+    function: FunctionText, statement: For, reduction: Reduction, copies: list[list[str]], place: int
+) -> list[str]:  # fmt: skip
+    """In each lane the best value of the copies and the least of the positions that have it, as a tree."""
+    type, pairs = statement.carried[place].type, list(zip(*copies, strict=True))
+    vector, wide, masks = [llvm_type(each, function.width) for each in (type, "int64", "bool")]
+    while len(pairs) > 1:
+        halves = list(zip(pairs[::2], pairs[1::2], strict=True))
+        pairs = []
+        for (best, position), (other, where) in halves:
+            wins = wins_copy(function, reduction, vector, (best, position), (other, where))
+            pairs.append((function.let(f"select {masks} {wins}, {vector} {other}, {vector} {best}"),
+                          function.let(f"select {masks} {wins}, {wide} {where}, {wide} {position}")))  # fmt: skip
+    return list(pairs[0])
+
+
+def wins_copy(
+    function: FunctionText, reduction: Reduction, vector: str, one: tuple[str, str], other: tuple[str, str]
+) -> str:  # fmt: skip
+    """In which lanes the other copy has the better value (nan is the best), or the same at a lesser position."""
+    masks, wide = llvm_type("bool", function.width), llvm_type("int64", function.width)
+    greater, floating = reduction.op == "maximum", reduction.kind == "float"
+
+    def test(relation: str, left: str, right: str) -> str:
+        return function.let(f"{relation} {vector} {left}, {right}")
+
+    earlier = function.let(f"icmp slt {wide} {other[1]}, {one[1]}")
+    if not floating:
+        better = test("icmp sgt" if greater else "icmp slt", other[0], one[0])
+        equal = test("icmp eq", other[0], one[0])
+    else:
+        known, unknown = test("fcmp ord", one[0], one[0]), test("fcmp uno", other[0], other[0])
+        beyond = test("fcmp ugt" if greater else "fcmp ult", other[0], one[0])
+        better = function.let(f"and {masks} {beyond}, {known}")
+        same = test("fcmp oeq", other[0], one[0])
+        equal = function.let(f"select {masks} {known}, {masks} {same}, {masks} {unknown}")
+    first = function.let(f"and {masks} {equal}, {earlier}")
+    return function.let(f"or {masks} {better}, {first}")
 
 
 def masked_loop(

@@ -14,6 +14,8 @@ CHEAP = frozenset(
     floor ceil trunc round copysign sqrt divide""".split()
 )
 
+BEST = {"greater": "maximum", "less_equal": "maximum", "less": "minimum", "greater_equal": "minimum"}
+"""What is kept where this comparison of a value with the best one so far, or its opposite, decides."""
 UNROLLED_STATEMENTS = 96
 SHORT_CHAIN = 64
 
@@ -235,8 +237,8 @@ def _best_value(var: Var, value: Operand, lets: dict[int, Let]) -> Reduction | N
         test = lets.get(pending.pop().id)
         if test is None:
             return None
-        if test.op in ("greater", "less") and test.args == (candidate, var) and not op:
-            op = "maximum" if test.op == "greater" else "minimum"
+        if test.op in BEST and test.args == (candidate, var) and not op:
+            op = BEST[test.op]
         elif test.op in ("logical_and", "logical_or", "logical_not"):
             pending += [arg for arg in test.args if isinstance(arg, Var)]
         elif test.op != "isnan" or test.args[0] not in (candidate, var):

@@ -96,8 +96,9 @@ def _steps(function: FunctionText, value: Progression) -> str:
     """The lanes of a progression."""
     vector = llvm_type("int64", function.width)
     if value.stride[0] != "%":
-        steps = [int(value.stride) * lane for lane in range(function.width)]
+        steps = [wrapped(value.constant + int(value.stride) * lane) for lane in range(function.width)]
         offsets = f"<{', '.join(f'i64 {step}' for step in steps)}>"
+        value = Progression(value.base, value.stride, value.offset)  # copies of a body share the vector of the rest
     else:
         lanes = f"<{', '.join(f'i64 {lane}' for lane in range(function.width))}>"
         stride = splat(function, value.stride, "int64")
@@ -147,8 +148,13 @@ def _scaled(function: FunctionText, value: Progression, factor: str) -> Progress
 
 def _moving(function: FunctionText, value: Progression) -> Progression | str:
     """A progression, or the one value of all lanes when it does not move."""
-    value.constant = (value.constant + 2**63) % 2**64 - 2**63  # as int64 wraps
+    value.constant = wrapped(value.constant)
     return first_lane(function, value) if value.stride == "0" else value
+
+
+def wrapped(value: int) -> int:
+    """A number as int64 wraps it."""
+    return (value + 2**63) % 2**64 - 2**63
 
 
 def both(function: FunctionText, a: str | None, b: str) -> str:
