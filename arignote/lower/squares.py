@@ -7,9 +7,10 @@ As it stands x goes through memory twice. But for any number `a` near the values
     sum((x - m) ** 2) == second + (a - m) * (2 * first + n * (a - m)),    first = sum(x - a), second = sum((x - a) ** 2)
 
 so one pass makes, for each block, `first` and `second` about a centre of its own, and the blocks are combined when m is
-known, whatever m is (Chan, Golub and LeVeque). The centre is the mean of the block, which is read again while it is in
-the cache, or that of every thirteenth of its rows: then `second` is at most 14 times as large as about the mean itself,
-however the values lie, and nothing cancels that matters. Results do not depend on the number of threads.
+known, whatever m is (Chan, Golub and LeVeque). The centre is the mean of one in `k` elements of the block, which are
+read again while they are in a near cache: then `second` is at most `k + 1` times as large as about the mean itself,
+however the values lie. Where a centre turns out to be far from the mean of a whole block, that is gone through once
+more. Results do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -30,11 +31,15 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 8
 FEWEST_ROWS, PANEL = 64, 1024
 """Rows of a block at least, and columns that are gone through together, so that their sums stay in a near cache."""
+NEAR_ELEMENTS = 1 << 18
+"""So many elements may well lie in a near cache."""
 BLOCKS_FOR_A_THREAD = GRAIN // BLOCK // 2
-"""Blocks that are gone through twice are worth a thread earlier than others."""
-SAMPLE_STEP, FEWEST_SAMPLES = 13, 4
-"""The centre of a block is the mean of so many of its rows at least, where it has them, and of each thirteenth. Rows
-that differ from the others often come in even periods, so the step is odd."""
+"""Blocks of which distances and squares are added are worth a thread earlier than others."""
+SAMPLE_OF_ROWS = 128
+"""The centre of a block of rows is the mean of eight of them for each so many: a sixteenth of the block or more."""
+SAMPLES = (512, 64, 8)
+"""That of a block is the mean of its first so many elements, of the first such number that it has; of one element where
+it has none of them. A power of two divides exactly, so sums of whole numbers stay exact."""
 DEEPEST_MEAN = 8
 """So many values are looked at between the squares and the sum."""
 
@@ -145,7 +150,7 @@ def compute(context: Context, spread: Spread, prepare: Callable[[Context, Lazy],
 
 
 def _everything(context: Context, spread: Spread, prepare: Callable[[Context, Lazy], None]) -> Operand:
-    """Over all axes: blocks, each read twice."""
+    """Over all axes: blocks, each with a centre of its own."""
     build, dtype, pointer = context.build, spread.array.dtype, spread.array.pointer
     count = context.product(spread.array.sizes)
     blocks = build.let("floor_divide", build.index_add(count, BLOCK - 1), build.index_add(BLOCK, 0))
@@ -155,13 +160,13 @@ def _everything(context: Context, spread: Spread, prepare: Callable[[Context, La
         with build.loop(blocks, parallel=True, grain=BLOCKS_FOR_A_THREAD) as loop:
             base = build.index_multiply(loop.index, BLOCK)
             here = build.let("minimum", build.let("subtract", count, base), build.index_add(BLOCK, 0))
-            with build.loop(here, [zero], vector=True, reduction=True) as over:
+            sample = _sample(context, here)
+            with build.loop(sample, [zero], vector=True, reduction=True) as over:
                 over.yields(build.let("add", over.carried[0], build.load(pointer, build.index_add(base, over.index))))
-            centre = _centre(context, over.results[0], here, build.load(pointer, base))
-            with build.loop(here, [zero, zero], vector=True, reduction=True) as again:
-                value = build.load(pointer, build.index_add(base, again.index))
-                again.yields(*_step(context, list(again.carried), value, centre))
-            for place, result in zip(places, (over.results[0], centre, *again.results)):
+            centre = _centre(context, over.results[0], sample, build.load(pointer, base))
+            found = [centre, *_about(context, pointer, base, here, centre)]
+            total = build.let("add", found[1], build.let("multiply", build.cast(here, dtype), centre))
+            for place, result in zip(places, (total, *_corrected(context, pointer, base, here, found))):
                 build.store(place, loop.index, result)
     context.set_forced(spread.total, _over_blocks(context, blocks, [totals], lambda block, found: found[0]))
     prepare(context, spread.mean)
@@ -192,6 +197,38 @@ def _over_blocks(context: Context, blocks: Operand, places: list[Var],
             loop.yields(build.let("add", loop.carried[0], term(loop.index, found)))
         kernel.yields(loop.results[0])
     return kernel.results[0]
+
+
+def _sample(context: Context, count: Operand) -> Operand:
+    """How many of a block's first elements its centre is the mean of; a block has one element at least."""
+    build = context.build
+    found = build.index_add(1, 0)
+    for size in reversed(SAMPLES):
+        found = build.let("select", build.let("less", count, build.index_add(size, 0)), found, build.index_add(size, 0))
+    return found
+
+
+def _about(context: Context, pointer: Var, base: Operand, count: Operand, centre: Operand) -> tuple[Operand, Operand]:
+    """The sums of a block's distances from a centre and of their squares."""
+    build, zero = context.build, Const(0.0, element_of(pointer.type))
+    with build.loop(count, [zero, zero], vector=True, reduction=True) as loop:
+        value = build.load(pointer, build.index_add(base, loop.index))
+        loop.yields(*_step(context, list(loop.carried), value, centre))
+    return loop.results[0], loop.results[1]
+
+
+def _corrected(context: Context, pointer: Var, base: Operand, count: Operand, found: list[Operand]) -> list[Operand]:
+    """A block's centre and sums, once more about its mean where the sample's was far from that: where more than a
+    quarter of the squares is due to it. What overflows stays."""
+    build, (centre, first, second) = context.build, found
+    gap = build.let("divide", first, build.cast(count, first.type))
+    excess = build.let("multiply", build.let("multiply", first, gap), 4.0)
+    with build.branch(build.let("greater", excess, second)) as branch:
+        mean = build.let("add", centre, gap)
+        branch.yields(mean, *_about(context, pointer, base, count, mean))
+        branch.otherwise()
+        branch.yields(centre, first, second)
+    return list(branch.results)
 
 
 def _centre(context: Context, total: Operand, count: Operand, first: Operand) -> Operand:
@@ -301,36 +338,47 @@ class _Columns:
         self._all_rows(base, start, count)
 
     def _sample(self, base: Operand, start: Operand, count: Operand) -> Operand:
-        """Add rows, each some rows after the other, to the sums that centres are made of; how many they are."""
+        """Add some rows to the sums that centres are made of, from all over the block; how many they are. They are an
+        odd number of rows apart, as rows that differ from the others often come in even periods."""
         build = self.build
-        wanted = build.let("floor_divide", count, build.index_add(FEWEST_SAMPLES, 0))
-        step = build.let("bitwise_or", build.let("minimum", wanted, build.index_add(SAMPLE_STEP, 0)), ONE)
-        above = build.let("subtract", build.let("add", count, step), ONE)
-        samples = build.let("floor_divide", above, step)
-        with build.loop(samples) as over:
-            row = build.let("add", start, build.let("multiply", over.index, step))
-            with build.loop(self.columns, vector=True) as loop:
-                place, value = build.index_add(base, loop.index), self._element(row, loop.index)
-                build.store(self.centres, place, build.let("add", build.load(self.centres, place), value))
-        return samples
+        above = build.let("add", count, build.index_add(SAMPLE_OF_ROWS - 1, 0))
+        wanted = build.let("floor_divide", above, build.index_add(SAMPLE_OF_ROWS, 0))
+        part = build.let("floor_divide", count, build.index_add(ROWS_AT_ONCE, 0))
+        apart = build.let("bitwise_or", build.let("maximum", build.let("subtract", part, ONE), ZERO), ONE)
+        passes = build.let("minimum", wanted, part)
+        alone = build.let("maximum", build.let("subtract", build.let("minimum", count, ONE), passes), ZERO)
+        for turns, rows in ((passes, ROWS_AT_ONCE), (alone, 1)):
+            with build.loop(turns) as over:
+                row = build.index_add(start, over.index)
+                several = [build.index_add(row, build.index_multiply(apart, number)) for number in range(rows)]
+                with build.loop(self.columns, vector=True) as loop:
+                    place = build.index_add(base, loop.index)
+                    more = [self._element(each, loop.index) for each in several]
+                    total = build.let("add", build.load(self.centres, place), self._tree(more))
+                    build.store(self.centres, place, total)
+        return build.let("add", build.index_multiply(passes, ROWS_AT_ONCE), alone)
 
     def _all_rows(self, base: Operand, start: Operand, count: Operand) -> None:
-        """Add all rows to the sums for each column, several in one pass."""
+        """Add all rows to the sums for each column, several in one pass. Those that come from memory are far apart: so
+        each is one of a few long runs through it, which the processor foresees."""
         build = self.build
         passes = build.let("floor_divide", count, build.index_add(ROWS_AT_ONCE, 0))
         done = build.index_multiply(passes, ROWS_AT_ONCE)
         rest = build.let("subtract", count, done)
-        for turns, rows, begin in ((passes, ROWS_AT_ONCE, ZERO), (rest, 1, done)):
+        elements = build.index_multiply(self.count, self.width)
+        far = build.let("greater", elements, build.index_add(NEAR_ELEMENTS, 0))
+        step: Operand = build.let("select", far, ONE, build.index_add(ROWS_AT_ONCE, 0))
+        apart = build.let("select", far, passes, ONE)
+        several = [build.index_multiply(apart, number) for number in range(ROWS_AT_ONCE)]
+        for turns, distances, begin, each in ((passes, several, ZERO, step), (rest, [ZERO], done, ONE)):
             with build.loop(turns) as over:
-                row = build.index_add(build.index_add(start, begin), build.index_multiply(over.index, rows))
+                row = build.index_add(build.index_add(start, begin), build.index_multiply(over.index, each))
+                rows = [build.index_add(row, distance) for distance in distances]
                 with build.loop(self.columns, vector=True) as loop:
                     place = build.index_add(base, loop.index)
                     centre = build.load(self.centres, place)
                     found: list[Operand] = [build.load(self.firsts, place), build.load(self.seconds, place)]
-                    gaps = [
-                        build.let("subtract", self._element(build.index_add(row, number), loop.index), centre)
-                        for number in range(rows)
-                    ]
+                    gaps = [build.let("subtract", self._element(row, loop.index), centre) for row in rows]
                     squares = [build.let("multiply", gap, gap) for gap in gaps]
                     for target, old, more in zip((self.firsts, self.seconds), found, (gaps, squares)):
                         build.store(target, place, build.let("add", old, self._tree(more)))

@@ -102,6 +102,10 @@ HARD = {
     "sorted": lambda shape: np.sort(rng.normal(size=shape).ravel()).reshape(shape),
     "every sixteenth row": lambda shape: rng.normal(size=shape) + 1e3 * (np.arange(shape[0]) % 16 == 0)[:, None],
     "every thirteenth row": lambda shape: rng.normal(size=shape) + 1e3 * (np.arange(shape[0]) % 13 == 0)[:, None],
+    "the first eight rows": lambda shape: rng.normal(size=shape) + 1e4 * (np.arange(shape[0]) < 8)[:, None],
+    "every eighth row": lambda shape: rng.normal(size=shape) + 1e3 * (np.arange(shape[0]) % 8 == 0)[:, None],
+    "some columns": lambda shape: rng.normal(size=shape) + 1e4 * (np.arange(shape[1]) < shape[1] // 8),
+    "the first 512": lambda shape: rng.normal(size=shape) + 1e4 * (np.arange(np.prod(shape)) < 512).reshape(shape),
     "the first rows": lambda shape: rng.normal(size=shape) + 1e6 * (np.arange(shape[0]) < 4)[:, None],
 }
 
@@ -137,3 +141,11 @@ def test_gradients():
     for function in (lambda x: np.var(x), lambda x: np.sum(np.std(x, axis=0))):
         slope = (function(x + 1e-6 * along) - function(x - 1e-6 * along)) / 2e-6
         np.testing.assert_allclose(np.sum(ag.grad(function)(x) * along), slope, rtol=1e-6)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 9, 70, 600, 5000])
+def test_sums_of_whole_numbers_are_exact(rows):
+    x = np.rint(rng.normal(size=(rows, 1)) * 1e4)
+    assert of_all(x)[0] == np.sum(x) / rows
+    if rows < 100:
+        assert of_columns(np.hstack([x, x]))[0].tolist() == [np.sum(x) / rows] * 2
