@@ -23,16 +23,21 @@ from arignote.runtime.signals import INTERVAL_NANOSECONDS
 
 # Fields of the pool. What a thread reads when it begins a loop is in one cache line.
 _BUSY, _STARTED, _LAST_WAY = 0, 8, 16
-_BODY, _ENV, _COUNT, _CHUNK, _PARTS, _BACKWARD, _PARTICIPANTS, _STATE = 64, 72, 80, 88, 96, 104, 112, 120
+_BODY, _ENV, _COUNT, _CHUNK, _PARTS, _MANNER, _PARTICIPANTS, _STATE = 64, 72, 80, 88, 96, 104, 112, 120
 _SLEEPERS, _WAITING = 192, 200
 _MUTEX, _WAKE, _DONE = 256, 384, 512
-_LOOP_FIELDS = (("ptr", _BODY), ("ptr", _ENV), ("i64", _COUNT), ("i64", _CHUNK), ("i64", _PARTS), ("i64", _BACKWARD))
+_LOOP_FIELDS = (("ptr", _BODY), ("ptr", _ENV), ("i64", _COUNT), ("i64", _CHUNK), ("i64", _PARTS), ("i64", _MANNER))
 
 # The state of the pool in one word: how many threads are in the loop, whether more may come, and the loop's number. A
 # thread that enters adds itself and sees in the same moment whether it may.
 _THREADS_IN, _OPEN, _NUMBER = (1 << 16) - 1, 1 << 16, 17
-_MOST_PARTS, _PART_BYTES = 128, 128
-"""A loop's chunks are divided into so many parts at most; the next chunk of each has two cache lines for itself."""
+_MOST_PARTS, _PART_BYTES, _BEGUN = 128, 128, 8
+"""A loop's chunks are divided into so many parts at most; the next chunk of each, and whether its own thread has begun
+with it, have two cache lines for themselves."""
+_BACKWARD, _LEAVE_LAST = 1, 2
+"""In which manner a loop is gone through: parts from their last chunk to the first; the last chunk of a part is left to
+its own thread, if that is at work. It comes to it as soon as another would have done it; and what another thread takes
+over has to move to its cache, now and again the next time, which may take longer than the work."""
 _PAUSES = 3_000
 """How often a thread looks again before it sleeps, some 50 microseconds in all: programs are sequences of loops, and
 waking a thread costs its waker 10 microseconds."""
@@ -99,7 +104,7 @@ def _next_chunk(f: Function, part: Value) -> Value:
 
 def _run_chunks() -> Function:
     """Takes chunks of the present loop until none is left: those of the thread's own part, then those of the others."""
-    f = Function("run_chunks", "void", body="ptr", env="ptr", count="i64", chunk="i64", parts="i64", backward="i64",
+    f = Function("run_chunks", "void", body="ptr", env="ptr", count="i64", chunk="i64", parts="i64", manner="i64",
                  own="i64")  # fmt: skip
     chunk, parts, part = f["chunk"], f["parts"], f.variable("i64", 0)
     chunks = (f["count"] + chunk - 1) // chunk
@@ -109,14 +114,20 @@ def _run_chunks() -> Function:
             part.set(part.get() - parts)
         place, last = _next_chunk(f, part.get()), (part.get() + 1) * chunks // parts
         ends = part.get() * chunks // parts + last - 1  # the numbers of its first and last chunk, added
+        until = f.variable("i64", last)
+        with f.when(other.equals(0)):
+            f.store_atomic(1, place, _BEGUN, "i64")
         with f.loop() as end:
-            with f.when(f.load_atomic("i64", place) >= last):  # reading takes the line from no other thread
+            with f.when(other.differs(0)):
+                with f.when(f.load_atomic("i64", place, _BEGUN).differs(0)):
+                    until.set(last - ((f["manner"] & _LEAVE_LAST) >> 1))
+            with f.when(f.load_atomic("i64", place) >= until.get()):  # reading takes the line from no other thread
                 f.jump(end)
             number = f.exchange("add", 1, place, 0, "i64")
             with f.when(number >= last):
                 f.jump(end)
             begin = f.variable("i64", number * chunk)
-            with f.when(f["backward"].differs(0)):
+            with f.when((f["manner"] & _BACKWARD).differs(0)):
                 begin.set((ends - number) * chunk)
             f.call("void", f["body"], f["env"], begin.get(), f.minimum(begin.get() + chunk, f["count"]))
     f.leave()
@@ -128,6 +139,7 @@ def _divide(f: Function, count: Value, chunk: Value, parts: Value) -> None:
     chunks = (count + chunk - 1) // chunk
     with f.repeat(parts) as part:
         f.store(part * chunks // parts, _next_chunk(f, part))
+        f.store(0, _next_chunk(f, part), _BEGUN, "i64")
 
 
 def _number(f: Function) -> Value:
@@ -192,7 +204,7 @@ def _worker() -> Function:
             with f.when(index < f.load("i64", pool, _PARTICIPANTS)):
                 loop = [f.load(kind, pool, field) for kind, field in _LOOP_FIELDS]
                 own = f.variable("i64", index + 1)
-                with f.when(own.get() >= loop[-2]):
+                with f.when(own.get() >= loop[4]):
                     own.set(0)
                 f.call("void", "run_chunks", *loop, own.get())
         left = f.exchange("sub", 1, pool, _STATE, "i64")
@@ -245,23 +257,25 @@ def _share_out() -> Function:
         f.leave()
     # The caller is one of the threads, so the others need only what one grain leaves over.
     helpers = f.call("i64", "start_threads", f.minimum(threads - 1, (count - 1) // grain.get()))
-    chunks, backward = f.variable("i64", _CHUNKS_FOR_EACH_THREAD), f.variable("i64", 0)
+    chunks, manner = f.variable("i64", _CHUNKS_FOR_EACH_THREAD), f.variable("i64", 0)
     with f.when(f["state"].differs(None)):
         f.store(f.call("i64", imported(f, "pthread_self")), f["state"], LOOP_THREAD)
         chunks.set(_MANY_CHUNKS_FOR_EACH_THREAD)
     with f.when(f["state"].equals(None) & (count // grain.get() >= _LONG)):
         chunks.set(_MANY_CHUNKS_FOR_EACH_THREAD)
-        backward.set(f.load("i64", pool, _LAST_WAY) ^ 1)
-        f.store(backward.get(), pool, _LAST_WAY)
+        manner.set(f.load("i64", pool, _LAST_WAY) ^ _BACKWARD)
+        f.store(manner.get(), pool, _LAST_WAY)
     each = f.variable("i64", f.minimum(chunks.get(), count // (grain.get() * (helpers + 1))))
     with f.when(each.get() < 1):
         each.set(1)
+    with f.when(f["state"].equals(None) & (each.get() >= _CHUNKS_FOR_EACH_THREAD)):
+        manner.set(manner.get() | _LEAVE_LAST)
     shares = each.get() * (helpers + 1)  # as many for each thread, so that all end together
     chunk = f.variable("i64", (count + shares - 1) // shares)
     with f.when(chunk.get() >= _ALIGNED_CHUNK):
         chunk.set((chunk.get() + (_ALIGNMENT - 1)) & -_ALIGNMENT)
     parts = f.minimum(helpers + 1, _MOST_PARTS)
-    loop = (f["body"], f["env"], count, chunk.get(), parts, backward.get())
+    loop = (f["body"], f["env"], count, chunk.get(), parts, manner.get())
     for value, (_, field) in zip(loop, _LOOP_FIELDS, strict=True):
         f.store(value, pool, field)
     f.store(helpers, pool, _PARTICIPANTS)

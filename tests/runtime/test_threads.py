@@ -86,6 +86,30 @@ def test_long_loops_turn_round(grain, turns):
         assert all(way <= {True} for way in ways)
 
 
+def test_the_last_chunk_of_a_part_is_left_to_its_thread():
+    """The pool's thread stays in the first of its four chunks; the caller takes over two of the others."""
+    set_num_threads(2)
+    threads, begun, helped = {}, threading.Event(), threading.Event()
+
+    @ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+    def body(_, begin, end):
+        threads[begin] = threading.get_ident()
+        if begin == 0:
+            begun.wait(10)
+        elif begin == 500:
+            begun.set()
+            helped.wait(10)
+            time.sleep(0.05)
+        elif begin == 750:
+            helped.set()
+
+    parallel_for(ctypes.cast(body, ctypes.c_void_p).value, np.zeros(1), 1000, 100)
+    caller = threading.get_ident()
+    assert sorted(threads) == list(range(0, 1000, 125))
+    assert threads[500] != caller and threads[625] == threads[750] == caller
+    assert threads[875] == threads[500]
+
+
 def test_more_threads_than_parts_of_a_loop():
     """In a child process, so that the threads do not stay."""
     array, body = np.zeros(100_003, np.int64), add_one()
