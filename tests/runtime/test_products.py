@@ -26,6 +26,11 @@ def turned(a, b):
     return a.T @ b.T
 
 
+@ag.jit
+def factors(matrix, root, right):
+    return np.linalg.cholesky(matrix), np.linalg.solve(root, right)
+
+
 @pytest.fixture(autouse=True)
 def number_of_threads():
     before = ag.get_num_threads()
@@ -55,6 +60,21 @@ class TestBlas:
             for found in (product(a, b), turned(b, a).T):
                 assert np.max(np.abs(found - expected)) <= tolerance
             assert blas_threads() == given
+
+    @pytest.mark.parametrize("dtype", ["float32", "float64"])
+    @pytest.mark.parametrize("side", [70, 300, 511, 513])
+    def test_factorisations(self, side, dtype):
+        root, given = RNG.normal(size=(side, side)).astype(dtype), blas_threads()
+        matrix, right = root @ root.T + side * np.eye(side, dtype=dtype), root[:, :3].copy()
+        lower, solved = factors(matrix, root, right)
+        error = 100 * np.finfo(dtype).eps * side
+        np.testing.assert_allclose(lower, np.linalg.cholesky(matrix.astype("float64")), atol=error, rtol=error)
+        np.testing.assert_allclose(root @ solved, right, atol=1e3 * error)
+        with pytest.raises(np.linalg.LinAlgError):
+            factors(-matrix, root, right)
+        with pytest.raises(np.linalg.LinAlgError):
+            factors(matrix, np.zeros_like(root), right)
+        assert blas_threads() == given
 
     def test_the_same_bits_each_time_and_in_many_threads(self):
         ag.set_num_threads(4)

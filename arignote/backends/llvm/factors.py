@@ -32,10 +32,13 @@ def factor_of(symbol: str) -> tuple[str, Type] | None:
     return (name, TYPES[ending]) if name in NAMES and ending in TYPES else None
 
 
-def factor_module(name: str, type: Type, vector_bytes: int, masks: bool) -> ModuleText:
-    """The module of one factorisation."""
+def factor_module(name: str, type: Type, vector_bytes: int, masks: bool, alone: bool = False) -> ModuleText:
+    """The module of one factorisation.
+
+    alone: those that are not large run on one thread of BLAS
+    """
     module = ModuleText(vector_bytes, masks)
     procedure: Procedure = MAKERS[name](f"ag_{name}_{suffix(type)}", type)
     emit_procedure(module, procedure, recursive=False, is_entry=True)
-    add_wrappers(module, type)
+    add_wrappers(module, type, alone)
     return module

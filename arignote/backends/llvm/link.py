@@ -127,14 +127,14 @@ def matrix_module(symbol: str, symbols: Mapping[str, int]) -> CompiledModule | N
 def _matrix_text(symbol: str, symbols: Mapping[str, int]) -> ModuleText:
     """The text of such a module; large products are in blocks where the runtime and BLAS have what that needs."""
     factor, stack = factor_of(symbol), stack_type(symbol)
+    settable = RUNTIME_PRODUCT in symbols and all(map(address_of, BLAS_SETTINGS))
     if factor is not None:
-        return factor_module(*factor, *vector_form())
+        return factor_module(*factor, *vector_form(), settable)
     if stack is not None:
         return stack_module(stack, *vector_form())
     type = product_type(symbol)
     assert type is not None
-    in_blocks = RUNTIME_PRODUCT in symbols and all(map(address_of, BLAS_SETTINGS))
-    return product_module(type, *vector_form(), in_blocks)
+    return product_module(type, *vector_form(), settable)
 
 
 def bind(name: str, symbols: Mapping[str, int]) -> int:
