@@ -15,7 +15,7 @@ from arignote.lower.lazy import Lazy, Reduction
 from arignote.lower.loop_ir import BUFFER, For, Kernel, Operand, Rows, Var
 from arignote.lower.loop_ir_build import KernelRegion, LoopRegion
 from arignote.lower.pairs import Key, key_of
-from arignote.lower.reductions import Accumulator, accumulator_of
+from arignote.lower.reductions import NOWHERE, Accumulator, PositionAccumulator, accumulator_of
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored, is_constant, size_key
 
 if TYPE_CHECKING:
@@ -181,6 +181,8 @@ class KernelWriter:
         self.groups, self.kept = groups, len(groups) - reduced
         self.independent = independent
         self.accumulators: list[Accumulator] = [accumulator_of(r) for r, _ in reductions]
+        self.ways = self.accumulators
+        """What the innermost loops do of that."""
         self.indices: list[Operand] = [ZERO] * len(nest.sizes)
 
     def write(self) -> list[Operand]:
@@ -211,7 +213,8 @@ class KernelWriter:
         build, nest = self.nest.build, self.nest
         axis = self.groups[0][-1]
         blocks = build.let("floor_divide", build.index_add(count, BLOCK - 1), build.index_add(BLOCK, 0))
-        initial = [value for accumulator in self.accumulators for value in accumulator.initial]
+        self._look_for_places_afterwards()
+        initial = [value for way in self.ways for value in way.initial]
         types = [value.type for value in initial]
         partial = room_for_blocks(nest.context, blocks, types)
         grain = max(nest.grain // BLOCK, 1) if self.independent else None
@@ -224,10 +227,44 @@ class KernelWriter:
                     build.store(pointer, loop.index, value)
             self._name_pointers(kernel)
         self.indices[axis] = ZERO
-        with build.loop(blocks, initial, types=types) as loop:
-            found = [build.load(pointer, loop.index) for pointer in partial]
+        initial = [value for accumulator in self.accumulators for value in accumulator.initial]
+        with build.loop(blocks, initial, types=[value.type for value in initial]) as loop:
+            pointers = iter(partial)
+            found: list[Operand] = []
+            for accumulator, way in zip(self.accumulators, self.ways):
+                found += [build.load(next(pointers), loop.index) for _ in way.initial]
+                found += [loop.index] * (accumulator.width - way.width)
             loop.yields(*self._combine(list(loop.carried), found))
-        return self._results(list(loop.results))
+        return self._results(self._places(axis, count, list(loop.results)))
+
+    def _look_for_places_afterwards(self) -> None:
+        """Blocks reduce to the best value alone where that is in memory, and stays there: its place is looked for in
+        the block that has it."""
+        if not self.writes:
+            self.ways = [accumulator.value_alone() if isinstance(accumulator, PositionAccumulator)
+                         and in_memory(reduction.source) else accumulator
+                         for accumulator, (reduction, _) in zip(self.accumulators, self.reductions)]  # fmt: skip
+
+    def _places(self, axis: int, count: Operand, totals: list[Operand]) -> list[Operand]:
+        """The results of all blocks, with the place of each best value instead of the number of its block."""
+        build, at = self.nest.build, 0
+        for accumulator, way, (reduction, _) in zip(self.accumulators, self.ways, self.reductions):
+            if way.width != accumulator.width:
+                best, block = totals[at], totals[at + 1]
+                base = build.index_multiply(block, BLOCK)
+                here = build.let("minimum", build.let("subtract", count, base), build.index_add(BLOCK, 0))
+                with build.kernel() as kernel:
+                    with build.loop(here, [NOWHERE], vector=True, reduction=True) as loop, self.nest.scope():
+                        self.indices[axis] = build.index_add(base, loop.index)
+                        value = self.nest.value(reduction.source, tuple(self.indices))
+                        loop.yields(PositionAccumulator.first_place(
+                            build, loop.carried[0], value, best, self.indices[axis]))  # fmt: skip
+                    self._name_pointers(kernel)
+                    kernel.yields(*loop.results)
+                totals[at + 1] = kernel.results[0]
+                self.indices[axis] = ZERO
+            at += accumulator.width
+        return totals
 
     def _results(self, totals: list[Operand]) -> list[Operand]:
         """Results that are arrays are stored; those that are scalars are given."""
@@ -335,7 +372,7 @@ class KernelWriter:
     def _accumulate(self, carried: list[Operand]) -> list[Operand]:
         """One step of every reduction."""
         result: list[Operand] = []
-        for accumulator, (reduction, _) in zip(self.accumulators, self.reductions):
+        for accumulator, (reduction, _) in zip(self.ways, self.reductions):
             mine, carried = carried[: accumulator.width], carried[accumulator.width :]
             value = self.nest.value(reduction.source, tuple(self.indices))
             position = self.indices[reduction.axes[-1]] if accumulator.width == 2 else ZERO
@@ -358,6 +395,11 @@ def room_for_blocks(context: Context, blocks: Operand, types: list[str]) -> list
             many = [context.allocate(type, (blocks,)) for type in types]
         branch.yields(*[x for array in many for x in (array.buffer, array.pointer)])
     return list(branch.results[1::2])
+
+
+def in_memory(value: AnyValue) -> bool:
+    """Whether a value has its elements in memory already."""
+    return isinstance(value.forced if isinstance(value, Lazy) else value, Stored)
 
 
 def _is_long(count: Operand) -> bool:

@@ -16,6 +16,7 @@ INFINITY = float("inf")
 LARGEST = {"int32": 2**31 - 1, "int64": 2**63 - 1, "bool": True, "float32": INFINITY, "float64": INFINITY}
 SMALLEST = {"int32": -(2**31), "int64": -(2**63), "bool": False, "float32": -INFINITY, "float64": -INFINITY}
 
+NOWHERE = Const(2**63 - 1, "int64")
 NO_BETTER = {"greater": "less_equal", "less": "greater_equal"}
 
 
@@ -67,6 +68,20 @@ class PositionAccumulator(Accumulator):
 
     def result(self, carried: list[Operand]) -> Operand:
         return carried[1]
+
+    def value_alone(self) -> Accumulator:
+        """The reduction to the best value, wherever it is."""
+        return Accumulator("maximum" if self.op == "greater" else "minimum", self.initial[0], False)  # type: ignore
+
+    @staticmethod
+    def first_place(build: ProcedureBuilder, first: Operand, value: Operand, best: Operand,
+                    position: Operand) -> Operand:  # fmt: skip
+        """The first place where the best value has been found, after one more value."""
+        same = build.let("equal", value, best)
+        if value.type.startswith("float"):
+            both = build.let("logical_and", build.let("isnan", value), build.let("isnan", best))
+            same = build.let("logical_or", same, both)
+        return build.let("minimum", first, build.let("select", same, position, NOWHERE))
 
 
 def accumulator_of(reduction: Reduction) -> Accumulator:

@@ -78,7 +78,7 @@ def test_long_sums_in_blocks():
     e, x = Emit(), vector("x", "float32")
     data = np.full(300000, 0.1, "float32")
     lowered = agree_natively(main(e, [x], e.op("sum", x, axes=(0,)), e.op("argmax", x, axis=0)), data, tolerance=1e-5)
-    assert counts(lowered) == (1, 3)
+    assert counts(lowered) == (2, 2)  # the second kernel looks for the place of the best value in its block
 
 
 def test_broadcasting():

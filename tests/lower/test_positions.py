@@ -60,3 +60,39 @@ def test_smallest_whole_numbers():
     for dtype in ("int32", "int64"):
         compare(np.full((40, 70), np.iinfo(dtype).min, dtype))
         compare(np.full((40, 70), np.iinfo(dtype).max, dtype))
+
+
+@ag.jit
+def beside_others(x):
+    y = x * 1.0
+    place, least, total = np.argmax(y), np.argmin(y), np.sum(y)
+    z = y + 1.0
+    y[0] = 1e9
+    return place, least, total, z, np.argmax(y), np.max(z), np.argmax(x * x)
+
+
+@pytest.mark.parametrize("size", [1, 7, 4096, 4097, 20_000, 70_001])
+def test_beside_other_reductions_and_writes(size):
+    """Blocks reduce to their best value, whose place is looked for in one of them: from memory that is still there."""
+    for x in (rng.normal(size=size), np.rint(rng.normal(size=size)), np.full(size, -np.inf)):
+        for found, expected in zip(beside_others(x), beside_others.__wrapped__(x), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_nan_in_a_later_block():
+    for first, second in ((9000, 5000), (4095, 4096), (20_000, 20_001)):
+        x = rng.normal(size=25_000)
+        x[[first, second]] = np.nan
+        assert largest_of(x) == smallest_of(x) == min(first, second)
+        x[[first, second]] = 50.0
+        assert largest_of(x) == min(first, second)
+
+
+@ag.jit
+def largest_of(x):
+    return np.argmax(x)
+
+
+@ag.jit
+def smallest_of(x):
+    return np.argmin(x)
