@@ -83,6 +83,37 @@ def test_what_is_read_in_the_same_kernel_is_not_streamed():
     assert text_of(in_place, np.ones(5)).count("!nontemporal") == 1  # the exponentials, not what is added to them
 
 
+def layer_norm(x, scale, weights):
+    centred = x - np.mean(x, axis=1, keepdims=True)
+    variance = np.mean(centred * centred, axis=1, keepdims=True)
+    return np.sum(centred / np.sqrt(variance + 1e-5) * scale * weights)
+
+
+def in_blocks(x, scale, weights):
+    """A value and its gradient: rows are gone through in blocks, each with sums of its own for the scale."""
+    return ag.value_and_grad(layer_norm, argnums=(0, 1))(x, scale, weights)
+
+
+def test_results_that_are_written_in_blocks_of_rows_are_streamed():
+    text = text_of(in_blocks, np.ones((3, 5)), np.ones(5), np.ones((3, 5)))
+    kernels = [each for each in text.split("\ndefine ") if "call void @llvm.prefetch" in each]
+    assert any("!nontemporal" in kernel for kernel in kernels)
+
+
+def test_values_in_blocks_of_rows(always):
+    rng = np.random.default_rng(3)
+    for shape in [(1, 3), (5, 16), (70, 33), (130, 515)]:
+        x, weights, step = (rng.normal(size=shape) for _ in range(3))
+        scale = rng.normal(size=shape[1])
+        value, (slopes, others) = ag.jit(in_blocks)(x, scale, weights)
+        np.testing.assert_allclose(value, layer_norm(x, scale, weights), rtol=1e-11, atol=1e-11)
+        ends = [layer_norm(x + h * step, scale, weights) for h in (1e-6, -1e-6)]
+        np.testing.assert_allclose(np.sum(slopes * step), (ends[0] - ends[1]) / 2e-6, rtol=1e-5, atol=1e-5)
+        centred = x - np.mean(x, axis=1, keepdims=True)
+        normal = centred / np.sqrt(np.mean(centred**2, axis=1, keepdims=True) + 1e-5)
+        np.testing.assert_allclose(others, np.sum(normal * weights, axis=0), rtol=1e-10, atol=1e-11)
+
+
 def test_small_results_of_known_size_have_no_second_form():
     assert "!nontemporal" not in text_of(lambda x: np.arange(100) * 2.0 + x, 1.0)
 

@@ -78,13 +78,21 @@ def streams_of(kernel: Kernel) -> list[Streamed]:
         if isinstance(each, Store) and isinstance(each.pointer, Var):
             places[each.pointer.id] = places.get(each.pointer.id, 0) + 1
     defined = {var.id for each in inner for var in loop_ir.definitions(each)}
+    lengths = _lengths_of_blocks(inner, defined)
     found: list[Streamed] = []
-    for store, counts in stores_in_vector_loops(kernel.body, ()):
+    for store, exact in stores_in_vector_loops(kernel.body, ()):
         pointer = store.pointer
+        counts = tuple([lengths.get(count.id, count) if isinstance(count, Var) else count for count in exact])
         is_known = all(isinstance(count, Const) or count.id not in defined for count in counts)
         if is_known and isinstance(pointer, Var) and pointer.id in written and places[pointer.id] == 1:
             found.append(Streamed(pointer.id, counts, element_bytes(store.value.type), store.within))
     return found
+
+
+def _lengths_of_blocks(inner: list[Statement], defined: set[int]) -> dict[int, Var]:
+    """Counts of the rows of a block, which are fewer in the last one, and how many the others have."""
+    return {each.var.id: most for each in inner if isinstance(each, Let) and each.op == "minimum"
+            for most in each.args if isinstance(most, Var) and most.id not in defined}  # fmt: skip
 
 
 def begin_streams(function: FunctionText, kernel: Kernel) -> None:
