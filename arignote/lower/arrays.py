@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from arignote.lower import fusion
+from arignote.lower import fusion, ties
 from arignote.lower.context import INTEGER
-from arignote.lower.lazy import DEEPEST, AxisMap, Elementwise, Lazy, Mapped, Splat, direct, scalar_operation
+from arignote.lower.lazy import DEEPEST, AxisMap, Elementwise, Lazy, Mapped, Repeated, Splat, direct, scalar_operation
 from arignote.lower.loop_ir import Const, Operand
 from arignote.lower.nests import Nest
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored, is_constant
@@ -35,6 +35,9 @@ def elementwise(context: Context, op: str, dtype: str, dims: tuple[int, ...], in
     sizes = broadcast_sizes(context, shapes, dims)
     spread: list[AnyValue] = []
     for value in inputs:
+        if op == "equal" and ties.may_wait(value):
+            spread.append(Repeated(value, sizes))  # type: ignore[arg-type]
+            continue
         if isinstance(value, Lazy) and value.forced is None and (not value.sizes or value.depth >= DEEPEST):
             value = fusion.stored(context, value) if value.sizes else fusion.scalar(context, value)
         spread.append(broadcast(context, value, sizes) if sizes_of(value) else fusion.scalar(context, value))

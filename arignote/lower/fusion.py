@@ -18,7 +18,7 @@ from collections.abc import Callable
 from math import prod
 from typing import TYPE_CHECKING
 
-from arignote.lower import pairs, squares
+from arignote.lower import pairs, squares, ties
 from arignote.lower.accumulation import Accumulation
 from arignote.lower.lazy import EXPENSIVE, Gather, Iota, Lazy, Mapped, Reduction, costs
 from arignote.lower.linear_sums import linear_sum
@@ -39,7 +39,6 @@ FEWEST_ELEMENTS = 2048
 """So many elements at least are worth a thread, whatever is done with them."""
 MORE_IN_RECURSION = 4
 """How many times more they must be in a function that calls itself."""
-SHORT = 64
 POSITIONS = ("argmax", "argmin")
 MOST_SIBLINGS = 16
 """How many waiting values are considered for one nest: planning stays linear."""
@@ -157,7 +156,7 @@ class Plan:
             return True
         if isinstance(value, Reduction):
             inside = here and value.runs_inside and value.uses <= 1 and not value.needed
-            return not inside or self.axes is not None and len(value.sizes) == 1 and not _is_short(value)
+            return not inside or self.axes is not None and len(value.sizes) == 1 and not value.is_short
         return not here and (value.needed or value.uses > 1 and costs(value, EXPENSIVE))
 
     def _below(self, value: Lazy, here: bool) -> list[tuple[AnyValue, bool]]:
@@ -266,11 +265,6 @@ class Plan:
         return self.context.is_contiguous(array.sizes, strides)
 
 
-def _is_short(value: Reduction) -> bool:
-    """Whether each result is of a known small number of elements."""
-    return all(isinstance(value.space[axis], Const) and value.space[axis].value <= SHORT for axis in value.axes)  # type: ignore[union-attr]
-
-
 def space_of(value: Lazy) -> tuple[tuple[Operand, ...], tuple[int, ...] | None]:
     """The sizes of the nest that computes a value, and the axes that it reduces."""
     if isinstance(value, Reduction):
@@ -313,9 +307,14 @@ def _force(context: Context, root: Lazy) -> None:
         return
     space, axes = space_of(root)
     plan = Plan(context, space, axes)
-    spread = squares.spread_of(context, root, context.pending.get(context.shape_key(space), [])[-MOST_SIBLINGS:])
+    waiting = context.pending.get(context.shape_key(space), [])[-MOST_SIBLINGS:]
+    spread = squares.spread_of(context, root, waiting)
     if spread is not None:
         _is_computed(plan, spread.squares, squares.compute(context, spread, _prepare))
+        return
+    same = ties.ties_of(context, root, waiting)
+    if same is not None:
+        _is_computed(plan, same.count, ties.compute(context, same))
         return
     plan.prepare([root])
     if root.forced is not None:  # computed in passing by a nest that had to come first

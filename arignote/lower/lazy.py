@@ -29,6 +29,7 @@ CHEAP = frozenset(
 )
 EXPENSIVE = 8
 """A value that costs this much or more is not computed twice."""
+SHORT = 64
 DEEPEST = 40
 """Chains of lazy values are cut here, which bounds both the recursion and the size of a loop body."""
 COSTS = {"divide": 4, "sqrt": 4, "sign": 2}
@@ -234,6 +235,11 @@ class Reduction(Lazy):
     def runs_inside(self) -> bool:
         """Whether the innermost axis is reduced, so that each result is one loop that accumulates in a register."""
         return len(self.space) - 1 in self.axes
+
+    @property
+    def is_short(self) -> bool:
+        """Whether each result is of a known small number of elements."""
+        return all(isinstance(self.space[axis], Const) and self.space[axis].value <= SHORT for axis in self.axes)  # type: ignore[union-attr]
 
     def children(self) -> tuple[AnyValue, ...]:
         return (self.source,)

@@ -34,8 +34,9 @@ from .vector_values import (
 )
 
 MASKED_COST = 16
-PICKING_COST = 120
-"""Loops that read picked elements and cost more than this are no faster for reading them one by one."""
+UNMASKED_COST = 120
+"""Loops that read picked elements and cost more than this are no faster for reading them one by one. Nor does it matter
+to more costly ones that what is stored under a mask is slow to read again."""
 ACCUMULATORS = 4
 INNER_ITERATIONS = 8
 
@@ -158,7 +159,7 @@ def unrolling(function: FunctionText, plan: VectorPlan) -> int:
 
     More than one only pays where accumulating would wait for the sum before.
     """
-    if plan.cost > MASKED_COST and not (plan.picks and plan.cost <= PICKING_COST):
+    if plan.cost > MASKED_COST and not ((plan.picks or plan.returns) and plan.cost <= UNMASKED_COST):
         return 0 if function.module.masks else 1
     return ACCUMULATORS if plan.reductions else 1
 

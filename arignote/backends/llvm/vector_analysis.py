@@ -44,6 +44,8 @@ class VectorPlan:
     reductions: list[Reduction]
     fused: frozenset[int]
     picks: bool
+    returns: bool
+    """Whether it stores where it reads, as what adds rows to sums in memory does: the next row reads it again soon."""
 
 
 def plan(statement: For) -> VectorPlan | None:
@@ -60,7 +62,16 @@ def plan(statement: For) -> VectorPlan | None:
     if reductions is None or inner_is_better(statement, inner):
         return None
     fused = fused_products(statement, inner, reductions)
-    return VectorPlan(widest(statement, inner), cost(inner), reductions, fused, reads_picked(statement.index, inner))
+    picks, returns = reads_picked(statement.index, inner), stores_where_it_reads(inner)
+    return VectorPlan(widest(statement, inner), cost(inner), reductions, fused, picks, returns)
+
+
+def stores_where_it_reads(inner: list[Statement]) -> bool:
+    """Whether straight-line code stores through a pointer that it reads through."""
+    if not all(isinstance(each, (Let, Load, Store)) for each in inner):
+        return False
+    read = {each.pointer for each in inner if isinstance(each, Load)}
+    return any(isinstance(each, Store) and each.pointer in read for each in inner)
 
 
 def reads_picked(index: Var, inner: list[Statement]) -> bool:
