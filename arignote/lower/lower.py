@@ -40,6 +40,7 @@ from arignote.lower.parallel_loops import run_in_parallel
 from arignote.lower.read_later import keep_in_caches
 from arignote.lower.row_fusion import fuse_rows
 from arignote.lower.small_arrays import keep_small_arrays
+from arignote.lower.tiles import go_in_tiles
 from arignote.lower.time_loops import move_into_kernels
 from arignote.lower.values import AnyValue, Stored
 
@@ -88,6 +89,7 @@ def _count_references(unit: Unit, written: list[Written]) -> None:
         forward_stores(procedure, context.build.var)
         hold_elements(procedure, context.build.var)
         run_in_parallel(procedure, context.build.var)
+        go_in_tiles(procedure, context.build)
         unit.program.add(procedure)
 
 
