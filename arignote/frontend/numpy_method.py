@@ -19,7 +19,7 @@ from arignote.frontend.numpy_reduce import (
     reduced,
 )
 from arignote.frontend.numpy_set import copy_into, fitted
-from arignote.frontend.numpy_shape import reshaped
+from arignote.frontend.numpy_shape import keeps_order, reshaped
 from arignote.frontend.numpy_ufunc import is_close, operand, ufunc2
 from arignote.frontend.promotion import kind_of, result_dtype
 from arignote.frontend.values import ArrayValue, ListValue, Static, Value
@@ -109,7 +109,8 @@ def sort_in_place(c: Context, a: Value, axis: Known = -1, kind: Known = None, or
                   stable: Known = None) -> None:  # fmt: skip
     cell = _target(c, a, "sort")
     node = c.node(cell)
-    c.write(cell, c.emit("sort", node, axis=normal_axis(c, axis, rank_of(node))))
+    axis, is_stable = normal_axis(c, axis, rank_of(node)), keeps_order(c, kind, stable)
+    c.write(cell, c.emit("sort", node, axis=axis, stable=is_stable))
 
 
 @numpy_function("fill_diagonal")

@@ -377,15 +377,25 @@ def trace(c: Context, a: Node, offset: Known = 0, axis1: Known = 0, axis2: Known
 # Sorting -----------------------------------------------------------------------------------------------------------
 
 
+def keeps_order(c: Context, kind: Any, stable: Any) -> bool:
+    """Whether equal elements are to keep their order."""
+    if kind is not None and stable is not None:
+        refuse(c, "`kind` and `stable` parameters can't be provided at the same time. Use only one of them.")
+    if kind not in (None, "quicksort", "heapsort", "mergesort", "stable"):
+        refuse(c, f"sort kind must be one of 'quick', 'heap', or 'stable' (got {kind!r})")
+    return bool(stable) or kind in ("mergesort", "stable")
+
+
 def _sorting(name: str) -> None:
     @numpy_function(name)
     def sorting(c: Context, a: Node, axis: Known = -1, kind: Known = None, order: Refused = None, *,
                 stable: Known = None) -> Node:  # fmt: skip
+        is_stable = keeps_order(c, kind, stable)
         if axis is None:
-            return c.emit(name, flat(c, a), axis=0)
+            return c.emit(name, flat(c, a), axis=0, stable=is_stable)
         if name == "argsort":
             a = expand_to_rank(c, a, 1)
-        return c.emit(name, a, axis=normal_axis(c, axis, rank_of(a)))
+        return c.emit(name, a, axis=normal_axis(c, axis, rank_of(a)), stable=is_stable)
 
     if name == "argsort":
         METHODS[name] = FUNCTIONS[np.argsort]

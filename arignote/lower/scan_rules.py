@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from arignote.ir.graph import Apply
+from arignote.ir.sorting import routine_number
 from arignote.lower import fusion
 from arignote.lower.arrays import shape_message, sizes_of
-from arignote.lower.context import Context
 from arignote.lower.frame import Frame, rule
-from arignote.lower.loop_ir import INT64, Const, Operand
+from arignote.lower.loop_ir import INT64, OUT_OF_MEMORY_SITE, Const, Operand
 from arignote.lower.nests import Nest
+from arignote.lower.row_rooms import ITEM_BYTES
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored, TupleValue
 
 Indices = list[Operand]
@@ -158,81 +159,24 @@ def _fold(nest: Nest, mask: Stored, step: Callable[[list[Operand], Indices], lis
 
 @rule("sort", "argsort")
 def _sort(frame: Frame, node: Apply) -> AnyValue:
-    """A stable merge sort from the bottom up, each lane in two scratch rows of positions."""
+    """By NumPy's own routines: a copy in which the lanes lie one after the other, seen in the old order of axes."""
     context, build = frame.context, frame.context.build
-    axis = node["axis"]
-    source = frame.stored(node.inputs[0])
-    sizes = source.sizes
-    length = sizes[axis]
-    result = context.allocate(INT64 if node.op.name == "argsort" else source.dtype, sizes)
-    rows = [context.allocate(INT64, (length,)) for _ in range(2)]
-    keys = context.allocate(source.dtype, (length,))
-    nest = Nest(context, sizes)
-    indices: Indices = [ZERO] * len(sizes)
-    lanes = [a for a in range(len(sizes)) if a != axis]
-
-    def lane() -> None:
-        with build.loop(length, vector=True) as fill:
-            indices[axis] = fill.index
-            build.store(keys.pointer, fill.index, build.load(source.pointer, nest.offset(source, indices)))
-            build.store(rows[0].pointer, fill.index, fill.index)
-        _merge_passes(context, keys, rows[0], rows[1], length)
-        with build.loop(length) as out:
-            indices[axis] = out.index
-            order = build.load(rows[0].pointer, out.index)
-            value = order if node.op.name == "argsort" else build.load(keys.pointer, order)
-            build.store(result.pointer, nest.offset(result, indices), value)
-        indices[axis] = ZERO
-
-    writes = [result.pointer, keys.pointer, *[row.pointer for row in rows]]
-    with build.kernel([source.pointer], writes):
-        over(nest, sizes, lanes, indices, lane)
-    return result
+    name, axis, source = node.op.name, node["axis"], frame.stored(node.inputs[0])
+    order = [*[each for each in range(len(source.sizes)) if each != axis], axis]
+    keys = fusion.copy(context, _permuted(source, order))
+    lanes, length = context.product(keys.sizes[:-1]), keys.sizes[-1]
+    result = keys if name == "sort" else context.allocate(INT64, keys.sizes)
+    arrays = [keys.pointer] if name == "sort" else [keys.pointer, result.pointer]
+    numbers = [ITEM_BYTES[source.dtype], routine_number(source.dtype, name, node["stable"])]
+    arguments = [*arrays, lanes, length, *[Const(number, INT64) for number in numbers]]
+    (status,) = build.extern(f"ag_{name}", arguments, [INT64])
+    build.raise_if(build.let("not_equal", status, ZERO), OUT_OF_MEMORY_SITE)
+    return _permuted(result, [order.index(each) for each in range(len(order))])
 
 
-def _merge_passes(context: Context, keys: Stored, front: Stored, back: Stored, length: Operand) -> None:
-    """Runs of width 1, 2, 4 ... are merged into the other row and copied back, until one run is left."""
-    build = context.build
-    with build.while_loop([ONE]) as loop:
-        width = loop.carried[0]
-        loop.test(build.let("less", width, length))
-        double = build.let("add", width, width)
-        pairs = build.let("floor_divide", build.let("add", length, build.let("subtract", double, ONE)), double)
-        with build.loop(pairs) as pair:
-            low = build.let("multiply", pair.index, double)
-            middle = build.let("minimum", build.let("add", low, width), length)
-            high = build.let("minimum", build.let("add", low, double), length)
-            _merge(context, keys, front, back, low, middle, high)
-        with build.loop(length, vector=True) as copy:
-            build.store(front.pointer, copy.index, build.load(back.pointer, copy.index))
-        loop.yields(double)
-
-
-def _merge(context: Context, keys: Stored, front: Stored, back: Stored, low: Operand, middle: Operand,
-           high: Operand) -> None:  # fmt: skip
-    """Merge front[low:middle] and front[middle:high] into back[low:high]; at a tie the left one comes first."""
-    build = context.build
-    with build.loop(build.let("subtract", high, low), [low, middle]) as loop:
-        left, right = loop.carried
-        left_done = build.let("greater_equal", left, middle)
-        right_done = build.let("greater_equal", right, high)
-        # A run that is used up is read at its last place, and the value is not looked at.
-        last_left = build.let("minimum", left, build.let("subtract", middle, ONE))
-        last_right = build.let("minimum", right, build.let("subtract", high, ONE))
-        a, b = build.load(front.pointer, last_left), build.load(front.pointer, last_right)
-        smaller = _before(context, build.load(keys.pointer, b), build.load(keys.pointer, a))
-        takes_right = build.let("logical_and", build.let("logical_not", right_done),
-                                build.let("logical_or", left_done, smaller))  # fmt: skip
-        build.store(back.pointer, build.let("add", low, loop.index), build.let("select", takes_right, b, a))
-        step = build.cast(takes_right, INT64)
-        loop.yields(build.let("add", left, build.let("subtract", ONE, step)), build.let("add", right, step))
-
-
-def _before(context: Context, left: Operand, right: Operand) -> Operand:
-    """NumPy's order: NaN last."""
-    build = context.build
-    less = build.let("less", left, right)
-    if not left.type.startswith("float"):
-        return less
-    nan_last = build.let("logical_and", build.let("isnan", right), build.let("logical_not", build.let("isnan", left)))
-    return build.let("logical_or", less, nan_last)
+def _permuted(array: Stored, order: list[int]) -> Stored:
+    """An array with its axes in another order."""
+    if order == sorted(order):
+        return array
+    sizes, strides = (tuple([each[axis] for axis in order]) for each in (array.sizes, array.strides))
+    return Stored(array.dtype, array.buffer, array.pointer, sizes, strides)

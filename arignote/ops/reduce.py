@@ -231,20 +231,20 @@ def _recurrence_jvp(emit: Emit, node: Apply, tangents: Sequence[Node | None]) ->
 # sort --------------------------------------------------------------------------------------------------------------
 
 
-def _sort_rule(inputs: tuple[Node, ...], axis: int) -> Type:
+def _sort_rule(inputs: tuple[Node, ...], axis: int, stable: bool) -> Type:
     type_ = array_type(inputs[0])
     check_axes((axis,), type_.rank)
     return type_
 
 
-def _argsort_rule(inputs: tuple[Node, ...], axis: int) -> Type:
-    return Array("int64", dims_of(_sort_rule(inputs, axis)))
+def _argsort_rule(inputs: tuple[Node, ...], axis: int, stable: bool) -> Type:
+    return Array("int64", dims_of(_sort_rule(inputs, axis, stable)))
 
 
 def _order(emit: Emit, node: Apply) -> list[Node]:
     """Index arrays, one per axis, such that gathering x by them sorts it."""
     x, axis = node.inputs[0], node["axis"]
-    order = emit.op("argsort", x, axis=axis)
+    order = emit.op("argsort", x, axis=axis, stable=node["stable"])
     return [order if a == axis else _along(emit, x, a) for a in range(len(dims_of(x.type)))]
 
 
@@ -293,9 +293,10 @@ FAMILY = (
     # The first a is not read. Running products and their derivatives are made of it.
     Operation("recurrence", _recurrence_rule, _recurrence, Rules(_recurrence_jvp, _recurrence_vjp), _recurrence_fails,
               batching=ALONG),
-    # sort(x; axis), argsort(x; axis): stable, NaN last.
-    Operation("sort", _sort_rule, lambda x, axis: np.sort(x, axis, kind="stable"), Rules(_sort_jvp, _sort_vjp),
-              batching=ALONG),
-    Operation("argsort", _argsort_rule, lambda x, axis: np.argsort(x, axis, kind="stable"), Zero(),
+    # sort(x; axis, stable), argsort(x; axis, stable): NaN last. Equal elements keep their order if stable, else they
+    # have the one that NumPy's quicksort gives them.
+    Operation("sort", _sort_rule, lambda x, axis, stable: np.sort(x, axis, stable=stable or None),
+              Rules(_sort_jvp, _sort_vjp), batching=ALONG),
+    Operation("argsort", _argsort_rule, lambda x, axis, stable: np.argsort(x, axis, stable=stable or None), Zero(),
               batching=ALONG),
 )

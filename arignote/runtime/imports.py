@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from arignote.ir.exceptions import WrongAssumption
+from arignote.ir.sorting import ROUTINES
 from arignote.runtime.assembly import Function, Value
 
 IS_LINUX = sys.platform.startswith("linux")
@@ -100,7 +101,13 @@ NUMPY_TABLE = {
     "PyArray_FromArray": 109,
     "PyArray_SetBaseObject": 282,
     "PyDataMem_GetHandler": 305,
+    "PyDataType_GetArrFuncs": 365,
 }
+
+SORT_NAMES = tuple([f"{name}_{dtype}{'_stable' * stable}" for dtype, name, stable in ROUTINES])
+"""NumPy's functions, each by its place in the table of its data type, which the binary interface keeps fixed too: after
+21 to cast and 12 others come three that sort (quickly, by a heap, stably), and three that find the order."""
+SORT_PLACES = {"sort": 33, "argsort": 36}
 
 SETTINGS = (
     "cache_limit", "jit_disabled", "thread_limit", "stack_key", "worker_key", "large_stack_key", "large_stack_bytes",
@@ -116,6 +123,7 @@ NAMES = (
     *C_FUNCTIONS,
     *(MACOS_FUNCTIONS if IS_MACOS else LINUX_FUNCTIONS),
     *NUMPY_TABLE,
+    *SORT_NAMES,
     "PyArray_Type",
     *SETTINGS,
 )
@@ -167,6 +175,10 @@ def _address_of(library: ctypes.CDLL, name: str) -> int:
     return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
 
 
+def _word(address: int, position: int) -> int:
+    return ctypes.c_void_p.from_address(address + 8 * position).value or 0
+
+
 def numpy_table() -> int:
     """The address of NumPy's table of C functions."""
     from numpy._core import _multiarray_umath
@@ -180,7 +192,7 @@ def numpy_table() -> int:
 
 def numpy_memory_handler() -> int:
     """The address of the object that names what manages the memory of NumPy's new arrays."""
-    address = ctypes.c_void_p.from_address(numpy_table() + 8 * NUMPY_TABLE["PyDataMem_GetHandler"]).value or 0
+    address = _word(numpy_table(), NUMPY_TABLE["PyDataMem_GetHandler"])
     return id(ctypes.PYFUNCTYPE(ctypes.py_object)(address)())
 
 
@@ -195,6 +207,9 @@ def addresses() -> dict[str, int]:
     for name in (*C_FUNCTIONS, *(MACOS_FUNCTIONS if IS_MACOS else LINUX_FUNCTIONS)):
         found[name] = _address_of(system, name)
     for name, position in NUMPY_TABLE.items():
-        found[name] = ctypes.c_void_p.from_address(numpy + 8 * position).value or 0
+        found[name] = _word(numpy, position)
+    functions_of = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object)(found["PyDataType_GetArrFuncs"])
+    for name, (dtype, wanted, stable) in zip(SORT_NAMES, ROUTINES):
+        found[name] = _word(functions_of(np.dtype(dtype)), SORT_PLACES[wanted] + 2 * stable)
     found["PyArray_Type"] = id(np.ndarray)
     return found

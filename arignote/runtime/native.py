@@ -32,6 +32,7 @@ from arignote.runtime import (
     printing,
     products,
     signals,
+    sorting,
     stack,
     stamps,
     threads,
@@ -40,8 +41,8 @@ from arignote.runtime import (
 )
 
 _PARTS = (
-    *(buffers, array_memory, stack, large_stack, placement, threads, parallel_map, turns, products, signals, printing),
-    *(guards, node_guards, trees, node_boxing, boxing, call, object_type),
+    *(buffers, array_memory, stack, large_stack, placement, threads, parallel_map, turns, products, sorting, signals),
+    *(printing, guards, node_guards, trees, node_boxing, boxing, call, object_type),
 )
 
 _loading = threading.RLock()
@@ -141,7 +142,7 @@ EXPORTED = (
     *("ag_stack_limit", "ag_on_large_stack", "ag_deepen", "ag_free_large_stack"),
     *("ag_parallel_for", "ag_parallel_loop", "ag_check_loop", "ag_parallel_map", "ag_wait_for_product",
       "ag_reset_pool"),
-    *("ag_product", "ag_check_signals", "ag_print", "ag_call"),
+    *("ag_product", "ag_sort", "ag_argsort", "ag_check_signals", "ag_print", "ag_call"),
     *("ag_hold_products", "ag_resume_products", "ag_reset_products"),
     *("bind_callable", "traverse_callable", "clear_callable", "deallocate_callable"),
 )

@@ -132,7 +132,8 @@ STRUCTURAL: dict[str, tuple[list[Type], list[Any], Callable[..., Node]]] = {
     "matmul_loose": ([Array("float64", (ANY, -1, -1)), Array("float64", (ANY, -1, -1))], [(1, 2, 3), (3, 3, 2)],
                      lambda e, a, b: e.sin(e.op("matmul", a, b))),
     "sort": ([MATRIX], [(2, 3)],
-             lambda e, x: e.sin(e.multiply(e.op("sort", x, axis=1), e.op("sort", e.exp(x), axis=0)))),
+             lambda e, x: e.sin(e.multiply(e.op("sort", x, axis=1, stable=False),
+                                           e.op("sort", e.exp(x), axis=0, stable=True)))),
     "select": ([VECTOR, VECTOR, F64], [(4,), (4,), ()], lambda e, x, y, z: e.multiply(
         e.op("select", e.less(x, y), e.sin(x), z), e.op("select", e.less(x, z), z, y))),
     "stop_gradient": ([F64, F64], [(), ()], lambda e, x, y: e.multiply(e.floor(x), y)),

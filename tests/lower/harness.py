@@ -6,6 +6,7 @@ import numpy as np
 
 from arignote.ir.evaluate import evaluate as evaluate_graph
 from arignote.ir.graph import Function, Node, Parameter
+from arignote.ir.sorting import ROUTINES
 from arignote.ir.structure import Structure
 from arignote.ir.types import Array, Scalar, Tuple, Type
 from arignote.lower.flatten import types_of
@@ -54,6 +55,24 @@ def stack_product(stacks, count, m, n, k, a, a_stacks, a_stack, a_row, a_column,
 
 
 SYMBOLS["ag_stack_product_f64"] = SYMBOLS["ag_stack_product_f32"] = stack_product
+
+
+def sort(keys, lanes, length, _, routine):
+    """The interpreter's sorting, of lanes in memory."""
+    lane = keys.data[keys.offset : keys.offset + lanes * length].reshape(lanes, length)
+    lane.sort(axis=1, stable=ROUTINES[routine][2] or None)
+    return [0]
+
+
+def argsort(keys, order, lanes, length, _, routine):
+    """The interpreter's order of lanes in memory."""
+    lane = keys.data[keys.offset : keys.offset + lanes * length].reshape(lanes, length)
+    found = lane.argsort(axis=1, stable=ROUTINES[routine][2] or None)
+    order.data[order.offset : order.offset + lanes * length] = found.ravel()
+    return [0]
+
+
+SYMBOLS |= {"ag_sort": sort, "ag_argsort": argsort}
 
 
 def flat_arguments(values: list[Any], types: list[Type]) -> list[Any]:

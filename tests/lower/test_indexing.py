@@ -115,12 +115,12 @@ def test_scans_and_sorting():
         for reverse in (False, True):
             agree(main(e, [x], e.op("cumsum", x, axis=axis, reverse=reverse)), data)
             agree(main(e, [a, x], e.op("recurrence", a, x, axis=axis, reverse=reverse)), factors, data)
-        agree(main(e, [x], e.op("sort", x, axis=axis)), data)
-        agree(main(e, [x], e.op("argsort", x, axis=axis)), data)
+        agree(main(e, [x], e.op("sort", x, axis=axis, stable=False)), data)
+        agree(main(e, [x], e.op("argsort", x, axis=axis, stable=False)), data)
     i = vector("i", "int64")
     picks = rng.integers(0, 5, size=40)
-    agree(main(e, [i], e.op("argsort", i, axis=0), e.op("sort", i, axis=0)), picks)
-    agree(main(e, [i], e.op("argsort", i, axis=0)), picks[:0])
+    agree(main(e, [i], e.op("argsort", i, axis=0, stable=False), e.op("sort", i, axis=0, stable=False)), picks)
+    agree(main(e, [i], e.op("argsort", i, axis=0, stable=False)), picks[:0])
 
 
 def test_nonzero():
