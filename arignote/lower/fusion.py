@@ -14,7 +14,7 @@ innermost axis) is put in memory first, by a nest of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
@@ -82,15 +82,24 @@ def copy(context: Context, array: Stored) -> Stored:
 
 def store(context: Context, value: AnyValue, destination: Stored, accumulate: bool = False,
           independent: bool = True) -> None:  # fmt: skip
-    """Write (or add) a value into a place of the same shape. `independent`: no two elements of it are the same one.
-    What is wanted in memory on the way is stored in passing."""
-    roots: list[AnyValue] = [value]
-    plan = Plan(context, destination.sizes, None)
+    """Write (or add) a value into a place of the same shape. `independent`: no two elements of it are the same one."""
+    _store_all(context, [Write(value, destination, accumulate)], independent)
+
+
+def store_together(context: Context, values: Sequence[AnyValue], destinations: Sequence[Stored]) -> None:
+    """Write values of one shape into places that have nothing in common, in one nest."""
+    _store_all(context, [Write(value, destination) for value, destination in zip(values, destinations)], True)
+
+
+def _store_all(context: Context, writes: list[Write], independent: bool) -> None:
+    """What is wanted in memory on the way is stored in passing."""
+    roots = [write.value for write in writes]
+    plan = Plan(context, writes[0].destination.sizes, None)
     plan.prepare(roots)
     plan.scan(roots)
-    passed = plan.wanted(value) if independent else []
+    passed = plan.wanted(roots) if independent else []
     places = {each: each.place or context.allocate(each.dtype, each.sizes) for each in passed}
-    write_stores(plan, [Write(value, destination, accumulate), *map(Write, passed, places.values())], independent)
+    write_stores(plan, [*writes, *map(Write, passed, places.values())], independent)
     remember(context, places)
 
 
@@ -219,10 +228,11 @@ class Plan:
                             uses[child] -= 1
         return found
 
-    def wanted(self, root: AnyValue) -> list[Lazy]:
-        """Values on the way to another that are needed in memory."""
-        return [value for value, here in self.inside.items() if value is not root and here and value.needed
-                and len(value.sizes) == len(self.space) and not isinstance(value, Reduction)]  # fmt: skip
+    def wanted(self, roots: Sequence[AnyValue]) -> list[Lazy]:
+        """Values on the way to others that are needed in memory."""
+        return [value for value, here in self.inside.items() if all(value is not root for root in roots) and here
+                and value.needed and len(value.sizes) == len(self.space)
+                and not isinstance(value, Reduction)]  # fmt: skip
 
     def conditions(self) -> list[Operand]:
         """What must hold so that no axis of unknown size turns out to have size 1 and to be repeated."""

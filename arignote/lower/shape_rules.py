@@ -180,6 +180,10 @@ def _iota(frame: Frame, node: Apply) -> AnyValue:
     return Iota(node["dtype"], count)
 
 
+MOST_TOGETHER = 8
+"""So many arrays of one shape are joined in one pass."""
+
+
 @rule("concatenate")
 def _concatenate(frame: Frame, node: Apply) -> AnyValue:
     context, axis = frame.context, node["axis"]
@@ -196,12 +200,21 @@ def _concatenate(frame: Frame, node: Apply) -> AnyValue:
     total = Const(dims[axis], INT64) if dims[axis] >= 0 else total
     sizes = tuple([total if a == axis else size for a, size in enumerate(shapes[0])])
     result = context.allocate(dtype_of(node.type), sizes)
-    for part, shape, start in zip(parts, shapes, starts):
-        place = tuple([(a, start, ONE) if a == axis else direct(a) for a in range(len(sizes))])
-        target = view(context, result, shape, place)
-        assert isinstance(target, Stored)
+    targets = [_place(context, result, shape, axis, start) for shape, start in zip(shapes, starts)]
+    if len(parts) <= MOST_TOGETHER and all(context.same_shape(shape, shapes[0]) for shape in shapes):
+        fusion.store_together(context, parts, targets)
+        return result
+    for part, target in zip(parts, targets):
         fusion.store(context, part, target)
     return result
+
+
+def _place(context: Context, whole: Stored, shape: tuple[Operand, ...], axis: int, start: Operand) -> Stored:
+    """The part of an array that begins at a place of an axis."""
+    place = tuple([(a, start, ONE) if a == axis else direct(a) for a in range(len(shape))])
+    target = view(context, whole, shape, place)
+    assert isinstance(target, Stored)
+    return target
 
 
 def _check_joint(

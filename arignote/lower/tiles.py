@@ -44,7 +44,7 @@ from arignote.lower.renaming import copied
 
 ROWS, COLUMNS = 64, 32
 """Of a tile: so many neighbours are read at once, and so many are written."""
-LEAST = 32
+LEAST_ROWS, LEAST_COLUMNS = 16, 8
 """Shorter loops are left as they are."""
 MOST_ACROSS = 4
 """So many tiles are in the first caches at once."""
@@ -179,12 +179,12 @@ def _variables(across: Across) -> Iterator[int]:
 def _is_large(build: ProcedureBuilder, nest: NestAcross) -> Operand | None:
     """Whether there are enough iterations; None where it is known that there are not."""
     conditions: list[Operand] = []
-    for loop in (nest.loops[nest.level], nest.loops[-1]):
+    for loop, least in ((nest.loops[nest.level], LEAST_ROWS), (nest.loops[-1], LEAST_COLUMNS)):
         if isinstance(loop.count, Const):
-            if loop.count.value < LEAST:
+            if loop.count.value < least:
                 return None
         else:
-            conditions.append(build.let("greater_equal", loop.count, LEAST))
+            conditions.append(build.let("greater_equal", loop.count, least))
     if not conditions:
         return Const(True, "bool")
     return conditions[0] if len(conditions) == 1 else build.let("logical_and", *conditions)

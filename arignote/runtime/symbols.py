@@ -24,9 +24,8 @@ import functools
 from arignote.runtime import native
 
 NAMES = ("ag_alloc", "ag_free", "ag_release", "ag_grow", "ag_parallel_for", "ag_parallel_loop", "ag_check_loop",
-         "ag_parallel_map", "ag_wait_for_product", "ag_product", "ag_sort", "ag_argsort", "ag_check_signals", "ag_print",
-         "ag_on_large_stack",
-         "ag_deepen")  # fmt: skip
+         "ag_parallel_map", "ag_wait_for_product", "ag_product", "ag_sort", "ag_argsort", "ag_check_signals",
+         "ag_print", "ag_on_large_stack", "ag_deepen")  # fmt: skip
 
 
 @functools.cache

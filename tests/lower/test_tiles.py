@@ -12,7 +12,8 @@ from arignote.lower.loop_ir import For, Kernel, Scratch, walk
 from arignote.lower.loop_ir_text import read
 
 RNG = np.random.default_rng(3)
-SIZES = [(31, 40), (32, 32), (33, 65), (64, 128), (70, 31), (97, 130), (130, 64), (1, 200), (200, 1), (0, 40)]
+SIZES = [(15, 40), (16, 8), (7, 30), (31, 40), (32, 32), (33, 65), (64, 128), (70, 31), (97, 130), (130, 64), (1, 200),
+         (200, 1), (0, 40)]  # fmt: skip
 DTYPES = ["float64", "float32", "int64", "int32", "bool"]
 
 

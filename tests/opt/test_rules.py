@@ -70,6 +70,11 @@ class Write:
         return self.emit.closure(self.function("inner", parameters, result), captures)
 
 
+def turned(w, order):
+    """An array of rank three with its axes in another order."""
+    return w.transpose(w.reshape(w.x, w.int(4), w.int(5), w.int(5), dims=(4, 5, 5)), permutation=order)
+
+
 def full(w, value, like):
     return w.emit.full_like(like, value)
 
@@ -207,6 +212,14 @@ FIRES = {
                        lambda w: w.sum_to(w.m, w.expand_dims(w.sum(w.m, axes=(0,)), axes=(0,)))],
     "reduction of one": [lambda w, op=op: w.op(op, w.o, axes=(1,)) for op in ("prod", "max", "min")]
                         + [lambda w: w.prod(w.o, axes=(0, 1)), lambda w: w.prod(w.o, axes=())],
+    "reduction of a transpose": [
+        lambda w, op=op, axes=axes: w.op(op, turned(w, order), axes=axes)
+        for op in ("sum", "prod", "max", "min") for order in ((1, 2, 0), (2, 1, 0), (0, 2, 1))
+        for axes in ((0,), (1,), (2,), (0, 2), (0, 1, 2))] + [
+        lambda w, op=op: w.op(op, w.transpose(w.isnan(w.m), permutation=(1, 0)), axes=(0,)) for op in ("any", "all")],
+    "position in a transpose": [
+        lambda w, op=op, axis=axis: w.op(op, turned(w, (2, 1, 0)), axis=axis)
+        for op in ("argmax", "argmin") for axis in (0, 1, 2)],
     "transpose": [lambda w: w.transpose(w.m, permutation=(0, 1)),
                   lambda w: w.transpose(w.transpose(w.m, permutation=(1, 0)), permutation=(1, 0))],
     "reshape twice": [lambda w: w.reshape(w.reshape(w.x, w.int(50), w.int(2), dims=(50, 2)),

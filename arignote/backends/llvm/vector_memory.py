@@ -63,6 +63,8 @@ def lane_in_memory(function: FunctionText, type: Type, place: str) -> Callable[[
 def picked(function: FunctionText, statement: Load, offset: Value, vector: str) -> str:
     """Elements from anywhere: one by one where the offsets of single lanes are known, else from a vector of
     addresses."""
+    if isinstance(offset, Progression) and function.mask is None:
+        return load_lanes(function, statement.pointer, offset, vector)
     lane = offset.lane if isinstance(offset, Vector) else None
     if lane is None or function.mask is not None:
         return gather(function, statement.var.type, vector, places(function, statement.pointer, offset))
@@ -97,8 +99,32 @@ def emit_vector_store(function: FunctionText, statement: Store) -> None:
         mask = function.mask and reverse(function, function.mask, llvm_type("bool", function.width))
         place = first_address(function, statement.pointer, offset, 1 - function.width)  # type: ignore[arg-type]
         store_contiguous(function, type, vector, reverse(function, value, vector), place, mask)
+    elif isinstance(offset, Progression) and function.mask is None:
+        store_lanes(function, statement.pointer, offset, vector, value)
     else:
         scatter(function, type, vector, value, places(function, statement.pointer, offset))
+
+
+def load_lanes(function: FunctionText, pointer: Operand, offset: Progression, vector: str) -> str:
+    """Elements at equal distances, one by one."""
+    element, place = memory_type(pointee(pointer.type)), first_address(function, pointer, offset)
+    value = "poison"
+    for lane in range(function.width):
+        single = function.let(f"load {element}, ptr {place}")
+        value = function.let(f"insertelement {vector} {value}, {element} {single}, i64 {lane}")
+        if lane < function.width - 1:
+            place = function.let(f"getelementptr {element}, ptr {place}, i64 {offset.stride}")
+    return value
+
+
+def store_lanes(function: FunctionText, pointer: Operand, offset: Progression, vector: str, value: str) -> None:
+    """Stores elements at equal distances one by one: for few, processors are faster at it than at a scatter."""
+    element, place = memory_type(pointee(pointer.type)), first_address(function, pointer, offset)
+    for lane in range(function.width):
+        single = function.let(f"extractelement {vector} {value}, i64 {lane}")
+        function.put(f"store {element} {single}, ptr {place}")
+        if lane < function.width - 1:
+            place = function.let(f"getelementptr {element}, ptr {place}, i64 {offset.stride}")
 
 
 def contiguous(offset: Value) -> int:

@@ -93,6 +93,33 @@ def _reduction_of_one(rewriter: Rewriter, node: Apply) -> Node | None:
     return rewriter.op(node.op.name, left, axes=rest) if rest else left
 
 
+def _reduction_of_transpose(rewriter: Rewriter, node: Apply) -> Node | None:
+    """The array is gone through as it lies; NumPy does the same, whatever the order of the axes."""
+    inner = made_by(node.inputs[0], "transpose")
+    if inner is None:
+        return None
+    permutation = inner["permutation"]
+    kept = [permutation[axis] for axis in range(len(permutation)) if axis not in node["axes"]]
+    reduced = tuple(sorted(permutation[axis] for axis in node["axes"]))
+    return _in_order(rewriter, rewriter.op(node.op.name, inner.inputs[0], axes=reduced), kept)
+
+
+def _position_in_transpose(rewriter: Rewriter, node: Apply) -> Node | None:
+    inner = made_by(node.inputs[0], "transpose")
+    if inner is None:
+        return None
+    permutation, axis = inner["permutation"], node["axis"]
+    kept = [each for each in permutation if each != permutation[axis]]
+    return _in_order(rewriter, rewriter.op(node.op.name, inner.inputs[0], axis=permutation[axis]), kept)
+
+
+def _in_order(rewriter: Rewriter, found: Node, axes: list[int]) -> Node:
+    """What has axes with ascending numbers, in the order in which they stand in `axes`."""
+    if axes == sorted(axes):
+        return found
+    return rewriter.op("transpose", found, permutation=tuple(sorted(axes).index(axis) for axis in axes))
+
+
 def _transpose(rewriter: Rewriter, node: Apply) -> Node | None:
     x, permutation = node.inputs[0], node["permutation"]
     if permutation == tuple(range(len(permutation))):
@@ -191,6 +218,9 @@ RULES = (
     Rule("sum to a shape", ("sum_to",), _sum_to, "the sizes tell which axes were broadcast"),
     Rule("reduction of one", ("prod", "max", "min", "any", "all"), _reduction_of_one, "one element is its own product"),
     Rule("sum of one", ("sum",), _reduction_of_one, "true but for -0.0, whose sum NumPy begins with 0.0", inexact=True),
+    Rule("reduction of a transpose", ("sum", "prod", "max", "min", "any", "all"), _reduction_of_transpose,
+         "the same elements are reduced"),
+    Rule("position in a transpose", ("argmax", "argmin"), _position_in_transpose, "the same axis under another number"),
     Rule("transpose", ("transpose",), _transpose, "permutations compose"),
     Rule("reshape twice", ("reshape",), _reshape_twice, "the order of the elements stays"),
     Rule("no axes", ("expand_dims", "squeeze"), _no_axes, "nothing changes"),
