@@ -12,7 +12,7 @@ piece of the thread's stack.
 
 This holds where every array that one of the kernels writes and another touches is touched by both in the current row
 alone; the lowering notes that (`Rows`). What stands between the kernels is moved in front of them, or behind them,
-where its memory allows. A kernel may have fewer rows than another by a border: it asks in each row whether it has it.
+where its memory allows.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from arignote.lower.loop_ir import (
     walk,
 )
 from arignote.lower.row_rooms import RowRooms, merge
-from arignote.lower.values import ZERO, size_key
+from arignote.lower.values import size_key
 
 NewVariable = Callable[[str], Var]
 MOVABLE = (Let, Load, Store, Alloc, Scratch, RaiseIf, For, While, If, Kernel)
@@ -129,8 +129,6 @@ class Group:
     """Kernels that will be one, and what was found between them that has to come after them."""
 
     kernels: list[Kernel] = field(default_factory=list)
-    most: Kernel | None = None
-    """One that has all rows that any of them has."""
     effects: Effects = field(default_factory=Effects)
     deferred: list[Statement] = field(default_factory=list)
     after: Effects = field(default_factory=Effects)
@@ -148,9 +146,6 @@ class _RowFusion:
         self.new_variable = new_variable
         self.pointers = Pointers()
         self.uses = _count_uses(procedure)
-        self.procedure = procedure
-        self.lets: dict[int, Let] | None = None
-        """Where integers are defined, once somebody asks."""
 
     def body(self, body: list[Statement]) -> None:
         """Fuse in a list of statements and in those nested in it."""
@@ -164,7 +159,6 @@ class _RowFusion:
             if isinstance(statement, Kernel) and self._joins(group, statement, found):
                 _add(group.effects, found)
                 group.kernels.append(statement)
-                group.most = self._with_most(group.most, statement)
             elif not (isinstance(statement, Kernel) and statement.rows) and self._may_come_before(group, found):
                 out.append(statement)
             elif not (isinstance(statement, Kernel) and statement.rows) and self._may_come_after(group, found):
@@ -178,7 +172,7 @@ class _RowFusion:
 
     def _begin(self, statement: Statement, found: Effects, out: list[Statement]) -> Group:
         if isinstance(statement, Kernel) and statement.rows is not None and not found.fails:
-            return Group([statement], statement, found)
+            return Group([statement], found)
         out.append(statement)
         return Group()
 
@@ -191,39 +185,15 @@ class _RowFusion:
             return False
         if _meet(found, group.after):
             return False
-        if self._with_most(group.most, kernel) is None:
+        first = group.kernels[0].rows
+        assert first is not None
+        if size_key(first.count) != size_key(rows.count):
             return False
         if any(not _same_blocks(other.rows, rows) for other in group.kernels):
             return False
         common = (found.writes & (group.effects.reads | group.effects.writes)) | (found.reads & group.effects.writes)
         shared = bool((found.reads | found.writes) & (group.effects.reads | group.effects.writes))
         return shared and all(self._is_local(number, [*group.kernels, kernel]) for number in common)
-
-    def _with_most(self, one: Kernel | None, other: Kernel) -> Kernel | None:
-        """Which of two kernels has all rows that the other one has; None where that is not known."""
-        assert one is not None and one.rows is not None and other.rows is not None
-        if size_key(one.rows.count) == size_key(other.rows.count):
-            return one
-        if any(rows.block is not None or rows.loop.vector for rows in (one.rows, other.rows)):
-            return None  # a branch for each element costs more than what both read
-        if self._is_less(other.rows.count, one.rows.count):
-            return one
-        return other if self._is_less(one.rows.count, other.rows.count) else None
-
-    def _is_less(self, count: Operand, other: Operand) -> bool:
-        """Whether a count is another one less a number: max(other - 2, 0)."""
-        if isinstance(count, Const) and isinstance(other, Const):
-            return count.value <= other.value
-        if self.lets is None:
-            self.lets = {each.var.id: each for each in walk(self.procedure.body) if isinstance(each, Let)}
-        let = self.lets.get(count.id) if isinstance(count, Var) else None
-        if let is not None and let.op == "maximum" and any(size_key(x) == size_key(ZERO) for x in let.args):
-            inner = next((x for x in let.args if isinstance(x, Var)), None)
-            let = None if inner is None else self.lets.get(inner.id)
-        if let is None or let.op not in ("add", "subtract") or not isinstance(let.args[1], Const):
-            return False
-        less = let.args[1].value if let.op == "subtract" else -let.args[1].value
-        return size_key(let.args[0]) == size_key(other) and less >= 0
 
     def _is_local(self, number: int, kernels: list[Kernel]) -> bool:
         """Whether all kernels touch the array in the current row alone, with rows of one width."""
@@ -260,10 +230,9 @@ class _RowFusion:
     def _fuse(self, group: Group, out: list[Statement]) -> None:
         """One kernel of several: the loop over rows of the one with blocks, or of the first, runs all bodies."""
         kernels = group.kernels
-        host = next((kernel for kernel in kernels if kernel.rows.block is not None), group.most)  # type: ignore[union-attr]
-        assert host is not None
+        host = next((kernel for kernel in kernels if kernel.rows.block is not None), kernels[0])  # type: ignore[union-attr]
         rooms = RowRooms(kernels, self.pointers, self.uses, self.new_variable)
-        merge(kernels, host, self.pointers.same, self.new_variable)
+        merge(kernels, host, self.pointers.same)
         self._choose_grain(kernels, host, out)
         rooms.contract(host, out)
         out.append(host)

@@ -9,7 +9,6 @@ from arignote.lower.loop_ir import (
     Alloc,
     Const,
     For,
-    If,
     Kernel,
     Let,
     Load,
@@ -24,7 +23,7 @@ from arignote.lower.loop_ir import (
     walk,
 )
 from arignote.lower.renaming import rename
-from arignote.lower.values import ZERO, size_key
+from arignote.lower.values import ZERO
 
 if TYPE_CHECKING:
     from arignote.lower.row_fusion import Pointers
@@ -34,9 +33,8 @@ ROOM_BYTES = 128 << 10
 ITEM_BYTES = {"bool": 1, "int32": 4, "float32": 4, "int64": 8, "float64": 8}
 
 
-def merge(kernels: list[Kernel], host: Kernel, names: dict[int, Operand], new_variable: Callable[[str], Var]) -> None:
-    """Let the host's loop over rows run the bodies of all kernels, in their order; those that have fewer rows, where
-    they have the row."""
+def merge(kernels: list[Kernel], host: Kernel, names: dict[int, Operand]) -> None:
+    """Let the host's loop over rows run the bodies of all kernels, in their order."""
     rows = host.rows
     assert rows is not None
     whole: list[Statement] = []
@@ -50,11 +48,7 @@ def merge(kernels: list[Kernel], host: Kernel, names: dict[int, Operand], new_va
             if mine.block is not None:
                 _join_blocks(kernel, outer, rows.loop, names)
             rename(body, {mine.index.id: rows.index})
-        mine_alone = body if kernel is host else [each for each in body if not _defines(each, mine.index)]
-        if size_key(mine.count) != size_key(rows.count):
-            has = new_variable("bool")
-            mine_alone = [Let(has, "less", (rows.index, mine.count)), If(has, mine_alone, (), [], (), ())]
-        whole += mine_alone
+        whole += body if kernel is host else [each for each in body if not _defines(each, mine.index)]
     head = [each for each in rows.loop.body if _defines(each, rows.index)]
     whole = [*head, *[each for each in whole if not _defines(each, rows.index)]]
     rows.loop.body[:] = whole

@@ -19,9 +19,9 @@ from arignote.ir.records import dataclass
 from arignote.lower import fusion
 from arignote.lower.borders import is_nearly, number
 from arignote.lower.lazy import EXPENSIVE, Lazy, Reduction, costs
-from arignote.lower.loop_ir import Const, For, Operand
+from arignote.lower.loop_ir import Const, Operand
 from arignote.lower.loop_ir_build import KernelRegion
-from arignote.lower.nests import GRAIN, Nest, Write, note_rows
+from arignote.lower.nests import GRAIN, Nest
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored, Value, is_constant, size_key
 
 if TYPE_CHECKING:
@@ -145,9 +145,6 @@ class _Writer:
         with build.kernel() as kernel:
             self._rows((), None, grain)
             self._name_pointers(kernel)
-        loop = kernel.statement.body[-1]
-        assert isinstance(loop, For)
-        note_rows(self.nest, kernel.statement, self.fresh.sizes[0], loop, None)
 
     def _one_axis(self) -> None:
         """An array of one axis: the inside on several threads, then both ends."""
@@ -180,8 +177,6 @@ class _Writer:
         parallel = axis == 0
         with build.loop(self.fresh.sizes[axis], parallel=parallel, grain=grain if parallel else None) as loop, \
                 self.nest.scope():  # fmt: skip
-            if parallel:
-                self.nest.row = loop.index
             here, bounds = inside, self.bounds[axis]
             if bounds is not None:
                 here = self._both(inside, self._between(loop.index, *bounds))
@@ -216,7 +211,7 @@ class _Writer:
                 here = nest.value(value, self._within(part, at))
                 total = here if total is None else build.let("add", total, here)
             assert total is not None
-            self._store(at, total)
+            build.store(self.fresh.pointer, nest.offset(self.fresh, at), total)
 
     def _within(self, part: Part, at: tuple[Operand, ...]) -> tuple[Operand, ...]:
         """A position of the array, counted from the start of a region."""
@@ -232,13 +227,11 @@ class _Writer:
             end = build.let("select", is_first, low, size)
             with build.loop(build.let("subtract", end, begin)) as loop, self.nest.scope():
                 at = (*indices, build.index_add(begin, loop.index))
+                place = self.nest.offset(self.fresh, at)
                 total = self.nest.value(self.base, at)
                 for part, value, has_row in zip(self.parts, self.values, rows, strict=True):
                     total = self._with_part(part, value, at, has_row, total)
-                self._store(at, total)
-
-    def _store(self, at: tuple[Operand, ...], total: Operand) -> None:
-        self.nest.store(Write(total, self.fresh), at)
+                build.store(self.fresh.pointer, place, total)
 
     def _has_row(self, part: Part, indices: tuple[Operand, ...]) -> Operand | None:
         """Whether a region has something of a row; None: of every row."""

@@ -178,37 +178,3 @@ def test_one_pass():
 def test_what_is_saved_is_written_in_its_place():
     forward, _ = loops_over_steps((0, 1))
     assert forward.count("alloc") == 1 and forward.count("kernel") == 2  # the inside with what is saved, the border
-
-
-def test_the_sum_for_a_parameter_is_made_in_the_same_rows():
-    _, backward = loops_over_steps((0, 1))
-    kernels = backward.split("kernel ")[1:]
-    assert len(kernels) == 2 and "multiply" in kernels[0] and "load" in kernels[1]  # and the sum of what rows gave
-    assert " if %" in kernels[0] and "vector reduction" in kernels[0]
-
-
-def test_rows_of_one_element_are_not_asked():
-    text = ag.inspect(lambda u: (u * 2.0, u[1:] - u[:-1]))(np.ones(9)).loops
-    assert text.count("kernel ") == 2 and "less" not in text
-
-
-def smoothed(u, c):
-    """The inside has fewer rows than the whole; rows are summed before and after the update."""
-    inside = u[1:-1]
-    rows = np.sum(inside * inside, axis=1)
-    return np.sum((inside + c * (u[2:] - u[:-2])) ** 2) + np.sum(rows * rows)
-
-
-def test_kernels_of_fewer_rows_by_a_border():
-    gradient = ag.jit(ag.grad(smoothed, (0, 1)))
-    for size in ((0, 3), (1, 3), (2, 4), (3, 1), (3, 5), (50, 41), (300, 200)):
-        u = rng.normal(size=size)
-        inside, around = u[1:-1], u[2:] - u[:-2]
-        pulled = 2.0 * (inside + 0.3 * around)
-        expected = np.zeros_like(u)
-        expected[1:-1] += pulled + 4.0 * np.sum(inside * inside, axis=1, keepdims=True) * inside
-        expected[2:] += 0.3 * pulled
-        expected[:-2] -= 0.3 * pulled
-        found, of_c = gradient(u, 0.3)
-        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
-        np.testing.assert_allclose(of_c, np.sum(pulled * around), rtol=1e-10, atol=1e-10)

@@ -49,9 +49,9 @@ def stores_in_vector_loops(
                 yield statement, counts
             case For():
                 yield from stores_in_vector_loops(statement.body, (*counts, statement.count), statement.vector)
-            case If():
-                yield from stores_in_vector_loops(statement.then_body, counts, is_vector)
-                yield from stores_in_vector_loops(statement.else_body, counts, is_vector)
+            case If() if is_vector:
+                yield from stores_in_vector_loops(statement.then_body, counts, True)
+                yield from stores_in_vector_loops(statement.else_body, counts, True)
             case While():
                 continue
 
