@@ -14,32 +14,21 @@ innermost axis) is put in memory first, by a nest of its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from math import prod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from arignote.lower import pairs, squares, ties
-from arignote.lower.accumulation import Accumulation
 from arignote.lower.lazy import EXPENSIVE, Gather, Iota, Lazy, Mapped, Reduction, costs
 from arignote.lower.linear_sums import linear_sum
-from arignote.lower.loop_ir import Const, Operand, Var
-from arignote.lower.nests import GRAIN, KernelWriter, Nest, Write
+from arignote.lower.loop_ir import Operand, Var
+from arignote.lower.nests import Nest, Write
+from arignote.lower.planned import POSITIONS, write_reductions, write_stores
 from arignote.lower.values import AnyValue, Stored, is_constant, size_key
 from arignote.lower.views import strided_view
 
 if TYPE_CHECKING:
     from arignote.lower.context import Context
 
-FEW_STEPS = 8
-LITTLE_COST = 32
-"""What a few operations and loads of elements cost, or one exponential."""
-REDUCTION_COST = 32
-"""What a reduction of an element counts as: it has its results in registers, and does not wait for memory to write."""
-FEWEST_ELEMENTS = 2048
-"""So many elements at least are worth a thread, whatever is done with them."""
-MORE_IN_RECURSION = 4
-"""How many times more they must be in a function that calls itself."""
-POSITIONS = ("argmax", "argmin")
 MOST_SIBLINGS = 16
 """How many waiting values are considered for one nest: planning stays linear."""
 
@@ -393,7 +382,7 @@ def _write(plan: Plan, roots: list[Lazy]) -> None:
     if not reductions:
         write_stores(plan, writes)
     else:
-        _write_reductions(plan, writes, [(r, places.get(r)) for r in reductions])
+        write_reductions(plan, writes, [(r, places.get(r)) for r in reductions])
     remember(context, places)
 
 
@@ -402,106 +391,3 @@ def remember(context: Context, places: dict[Lazy, Stored]) -> None:
     for root, place in places.items():
         place.uses = root.uses
         context.set_forced(root, place)
-
-
-def write_stores(plan: Plan, writes: list[Write], independent: bool = True) -> None:
-    """Write the kernel of a plan without reductions."""
-    work = _work_inside(plan)
-
-    def write(plain: bool) -> list[Operand]:
-        nest = _nest(plan, writes, plain)
-        nest.work = work
-        groups = plan.groups(list(range(len(plan.space))), [write.destination for write in writes], plain)
-        return KernelWriter(nest, writes, [], groups, 0, independent).write()
-
-    _versions(plan, write)
-
-
-def _nest(plan: Plan, writes: list[Write], plain: bool, positions: bool = False) -> Nest:
-    """An empty nest over the plan's space."""
-    nest = Nest(plan.context, plan.space)
-    nest.plain, nest.grain = plain, _grain(plan)
-    if not positions and pairs.suits(plan.space, plan.axes, [*plan.leaves, *[write.destination for write in writes]]):
-        nest.packed = pairs.packed(plan.context, plan.leaves)
-    return nest
-
-
-def _grain(plan: Plan) -> int:
-    """Fewest elements that are worth a thread: the fewer, the more is done with each. A function that calls itself goes
-    through its arrays again and again, and so from a near cache; what another thread wrote would not be in it."""
-    costs = [REDUCTION_COST if isinstance(value, Reduction) else value.own_cost for value in plan.inside]
-    cost = len(plan.leaves) + sum(costs)
-    fewest = max(GRAIN * LITTLE_COST // max(cost, LITTLE_COST), FEWEST_ELEMENTS)
-    return fewest * MORE_IN_RECURSION if plan.context.calls_itself else fewest
-
-
-def _work_inside(plan: Plan) -> Operand | None:
-    """How many elements a reduction inside the nest goes through for each of the nest's."""
-    inside = next((value for value in plan.inside if isinstance(value, Reduction)), None)
-    return inside and plan.context.product(tuple([inside.space[axis] for axis in inside.axes]))
-
-
-def _versions(plan: Plan, write: Callable[[bool], list[Operand]]) -> list[Operand]:
-    """The loops; where sizes may turn out to be 1, twice: for the case that none does, and for all cases."""
-    conditions = plan.conditions()
-    if not conditions:
-        return write(False)
-    build = plan.context.build
-    plain = conditions[0]
-    for condition in conditions[1:]:
-        plain = build.let("logical_and", plain, condition)
-    with build.branch(plain) as branch:
-        with plan.context.region():
-            branch.yields(*write(True))
-        branch.otherwise()
-        with plan.context.region():
-            branch.yields(*write(False))
-    return list(branch.results)
-
-
-def _write_reductions(plan: Plan, writes: list[Write], reductions: list[tuple[Reduction, Stored | None]]) -> None:
-    context, space = plan.context, plan.space
-    axes = min(reduction.axes for reduction, _ in reductions)
-    positions = any(r.op in POSITIONS for r, _ in reductions)
-    if axes and len(space) - 1 not in axes:
-        nest = _nest(plan, writes, False, positions)
-        alone = all(leaf.buffer.id in context.given or is_constant(leaf.strides[0], 0) for leaf in plan.leaves)
-        across = [pair for pair in reductions if pair[0].axes != axes]
-        main = [pair for pair in reductions if pair[0].axes == axes]
-        Accumulation(nest, writes, main, alone, across).write()  # type: ignore[arg-type]
-        return
-    kept = [axis for axis in range(len(space)) if axis not in axes]
-    outputs = [write.destination for write in writes]
-
-    def write(plain: bool) -> list[Operand]:
-        outer, inner = plan.groups(kept, outputs, plain), plan.groups(list(axes), outputs, plain)
-        if positions:
-            outer, inner = [(axis,) for axis in kept], [(axis,) for axis in axes]
-        nest = _nest(plan, writes, plain, positions)
-        scalars_only = not positions and all(place is None for _, place in reductions)
-        if not outer and len(inner) > 1 and scalars_only and _worth_steps(space, inner[0]):
-            return _in_two_steps(nest, writes, reductions, inner)
-        return KernelWriter(nest, writes, reductions, [*outer, *inner], len(inner)).write()
-
-    scalars = _versions(plan, write)
-    for reduction, value in zip([reduction for reduction, place in reductions if place is None], scalars):
-        context.set_forced(reduction, value)
-
-
-def _worth_steps(space: tuple[Operand, ...], group: tuple[int, ...]) -> bool:
-    """Whether there may be enough steps of a loop for several threads."""
-    known = [int(space[axis].value) for axis in group if isinstance(space[axis], Const)]  # type: ignore[union-attr]
-    return len(known) < len(group) or prod(known) > FEW_STEPS
-
-
-def _in_two_steps(nest: Nest, writes: list[Write], reductions: list[tuple[Reduction, Stored | None]],
-                  groups: list[tuple[int, ...]]) -> list[Operand]:  # fmt: skip
-    """Reductions to scalars over loops that are not one: a result for each step of the outermost, on several threads,
-    and then those."""
-    context = nest.context
-    count = context.product(tuple([nest.sizes[axis] for axis in groups[0]]))
-    partial = [context.allocate(reduction.source.dtype, (count,)) for reduction, _ in reductions]  # type: ignore[union-attr]
-    places = [(reduction, place) for (reduction, _), place in zip(reductions, partial)]
-    KernelWriter(nest, writes, places, groups, len(groups) - 1, partial=True).write()
-    totals = [(Reduction(reduction.op, place, (0,), reduction.dtype), None) for reduction, place in places]
-    return KernelWriter(Nest(context, (count,)), [], totals, [(0,)], 1).write()

@@ -13,6 +13,7 @@ from arignote.lower.context import Context
 from arignote.lower.lazy import EXPENSIVE, Lazy, Reduction, computes
 from arignote.lower.loop_ir import Operand, Var
 from arignote.lower.nests import Write
+from arignote.lower.planned import write_stores
 from arignote.lower.values import Stored
 
 
@@ -45,4 +46,4 @@ def write_together(context: Context, places: dict[Lazy, Stored]) -> None:
     """Values of one shape, which are ready, into memory that is there."""
     plan = fusion.Plan(context, next(iter(places)).sizes, None)
     plan.scan(list(places))
-    fusion.write_stores(plan, [*map(Write, places, places.values())])
+    write_stores(plan, [*map(Write, places, places.values())])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import arignote as ag
-from arignote.lower.fusion import FEWEST_ELEMENTS
+from arignote.lower.planned import FEWEST_ELEMENTS
 
 rng = np.random.default_rng(0)
 
