@@ -12,15 +12,21 @@ from typing import Any
 
 from arignote.ir.graph import Apply
 from arignote.ir.types import dims_of, dtype_of
+from arignote.lower import fusion
 from arignote.lower.added_products import Product
 from arignote.lower.arrays import broadcast, broadcast_sizes, shape_message
 from arignote.lower.context import INTEGER, Context
 from arignote.lower.frame import Frame, rule
-from arignote.lower.loop_ir import Const, Operand, Var
+from arignote.lower.loop_ir import INT64, Const, Operand, Var
+from arignote.lower.loop_ir_build import ProcedureBuilder
+from arignote.lower.nests import GRAIN
 from arignote.lower.values import ONE, ZERO, AnyValue, Stored, is_constant
 
 STACK = {"float64": "ag_stack_product_f64", "float32": "ag_stack_product_f32"}
 GEMM = {"float64": "ag_product_f64", "float32": "ag_product_f32"}
+Matrices = tuple[Stored, Stored, Stored]
+ROWS_TOGETHER = 4
+"""So many rows of the right-hand matrix are added to a row of the result at once, where they are integers."""
 SUM = {"float64": "ag_product_sum_f64", "float32": "ag_product_sum_f32"}
 
 
@@ -31,6 +37,8 @@ def _matmul(frame: Frame, node: Apply) -> AnyValue:
     inner = _check_inner(context, a.sizes[-1], b.sizes[-2])
     if node in frame.added:
         return Product(a, b, inner)
+    if b.dtype not in GEMM and not is_constant(b.strides[-2 if is_constant(b.sizes[-1], 1) else -1], 1):
+        b = fusion.copy(context, b)  # whose rows are gone along
     batch = broadcast_sizes(context, [a.sizes[:-2], b.sizes[:-2]], dims_of(node.type)[:-2], _batch_failure(a, b))
     result = context.allocate(dtype_of(node.type), (*batch, a.sizes[-2], b.sizes[-1]))
     a, b = (spread(context, x, batch) for x in (a, b))
@@ -134,23 +142,53 @@ def own_memory(context: Context, product: Product) -> Stored:
 
 
 def _loops(context: Context, a: Stored, b: Stored, c: Stored, pointers: list[Var], inner: Operand) -> None:
-    """Rows of the result accumulate in memory: the innermost loop runs along rows of b and c."""
-    build = context.build
+    """A product of integers, the rows of the result on several threads."""
     m, n = c.sizes[-2:]
+    row_work = context.build.let("maximum", context.build.index_multiply(n, inner), ONE)
+    grain = context.build.index_add(context.build.let("floor_divide", Const(GRAIN, INT64), row_work), ONE)
+    write = _row_of_one if is_constant(n, 1) else _row
+    with context.build.kernel(pointers[:2], pointers[2:]):
+        with context.build.loop(m, parallel=True, grain=grain) as row:
+            write(context.build, (a, b, c), pointers, row.index, inner)
 
-    def at(pointer: Var, array: Stored, row: Operand, column: Operand) -> Operand:
-        return build.index_add(
-            build.index_multiply(row, array.strides[-2]), build.index_multiply(column, array.strides[-1])
-        )
 
-    with build.kernel(pointers[:2], pointers[2:]), build.loop(m) as row:
-        with build.loop(n, vector=True) as fill:
-            build.store(pointers[2], at(pointers[2], c, row.index, fill.index), Const(0, c.dtype))
-        with build.loop(inner) as middle:
-            factor = build.load(pointers[0], at(pointers[0], a, row.index, middle.index))
-            with build.loop(n, vector=True) as column:
-                place = at(pointers[2], c, row.index, column.index)
-                term = build.let(
-                    "multiply", factor, build.load(pointers[1], at(pointers[1], b, middle.index, column.index))
-                )
-                build.store(pointers[2], place, build.let("add", build.load(pointers[2], place), term))
+def _place(build: ProcedureBuilder, array: Stored, row: Operand, column: Operand) -> Operand:
+    down, across = array.strides[-2:]
+    return build.index_add(build.index_multiply(row, down), build.index_multiply(column, across))
+
+
+def _row_of_one(build: ProcedureBuilder, arrays: Matrices, pointers: list[Var], row: Operand,
+                inner: Operand) -> None:  # fmt: skip
+    """One element: a sum in registers."""
+    a, b, c = arrays
+    zero = Const(0, c.dtype)
+    with build.loop(inner, [zero], types=[c.dtype], vector=True, reduction=True) as middle:
+        left = build.load(pointers[0], _place(build, a, row, middle.index))
+        right = build.load(pointers[1], _place(build, b, middle.index, ZERO))
+        middle.yields(build.let("add", middle.carried[0], build.let("multiply", left, right)))
+    build.store(pointers[2], _place(build, c, row, ZERO), middle.results[0])
+
+
+def _row(build: ProcedureBuilder, arrays: Matrices, pointers: list[Var], row: Operand, inner: Operand) -> None:
+    """The row accumulates in memory, some rows of b at a time: the innermost loops run along rows of b and c."""
+    a, b, c = arrays
+    n = c.sizes[-1]
+
+    def add_rows(first: Operand, count: int) -> None:
+        factors = [build.load(pointers[0], _place(build, a, row, build.index_add(first, k))) for k in range(count)]
+        with build.loop(n, vector=True) as column:
+            place = _place(build, c, row, column.index)
+            total = build.load(pointers[2], place)
+            for k, factor in enumerate(factors):
+                element = build.load(pointers[1], _place(build, b, build.index_add(first, k), column.index))
+                total = build.let("add", total, build.let("multiply", factor, element))
+            build.store(pointers[2], place, total)
+
+    with build.loop(n, vector=True) as fill:
+        build.store(pointers[2], _place(build, c, row, fill.index), Const(0, c.dtype))
+    blocks = build.let("floor_divide", inner, Const(ROWS_TOGETHER, INT64))
+    done = build.index_multiply(blocks, ROWS_TOGETHER)
+    with build.loop(blocks) as block:
+        add_rows(build.index_multiply(block.index, ROWS_TOGETHER), ROWS_TOGETHER)
+    with build.loop(build.let("subtract", inner, done)) as rest:
+        add_rows(build.index_add(done, rest.index), 1)
