@@ -165,7 +165,7 @@ def _everything(context: Context, spread: Spread, prepare: Callable[[Context, La
                 over.yields(build.let("add", over.carried[0], build.load(pointer, build.index_add(base, over.index))))
             centre = _centre(context, over.results[0], sample, build.load(pointer, base))
             found = [centre, *_about(context, pointer, base, here, centre)]
-            total = build.let("add", found[1], build.let("multiply", build.cast(here, dtype), centre))
+            total = _total(context, pointer, base, here, found)
             for place, result in zip(places, (total, *_corrected(context, pointer, base, here, found))):
                 build.store(place, loop.index, result)
     context.set_forced(spread.total, _over_blocks(context, blocks, [totals], lambda block, found: found[0]))
@@ -215,6 +215,19 @@ def _about(context: Context, pointer: Var, base: Operand, count: Operand, centre
         value = build.load(pointer, build.index_add(base, loop.index))
         loop.yields(*_step(context, list(loop.carried), value, centre))
     return loop.results[0], loop.results[1]
+
+
+def _total(context: Context, pointer: Var, base: Operand, count: Operand, found: list[Operand]) -> Operand:
+    """The sum of a block, from its distances from a centre; from the values themselves where distances overflow."""
+    build, (centre, first, _) = context.build, found
+    total = build.let("add", first, build.let("multiply", build.cast(count, first.type), centre))
+    with build.branch(build.let("isfinite", total)) as branch:
+        branch.yields(total)
+        branch.otherwise()
+        with build.loop(count, [Const(0.0, first.type)], vector=True, reduction=True) as loop:
+            loop.yields(build.let("add", loop.carried[0], build.load(pointer, build.index_add(base, loop.index))))
+        branch.yields(loop.results[0])
+    return branch.results[0]
 
 
 def _corrected(context: Context, pointer: Var, base: Operand, count: Operand, found: list[Operand]) -> list[Operand]:
@@ -336,6 +349,26 @@ class _Columns:
             centre = _centre(self.context, build.load(self.centres, at), samples, first)
             build.store(self.centres, at, centre)
         self._all_rows(base, start, count)
+        self._add_again(base, start, count)
+
+    def _add_again(self, base: Operand, start: Operand, count: Operand) -> None:
+        """Columns whose distances overflow, or are no numbers, have those from zero: their values may have a sum."""
+        build, zero = self.build, Const(0.0, self.dtype)
+        with build.loop(self.columns, [zero], vector=True, reduction=True) as check:
+            first = build.load(self.firsts, build.index_add(base, check.index))
+            check.yields(build.let("add", check.carried[0], build.let("multiply", first, 0.0)))
+        with build.branch(build.let("isnan", check.results[0])) as branch:
+            with build.loop(self.columns, vector=True) as loop:
+                with build.loop(count, [zero]) as over:
+                    value = self._element(build.index_add(start, over.index), loop.index)
+                    over.yields(build.let("add", over.carried[0], value))
+                place = build.index_add(base, loop.index)
+                known = build.let("isfinite", build.load(self.firsts, place))
+                for target, other in ((self.centres, zero), (self.firsts, over.results[0])):
+                    build.store(target, place, build.let("select", known, build.load(target, place), other))
+            branch.yields()
+            branch.otherwise()
+            branch.yields()
 
     def _sample(self, base: Operand, start: Operand, count: Operand) -> Operand:
         """Add some rows to the sums that centres are made of, from all over the block; how many they are. They are an

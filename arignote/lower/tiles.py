@@ -70,7 +70,8 @@ def _versions(kernel: Kernel, build: ProcedureBuilder) -> list[Statement]:
     nest = nest_across(kernel)
     if nest is None:
         return [kernel]
-    build.body = found = []
+    found: list[Statement] = []
+    build.body = found
     large = _is_large(build, nest)
     if large is None:
         return [kernel]
@@ -115,13 +116,15 @@ def nest_across(kernel: Kernel) -> NestAcross | None:
     places = Polynomials({each.var.id: each for each in every if isinstance(each, Let)})
     indices = {loop.index.id for loop in loops}
     inside = {var.id for each in every for var in definitions(each)} - indices
+    if any(isinstance(loop.count, Var) and loop.count.id in inside | indices for loop in loops):
+        return None  # how many tiles there are is asked before the loops begin
     reads = {var.id for var in kernel.reads}
     found: dict[int, list[Across]] = {}
     for each in loops[-1].body:
         if isinstance(each, Load) and isinstance(each.pointer, Var) and each.pointer.id in reads:
             place = places.of(each.offset)
             level, across = _across(each, place, loops) if place else (None, None)
-            if across is not None and inside.isdisjoint(_variables(across)):
+            if level is not None and across is not None and inside.isdisjoint(_variables(across)):
                 found.setdefault(level, []).append(across)
     if not _is_free(every, places, indices):
         found = {level: across for level, across in found.items() if level == 0}

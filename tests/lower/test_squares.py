@@ -149,3 +149,17 @@ def test_sums_of_whole_numbers_are_exact(rows):
     assert of_all(x)[0] == np.sum(x) / rows
     if rows < 100:
         assert of_columns(np.hstack([x, x]))[0].tolist() == [np.sum(x) / rows] * 2
+
+
+@pytest.mark.parametrize("size", [2, 3, 1026])
+def test_distances_that_overflow_leave_the_mean(size):
+    x = np.full(size, 1.6e308)
+    x[size // 2 :] = -1.6e308
+    x[1 : size // 2] = 0.0
+    x[size // 2 + 1 :] = 0.0
+    middle, spread = of_all(x)
+    assert middle == np.mean(x) == 0.0
+    assert spread == np.inf
+    middle, spread = of_columns(np.stack([x, np.ones(size)], axis=1))
+    assert middle.tolist() == [0.0, 1.0]
+    assert spread.tolist() == [np.inf, 0.0]
