@@ -84,9 +84,9 @@ def own_record(f: Function) -> Value:
 
 
 def _reserve_stack() -> Function:
-    """`reserve_stack() -> ptr`: the record of a new stack; null where there is no memory for it."""
-    f = Function("reserve_stack", "ptr")
-    size, start = f.variable("i64", imported(f, "large_stack_bytes", "i64")), f.variable("i64", -1)
+    """`reserve_stack(most) -> ptr`: the record of a new stack; null where there is no memory for it."""
+    f = Function("reserve_stack", "ptr", most="i64")
+    size, start = f.variable("i64", f["most"]), f.variable("i64", -1)
     with f.loop() as end:
         with f.when(size.get() < LEAST_BYTES):
             f.leave(None)
@@ -108,7 +108,7 @@ def _reserve_stack() -> Function:
 def _make_large_stack() -> Function:
     """`make_large_stack() -> ptr`: the same for this thread."""
     f = Function("make_large_stack", "ptr")
-    record = f.call("ptr", "reserve_stack")
+    record = f.call("ptr", "reserve_stack", imported(f, "large_stack_bytes", "i64"))
     with f.when(record.equals(None)):
         f.leave(None)
     with f.when(

@@ -22,6 +22,7 @@ from arignote.runtime.call import CALLS_LEFT, CONTEXT_WORDS, NUMBER, SHARED, STA
 from arignote.runtime.imports import imported
 from arignote.runtime.large_stack import (
     BELOW_FRAME,
+    GUARD_BYTES,
     IS_SUPPORTED,
     KEPT_BYTES,
     MACHINE,
@@ -210,11 +211,13 @@ def _multiply_together() -> Function:
 
 
 def _further_stack() -> Function:
-    """`further_stack(record) -> ptr`: the record of the thread's next stack; null where there is no memory for it."""
+    """`further_stack(record) -> ptr`: the record of the thread's next stack; null where there is no memory for it. All
+    of them together are as large as the thread's own: calls that never end go deep in turn, and all stacks grow."""
     f = Function("further_stack", "ptr", record="ptr")
     found = f.variable("ptr", f.load("ptr", f["record"], NEXT))
     with f.when(found.get().equals(None)):
-        found.set(f.call("ptr", "reserve_stack"))
+        most = (imported(f, "large_stack_bytes", "i64") // AT_ONCE) & -GUARD_BYTES
+        found.set(f.call("ptr", "reserve_stack", most))
         f.store(found.get(), f["record"], NEXT)
     f.leave(found.get())
     return f

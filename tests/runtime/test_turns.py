@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 
 import arignote as ag
 from arignote.runtime import large_stack
-from arignote.runtime.imports import TABLE
+from arignote.runtime.imports import IS_LINUX, TABLE
 from arignote.runtime.native import live_buffers
 
 GENERATOR = np.random.default_rng(11)
@@ -232,6 +233,36 @@ def test_several_python_threads_at_once():
     wanted = together(p, trees)
     in_threads(lambda: found.extend(together(p, trees) == wanted for _ in range(20)))
     assert len(found) == 80 and all(found)
+
+
+@pytest.mark.skipif(not large_stack.IS_SUPPORTED or not IS_LINUX, reason="no large stacks, or no list of mappings")
+def test_memory_for_further_stacks():
+    """Without any, calls do not wait. All of them are as large as the thread's own: calls that never end go deep in
+    turn, and would take several times the memory of one."""
+    p, trees, threads, found = parameters(80, 80), forest(40, 80), ag.get_num_threads(), []
+    together, reserved, small = ag.jit(total), large_stack.bytes_to_reserve(), 3 * large_stack.LEAST_BYTES
+    wanted = together(p, trees)
+
+    def run():
+        before = address_space()
+        found.append((together(p, trees) == wanted, address_space() - before))
+
+    ag.set_num_threads(1)
+    try:
+        for size in (0, small):
+            TABLE.set("large_stack_bytes", size)
+            in_threads(run, 1)
+    finally:
+        TABLE.set("large_stack_bytes", reserved)
+        ag.set_num_threads(threads)
+    assert all(is_same for is_same, _ in found)
+    assert found[0][1] < small < found[1][1] < 2.5 * small
+
+
+def address_space():
+    """Bytes of addresses of this process."""
+    with open("/proc/self/statm") as status:
+        return int(status.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_without_memory_for_more_stacks():
