@@ -28,14 +28,14 @@ class Player:
 
     thunk: Thunk
     calls: int
-    share: float
+    seconds: float
     spent: float = 0.0
     times: list[float] = field(default_factory=list)
 
     @property
     def progress(self) -> float:
-        """The part of its share that it has used."""
-        return self.spent / self.share
+        """The part that it has had of its seconds, or of the turns that all have."""
+        return min(self.spent / self.seconds, len(self.times) / LEAST_TURNS)
 
     def take_turn(self) -> None:
         """One call that is not counted, those that are, and the time until no thread works any more."""
@@ -67,10 +67,10 @@ def seconds_of_turns(thunks: Mapping[Name, Thunk], seconds: float) -> dict[Name,
 
 
 def player(thunk: Thunk, seconds: float) -> Player:
-    """A player whose turns last long enough for the clock, and whose share is enough for its turns."""
+    """A player whose turns last long enough for the clock."""
     once = min(_timed(thunk), _timed(thunk))
     calls = max(1, min(100_000, int(BATCH_SECONDS / max(once, 1e-8))))
-    return Player(thunk, calls, max(seconds, LEAST_TURNS * (calls + 1) * once))
+    return Player(thunk, calls, seconds)
 
 
 def _timed(thunk: Thunk) -> float:
