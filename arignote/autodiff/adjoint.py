@@ -14,6 +14,7 @@ from arignote.autodiff.chain import is_singular, times
 from arignote.autodiff.cotangent import Cotangent, accumulate, spread, whole
 from arignote.autodiff.emit import AdjointEmit
 from arignote.autodiff.residuals import LONG, Kept, Policy, choose, is_pure
+from arignote.autodiff.scattered import sum_to
 from arignote.ir.errors import DifferentiationError
 from arignote.ir.graph import (
     Apply,
@@ -189,7 +190,7 @@ class Adjoint:
             if operand in self.demand and rule is not None:
                 scaled = times(emit, cotangent, rule(*terms, output), is_singular(node, position))
                 if scaled is not None:
-                    self.add(operand, emit.sum_to(scaled, self.forward[operand]))
+                    self.add(operand, sum_to(emit, scaled, self.forward[operand]))
 
     def add(self, node: Node, cotangent: Cotangent) -> None:
         """Add to the cotangent of a primal node."""
