@@ -10,7 +10,7 @@ from arignote.autodiff.emit import AdjointEmit
 from arignote.autodiff.zeros import is_zero
 from arignote.ir.graph import Apply, Node
 from arignote.ir.sizes import sizes
-from arignote.ir.types import dims_of, fits
+from arignote.ir.types import dims_of, dtype_of, fits
 
 
 def sum_to(emit: AdjointEmit, x: Node, like: Node) -> Node:
@@ -24,7 +24,7 @@ def _sum_of_picked(emit: AdjointEmit, x: Node, like: Node) -> Node | None:
     inner, is_negative = x, False
     while isinstance(inner, Apply) and inner.op.name == "negative":
         inner, is_negative = inner.inputs[0], not is_negative
-    if not _is_picked(inner):
+    if not isinstance(inner, Apply) or not _is_picked(inner):
         return None
     _, value, *indices = inner.inputs
     given, wanted = sizes(inner), sizes(like)
@@ -36,7 +36,7 @@ def _sum_of_picked(emit: AdjointEmit, x: Node, like: Node) -> Node | None:
     if any(sizes(indices[axis]) != sizes(value) for axis in kept):
         return None
     dims = tuple([dims_of(like.type)[axis] for axis in kept])
-    zero = emit.constant(0, inner.type.dtype)  # type: ignore[union-attr]
+    zero = emit.constant(0, dtype_of(inner.type))
     all_sizes = emit.sizes(like)
     zeros = emit.op("broadcast_to", zero, *[all_sizes[axis] for axis in kept], dims=dims)
     value = emit.op("negative", value) if is_negative else value
@@ -47,7 +47,7 @@ def _sum_of_picked(emit: AdjointEmit, x: Node, like: Node) -> Node | None:
     return result if fits(result.type, like.type) else None
 
 
-def _is_picked(node: Node) -> bool:
+def _is_picked(node: Apply) -> bool:
     """Whether a node is zeros with what was picked added. The picking, which came before, has checked the indices."""
-    return (isinstance(node, Apply) and node.op.name == "scatter" and node["accumulate"] and node["axis"] == 0
+    return (node.op.name == "scatter" and node["accumulate"] and node["axis"] == 0
             and not dict(node.attributes).get("ordered", True) and is_zero(node.inputs[0]))  # fmt: skip
